@@ -1,0 +1,38 @@
+/**
+ * Every error code that a client, a log line or a metric can show. The catalogue with causes and remedies is
+ * docs/errors.md; a test holds the two together.
+ */
+export const CODES = [
+  // the request itself
+  'acc_body_too_large',
+  'acc_body_not_json',
+  'acc_body_incomplete',
+  'acc_body_encoding_unsupported',
+  'acc_headers_too_large',
+  'acc_header_invalid',
+  'acc_request_timeout',
+  'acc_route_unknown',
+  'acc_endpoint_denied',
+  // policy
+  'acc_model_missing',
+  'acc_model_unpriced',
+  'acc_request_unbounded',
+  'acc_security_blocked',
+  'acc_inspection_unavailable',
+  'acc_policy_missing',
+  // money
+  'acc_budget_exceeded',
+  'acc_budget_busy',
+  // our own limits
+  'acc_overloaded',
+  'acc_shutting_down',
+  'acc_outbox_unavailable',
+  'acc_internal',
+  // the provider
+  'acc_upstream_unreachable',
+  'acc_upstream_timeout',
+  'acc_upstream_cut',
+] as const
+
+/** One of {@link CODES}. */
+export type Code = (typeof CODES)[number]

@@ -1,0 +1,44 @@
+/** Who wrote a piece of text. Trust follows the source. */
+export type SegmentSource = 'system' | 'user' | 'assistant' | 'tool_definition' | 'tool_call' | 'tool_result'
+
+/** One piece of text of a request or an answer, and who wrote it. */
+export interface Segment {
+  readonly source: SegmentSource
+  /** Where it stands: keys and indexes from the root of the JSON body, e.g. `['messages', 3, 'content']`. */
+  readonly path: readonly (string | number)[]
+  readonly text: string
+}
+
+/** How bad a finding is, ascending. */
+export const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const
+/** One of {@link SEVERITIES}. */
+export type Severity = (typeof SEVERITIES)[number]
+
+/** What a policy can do about a finding, ascending in strength. */
+export const FINDING_ACTIONS = ['allow', 'alert', 'warn', 'redact', 'block'] as const
+/** One of {@link FINDING_ACTIONS}. */
+export type FindingAction = (typeof FINDING_ACTIONS)[number]
+
+/** Where a finding stands in the public taxonomies; ids only, e.g. `LLM02:2025`. */
+export interface Taxonomy {
+  readonly owaspLlm: string | null
+  readonly owaspAgentic: string | null
+  readonly mitreAtlas: string | null
+}
+
+/**
+ * What a detector saw. It says where and what kind, never the matched text.
+ * `start` and `end` are offsets in UTF-16 code units of the segment's text, end exclusive.
+ */
+export interface Finding {
+  readonly detectorId: string
+  /** The rule inside the detector, e.g. `openai-api-key`. */
+  readonly ruleId: string
+  readonly category: string
+  readonly severity: Severity
+  /** Confidence, 0 to 1. */
+  readonly score: number
+  readonly start: number
+  readonly end: number
+  readonly taxonomy: Taxonomy
+}

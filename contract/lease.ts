@@ -1,0 +1,81 @@
+/**
+ * The words of the budget protocol (docs/adr and docs/guarantees tell the rules). A lease is escrow: money set aside
+ * for one holder. Every number is cumulative and has one writer, so messages may be lost, repeated or reordered.
+ */
+import type { NanoUsd } from './money.ts'
+
+/** The period of a budget; boundaries are UTC. */
+export const BUDGET_PERIODS = ['daily', 'weekly', 'monthly', 'total'] as const
+/** One of {@link BUDGET_PERIODS}. */
+export type BudgetPeriod = (typeof BUDGET_PERIODS)[number]
+
+/** What money is counted against: one budget, for one subject, in one period. */
+export interface Counter {
+  /** Survives edits of the budget. */
+  readonly budgetUid: string
+  /** The agent's name for a per-agent budget, `*` for a global one, `(none)` when the attribute is missing, `(other)` beyond `maxSubjects`. */
+  readonly subject: string
+  /** E.g. `2026-11-23`, `2026-W48`, `2026-11`, `total`. Never goes back. */
+  readonly periodId: string
+}
+
+/** Subject of a request that lacks the attribute a budget counts by. */
+export const SUBJECT_NONE = '(none)'
+/** Subject of all requests beyond a budget's `maxSubjects`. */
+export const SUBJECT_OTHER = '(other)'
+
+/** The canonical text of a counter: the key in maps and tables. */
+export const counterKey = (counter: Counter): string =>
+  `${counter.budgetUid}\u001f${counter.subject}\u001f${counter.periodId}`
+
+/** Who holds a lease. */
+export interface Holder {
+  /** Made together with the outbox. */
+  readonly instanceId: string
+  /** Raised by the grantor when the holder's state cannot be trusted any more. */
+  readonly generation: number
+}
+
+/** What a holder tells of one lease; all amounts cumulative. */
+export interface LeaseSyncItem {
+  readonly counter: Counter
+  /** The budget's limit as the holder's policy has it. */
+  readonly limit: NanoUsd
+  readonly granted: NanoUsd
+  readonly returned: NanoUsd
+  readonly charged: NanoUsd
+  /** Sum of the bounds of uncharged intents. */
+  readonly uncharged: NanoUsd
+  /** The smallest grant of use, the one needed now, and the one wished for. */
+  readonly least: NanoUsd
+  readonly need: NanoUsd
+  readonly want: NanoUsd
+  readonly close: boolean
+}
+
+/**
+ * `granted`: at least `need` was added. `pending`: uncharged money in live leases would cover it, ask again.
+ * `exhausted`: it would not; what was left was granted if it was at least `least`.
+ */
+export type GrantVerdict = 'granted' | 'pending' | 'exhausted'
+
+/** The grantor's answer to one item. */
+export interface LeaseSyncResult {
+  readonly counter: Counter
+  readonly granted: NanoUsd
+  readonly verdict: GrantVerdict
+  /** What the counter has left that is not leased out. */
+  readonly available: NanoUsd
+  /** Durations count from sending the request. */
+  readonly ttlMs: number
+  /** Until the period ends; `null` for a period that does not. */
+  readonly periodEndsInMs: number | null
+  readonly retryAfterMs: number
+}
+
+/** A charge of one event against one lease. */
+export interface Charge {
+  readonly counter: Counter
+  readonly generation: number
+  readonly nano: NanoUsd
+}

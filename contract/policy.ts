@@ -1,0 +1,143 @@
+/**
+ * The policy documents that people write in git, as zod schemas. What they mean is decided in `policy/`.
+ * Schemas are strict: an unknown key is an error that names it.
+ */
+import { z } from 'zod'
+import { FINDING_ACTIONS, SEVERITIES } from './finding.ts'
+import { BUDGET_PERIODS } from './lease.ts'
+import { parseUsd } from './money.ts'
+
+/** The `apiVersion` of every policy document. */
+export const POLICY_API_VERSION = 'agentcostcontrol.io/v1'
+
+const NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/
+
+const metadata = z.strictObject({
+  name: z.string().regex(NAME, 'use 1 to 253 of a-z, 0-9, "-" and ".", beginning and ending with a letter or digit'),
+  description: z.string().max(2000).optional(),
+})
+
+/** An amount in a policy: a decimal USD string. A YAML number is refused, since it has already lost what it was. */
+const usd = z
+  .string({
+    error: (issue) =>
+      typeof issue.input === 'number'
+        ? `write money as a quoted string, like "${issue.input}.00"; a YAML number loses digits`
+        : 'expected an amount of USD like "250.00" or "$250"',
+  })
+  .transform((text, context) => {
+    try {
+      return parseUsd(text)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
+      return z.NEVER
+    }
+  })
+
+const mode = z.enum(['audit', 'enforce'])
+
+/** How much may be spent by whom in which period. */
+export const budgetDocument = z.strictObject({
+  apiVersion: z.literal(POLICY_API_VERSION),
+  kind: z.literal('Budget'),
+  metadata,
+  spec: z
+    .strictObject({
+      /** `global`: everything that passes. `per_agent`: the agent that `selector.agent` names, or each agent for `"*"`. */
+      scope: z.enum(['global', 'per_agent']),
+      selector: z.strictObject({ agent: z.string().min(1).max(253) }).optional(),
+      limit: usd,
+      period: z.enum(BUDGET_PERIODS),
+      action: z.literal('block').default('block'),
+      mode: mode.default('enforce'),
+      /** Number of subjects with a counter of their own; all beyond share the subject `(other)`. */
+      maxSubjects: z.int().min(1).max(100_000).default(1000),
+    })
+    .refine((spec) => spec.scope !== 'per_agent' || spec.selector !== undefined, {
+      message: 'a per_agent budget needs selector.agent: the name of an agent, or "*" for each agent',
+      path: ['selector'],
+    })
+    .refine((spec) => spec.scope !== 'global' || spec.selector === undefined, {
+      message: 'a global budget takes no selector',
+      path: ['selector'],
+    }),
+})
+
+/** How a provider is reached, and what is done about requests whose cost cannot be known beforehand. */
+export const providerConfigDocument = z.strictObject({
+  apiVersion: z.literal(POLICY_API_VERSION),
+  kind: z.literal('ProviderConfig'),
+  metadata,
+  spec: z.strictObject({
+    /** Names the wire format and the price list. */
+    provider: z.enum(['openai']),
+    /** Origin and base path, e.g. `https://api.openai.com/v1`. */
+    baseUrl: z
+      .url({ protocol: /^https?$/, error: 'expected an http or https URL, like "https://api.openai.com/v1"' })
+      .refine((text) => !/[?#]/.test(text), 'a base URL has no query and no fragment')
+      .optional(),
+    /** A model that the rate card does not know: refuse, or reserve and charge at the card's dearest rates. */
+    onUnpricedModel: z.enum(['deny', 'worstCase']).default('deny'),
+    /** An endpoint without a price (files, models, moderations): pass it through and count it, or refuse it. */
+    onUnpricedEndpoint: z.enum(['passThrough', 'deny']).default('passThrough'),
+    /** A request whose cost its body does not bound: refuse, reserve the model's whole context window, or let it through uncovered and count it. */
+    onUnbounded: z.enum(['deny', 'contextWindow', 'allowCounted']).default('contextWindow'),
+    /** When the client leaves in mid-stream: end the call (where that ends the billing), or read it to its end for the exact bill. */
+    onClientAbort: z.enum(['abort', 'drain']).default('abort'),
+    /** An output limit is never lowered below this to fit a budget. */
+    minOutputTokens: z.int().min(1).max(1_000_000).default(16),
+    connectTimeoutMs: z.int().min(100).max(60_000).default(5_000),
+    /** From sending the request to the first byte of the answer. */
+    headersTimeoutMs: z.int().min(1_000).max(3_600_000).default(600_000),
+    /** Between two chunks of an answer. */
+    idleTimeoutMs: z.int().min(1_000).max(3_600_000).default(300_000),
+  }),
+})
+
+const actions = z.strictObject(
+  Object.fromEntries(SEVERITIES.map((severity) => [severity, z.enum(FINDING_ACTIONS).optional()])) as Record<
+    (typeof SEVERITIES)[number],
+    z.ZodOptional<z.ZodEnum<{ [A in (typeof FINDING_ACTIONS)[number]]: A }>>
+  >,
+)
+
+const detectorSettings = z.strictObject({
+  mode: mode.default('enforce'),
+  /** Action by severity for text that goes to the provider; a severity left out is `alert`. */
+  request: actions.default({}),
+  /** Action by severity for text that comes back; a severity left out is `alert`. */
+  response: actions.default({}),
+})
+
+/** What the detectors look for and what is done about it. */
+export const securityPolicyDocument = z.strictObject({
+  apiVersion: z.literal(POLICY_API_VERSION),
+  kind: z.literal('SecurityPolicy'),
+  metadata,
+  spec: z.strictObject({
+    /** Which agents it holds for; the first policy by name whose selector fits applies, one without a selector last. */
+    selector: z.strictObject({ agent: z.string().min(1).max(253) }).optional(),
+    detectors: z.strictObject({ secrets: detectorSettings.optional() }),
+    /** The detectors' queue is full: let the request pass unseen and count it, or refuse it. */
+    onOverload: z.enum(['open', 'closed']).default('closed'),
+    /** A detector took longer than `timeoutMs`, or its worker died. */
+    onTimeout: z.enum(['open', 'closed']).default('closed'),
+    timeoutMs: z.int().min(10).max(60_000).default(2_000),
+  }),
+})
+
+/** Any policy document. */
+export const policyDocument = z.discriminatedUnion('kind', [
+  budgetDocument,
+  providerConfigDocument,
+  securityPolicyDocument,
+])
+
+/** A validated document of `kind: Budget`. */
+export type BudgetDocument = z.infer<typeof budgetDocument>
+/** A validated document of `kind: ProviderConfig`. */
+export type ProviderConfigDocument = z.infer<typeof providerConfigDocument>
+/** A validated document of `kind: SecurityPolicy`. */
+export type SecurityPolicyDocument = z.infer<typeof securityPolicyDocument>
+/** Any validated document. */
+export type PolicyDocument = z.infer<typeof policyDocument>

@@ -1,0 +1,99 @@
+/**
+ * The one record of one exchange, whatever happened to it. It never holds text of a prompt or an answer.
+ * On the wire and on disk it is JSON; amounts are decimal-integer strings of nano-USD.
+ */
+import type { Code } from './codes.ts'
+import type { FindingAction, Severity } from './finding.ts'
+import type { ServiceTier, TokenUsage, UsageField } from './usage.ts'
+
+/** Who made a request: from the sidecar's own configuration first, from `x-acc-*` headers where that is allowed. */
+export interface Principal {
+  readonly agent: string | null
+  readonly workflow: string | null
+  readonly session: string | null
+  readonly task: string | null
+  readonly tags: Readonly<Record<string, string>>
+}
+
+/**
+ * How an exchange ended.
+ * - `completed`: the provider's whole answer reached the client, an error answer of the provider included.
+ * - `denied`: refused before any attempt was sent.
+ * - `aborted`: the client left before the end.
+ * - `cut`: the sidecar ended the answer (a finding, the budget's backstop).
+ * - `failed`: no answer, or half of one: the provider's fault or ours.
+ * - `unresolved`: the sidecar died in between; written at the next start.
+ */
+export type Outcome = 'completed' | 'denied' | 'aborted' | 'cut' | 'failed' | 'unresolved'
+
+/** `exact`: the provider's own figures. `estimated`: never below the truth, and why is said. `none`: nothing was billed. */
+export type Precision = 'exact' | 'estimated' | 'none'
+
+/** One call of a provider. Prices are pinned by card version, so that the cost can be recomputed. */
+export interface UsageAttempt {
+  readonly provider: string
+  /** As sent to the provider. */
+  readonly requestedModel: string
+  /** As the provider named it in the answer; `null` if it did not. */
+  readonly responseModel: string | null
+  /** The provider's id of the answer (`chatcmpl-…`), for reconciliation with its invoice; `null` if none was read. */
+  readonly responseId: string | null
+  /** HTTP status of the provider; `null` when none came. */
+  readonly status: number | null
+  readonly precision: Precision
+  /** Why a figure is an estimate, or why nothing was billed; `null` when exact. */
+  readonly reason: string | null
+  readonly usage: TokenUsage | null
+  /** The provider's usage JSON as it came. */
+  readonly rawUsage: unknown
+  readonly serviceTier: ServiceTier | null
+  readonly rateCardVersion: string
+  /** Total in nano-USD, rounded up once; `null` for a model without a price. */
+  readonly costNanoUsd: string | null
+  /** Pico-USD by usage field; fields without cost are left out. */
+  readonly costPicoUsd: Readonly<Partial<Record<UsageField, string>>>
+  /** What was charged to the budgets: the cost, or the bound where the cost is not known. */
+  readonly chargedNanoUsd: string
+  /** The bound U that was reserved. */
+  readonly boundNanoUsd: string
+}
+
+/** A finding as an event keeps it: no offsets into text that is not kept. */
+export interface EventFinding {
+  readonly detectorId: string
+  readonly ruleId: string
+  readonly severity: Severity
+  readonly direction: 'request' | 'response'
+  readonly action: FindingAction
+  readonly mode: 'audit' | 'enforce'
+}
+
+/** The event. `eventId` and `intentAt` are its key: they stand in the intent, so that a recovery makes no new ones. */
+export interface UsageEvent {
+  readonly eventId: string
+  /** RFC 3339 UTC. */
+  readonly intentAt: string
+  readonly instanceId: string
+  readonly principal: Principal
+  readonly operation: string
+  readonly method: string
+  /** Path without its query. */
+  readonly path: string
+  readonly streamed: boolean
+  readonly outcome: Outcome
+  /** The code of the refusal or failure; `null` when the provider's answer went through. */
+  readonly code: Code | null
+  /** Status that the client was told; `null` when it left before. */
+  readonly clientStatus: number | null
+  readonly policyRevision: string
+  readonly attempts: readonly UsageAttempt[]
+  readonly findings: readonly EventFinding[]
+  /** Budgets that were reserved from: `name/subject/period`. */
+  readonly budgets: readonly string[]
+  /** Output limit that was lowered to fit a budget; `null` if none was. */
+  readonly clampedOutputTokens: number | null
+  /** Whole milliseconds from the first byte of the request to the last of the answer. */
+  readonly durationMs: number
+  /** Milliseconds to the first byte of the provider's answer; `null` when none came. */
+  readonly upstreamFirstByteMs: number | null
+}

@@ -1,0 +1,23 @@
+import type { Finding, SegmentSource } from '@agentcostcontrol/contract'
+
+/** What a pure detector may know besides the text. */
+export interface DetectorContext {
+  readonly source: SegmentSource
+}
+
+/** A pure function over one segment: same text, same source, same findings; so its verdicts are cached by content. */
+export interface Detector {
+  readonly id: string
+  /** Changes whenever the same text could give other findings; part of the key of the verdict cache. */
+  readonly version: string
+  /** Findings in ascending order of `start`, not overlapping within one detector. */
+  detect(text: string, context: DetectorContext): readonly Finding[]
+  /**
+   * For streams: the offset from which `text` could still become, with more text behind it, part of a finding that
+   * `detect` would not report yet or would end later. Everything before it is settled. `text.length` when nothing is open.
+   * Never earlier than `text.length` minus {@link Detector.holdCharsMax}.
+   */
+  openFrom(text: string): number
+  /** The most characters that an open candidate can hold back. */
+  readonly holdCharsMax: number
+}

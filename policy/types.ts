@@ -1,0 +1,151 @@
+/** What compiled policy and prices look like to those who enforce them. Everything is immutable and safe to share. */
+import type {
+  BudgetPeriod,
+  FindingAction,
+  ModelPrice,
+  NanoUsd,
+  PicoUsd,
+  Principal,
+  ServiceTier,
+  Severity,
+  TokenUsage,
+  UsageField,
+} from '@agentcostcontrol/contract'
+
+/** A budget ready to match. */
+export interface CompiledBudget {
+  /** Stable across edits of the document: derived from kind and name. */
+  readonly uid: string
+  readonly name: string
+  readonly scope: 'global' | 'per_agent'
+  readonly limit: NanoUsd
+  readonly period: BudgetPeriod
+  readonly mode: 'audit' | 'enforce'
+  readonly maxSubjects: number
+}
+
+/** A budget that holds for a request, and the subject that it counts for. */
+export interface MatchedBudget {
+  readonly budget: CompiledBudget
+  readonly subject: string
+}
+
+/** What is done with findings of one detector. */
+export interface CompiledDetectorPolicy {
+  readonly detectorId: string
+  readonly mode: 'audit' | 'enforce'
+  readonly request: Readonly<Record<Severity, FindingAction>>
+  readonly response: Readonly<Record<Severity, FindingAction>>
+}
+
+/** The security policy that holds for a request. */
+export interface CompiledSecurity {
+  readonly name: string
+  readonly detectors: readonly CompiledDetectorPolicy[]
+  readonly onOverload: 'open' | 'closed'
+  readonly onTimeout: 'open' | 'closed'
+  readonly timeoutMs: number
+  /** True if some enforced response action is `redact` or `block`: only then is an answer held back. */
+  readonly holdsResponses: boolean
+  /** Part of the key of the verdict cache: changes whenever the detectors that run change. */
+  readonly detectorsKey: string
+}
+
+/** How a provider is reached. */
+export interface CompiledProvider {
+  readonly name: string
+  readonly provider: 'openai'
+  /** `null` where the document leaves it to the sidecar's configuration. */
+  readonly baseUrl: string | null
+  readonly onUnpricedModel: 'deny' | 'worstCase'
+  readonly onUnpricedEndpoint: 'passThrough' | 'deny'
+  readonly onUnbounded: 'deny' | 'contextWindow' | 'allowCounted'
+  readonly onClientAbort: 'abort' | 'drain'
+  readonly minOutputTokens: number
+  readonly connectTimeoutMs: number
+  readonly headersTimeoutMs: number
+  readonly idleTimeoutMs: number
+}
+
+/** One revision of policy, compiled. */
+export interface CompiledPolicy {
+  /** Content hash of the files it was made from. */
+  readonly revision: string
+  readonly budgets: readonly CompiledBudget[]
+  /** Every budget that holds for a principal. Memoised by agent, bounded. */
+  budgetsFor(principal: Principal): readonly MatchedBudget[]
+  /** The security policy that holds, or `null` if none does. */
+  securityFor(principal: Principal): CompiledSecurity | null
+  /** The configuration of a provider; the defaults of the schema where no document names it. */
+  provider(provider: 'openai'): CompiledProvider
+}
+
+/** One thing that is wrong in a policy folder. */
+export interface PolicyProblem {
+  /** Relative to the policy folder. */
+  readonly file: string
+  /** 1-based. */
+  readonly line: number
+  /** E.g. `spec.limit`; empty for a document as a whole. */
+  readonly path: string
+  /** What is wrong and how to mend it. */
+  readonly message: string
+}
+
+/** A file of a policy folder. */
+export interface PolicyFile {
+  readonly path: string
+  readonly text: string
+}
+
+/** The outcome of reading a folder. */
+export type PolicyResult =
+  | { readonly ok: true; readonly policy: CompiledPolicy }
+  | { readonly ok: false; readonly problems: readonly PolicyProblem[] }
+
+/** A model's price, found and ready to multiply. Made by the price book, opaque elsewhere. */
+export interface PricedModel {
+  readonly price: ModelPrice
+  /** Why this entry was found. */
+  readonly foundBy: 'exact' | 'alias' | 'snapshot' | 'worstCase'
+  readonly contextTokensMax: number | null
+  readonly outputTokensMax: number | null
+}
+
+/** What one attempt costs. */
+export interface Cost {
+  readonly total: NanoUsd
+  /** By usage field; fields without cost are left out. */
+  readonly components: Readonly<Partial<Record<UsageField, PicoUsd>>>
+  readonly rateCardVersion: string
+}
+
+/** When and how usage was served; both decide the rates. */
+export interface PricingContext {
+  readonly serviceTier: ServiceTier | null
+  readonly atMs: number
+}
+
+/** The most that a request can use. */
+export interface UsageBound {
+  readonly inputTokensMax: number
+  /** All output together, over all choices. */
+  readonly outputTokensMax: number
+  readonly hostedToolCallsMax: number
+  /** The tier that the request asks for; `null` (the provider's choice, or `auto`) means any that it could get. */
+  readonly serviceTier: ServiceTier | null
+}
+
+/** A rate card, compiled. */
+export interface PriceBook {
+  readonly version: string
+  /** `null` for an unknown model: exact name, alias or declared snapshot, never a prefix. Memoised, bounded. */
+  find(provider: string, model: string, atMs: number): PricedModel | null
+  /** An entry with the provider's dearest rates on every axis, for `onUnpricedModel: worstCase`. */
+  worstCase(provider: string): PricedModel
+  cost(model: PricedModel, usage: TokenUsage, context: PricingContext): Cost
+  /** U: the dearest cost over all reachable usage, tiers and hours. Never below `cost` of any usage within the bound. */
+  bound(model: PricedModel, bound: UsageBound, atMs: number): NanoUsd
+  /** The largest `outputTokensMax` whose bound is at most `affordable`; `null` if not even the input is. */
+  affordableOutputTokens(model: PricedModel, bound: UsageBound, affordable: NanoUsd, atMs: number): number | null
+}

@@ -1,0 +1,73 @@
+/**
+ * The vocabulary of the budget stage. Reservations live in memory, over all matching counters or none; leases and
+ * intents live on disk (events/). The rules are those of the budget protocol, quoted as H1 to H8.
+ */
+import type { Counter, NanoUsd } from '@agentcostcontrol/contract'
+import type { CompiledBudget } from '@agentcostcontrol/policy'
+
+/** One budget that a request falls under, and the subject it is counted for. */
+export interface BudgetLine {
+  readonly budget: CompiledBudget
+  readonly subject: string
+}
+
+/** What the pipeline asks before an attempt is sent. */
+export interface ReserveRequest {
+  /** Every budget that matches; each counter once. */
+  readonly lines: readonly BudgetLine[]
+  /** The bound U: the attempt costs at most this. */
+  readonly bound: NanoUsd
+  /** The smallest amount of use: the bound with the output limit clamped to its minimum. At most `bound`. */
+  readonly least: NanoUsd
+  /** Aborted when the client leaves; a waiting reservation then ends as `busy`. */
+  readonly signal: AbortSignal
+}
+
+/** Money taken out of leases for one attempt; ends by exactly one settlement. */
+export interface Reservation {
+  readonly bound: NanoUsd
+  /** The counters it was taken from, with the lease generation of each. */
+  readonly holds: readonly { readonly counter: Counter; readonly generation: number; readonly budgetName: string }[]
+}
+
+/** A refusal names the budget that was short. Amounts are of that budget, at the time of the refusal. */
+export interface Shortage {
+  readonly budgetName: string
+  readonly subject: string
+  readonly limit: NanoUsd
+  /** What this request could still reserve from it. */
+  readonly available: NanoUsd
+  readonly asked: NanoUsd
+  /** When the period ends, ms since the epoch; `null` for a period that does not end. */
+  readonly resetsAtMs: number | null
+}
+
+/**
+ * - `reserved`: go on.
+ * - `exhausted`: the budget is spent for that much; the pipeline may clamp the output to `shortage.available` and ask again, once.
+ * - `busy`: money is held by running requests and may come back; ask again after `retryAfterMs`.
+ */
+export type ReserveOutcome =
+  | { readonly kind: 'reserved'; readonly reservation: Reservation }
+  | { readonly kind: 'exhausted'; readonly shortage: Shortage }
+  | { readonly kind: 'busy'; readonly shortage: Shortage; readonly retryAfterMs: number }
+
+/** How much of each matching budget is used: authorize reads it for `x-acc-budget-remaining` and for routing. */
+export interface BudgetPressure {
+  readonly budgetName: string
+  readonly subject: string
+  readonly limit: NanoUsd
+  readonly remaining: NanoUsd
+}
+
+/** The budget stage as the pipeline sees it. */
+export interface BudgetGate {
+  /** Answers at once, without a promise, while healthy leases cover the bound. */
+  reserve(request: ReserveRequest): ReserveOutcome | Promise<ReserveOutcome>
+  /**
+   * Takes back a reservation whose intent was never committed, or whose attempt was certainly not sent.
+   * Attempts whose intent was committed end through {@link Outbox.settle} alone.
+   */
+  release(reservation: Reservation): void
+  pressure(lines: readonly BudgetLine[]): readonly BudgetPressure[]
+}
