@@ -1,0 +1,65 @@
+/**
+ * Stage 8 and the reading half of stage 9: what is done with the bytes that a provider sends back. One of three paths
+ * is chosen by status and content type: raw (errors, pass-through), plain (one JSON body) or stream (server-sent events).
+ */
+import type { Code, EventFinding, Outcome } from '@agentcostcontrol/contract'
+import type { AnswerFacts } from '../providers/provider.ts'
+
+/** The client's half of the exchange, as the answer paths see it. */
+export interface Reply {
+  readonly headSent: boolean
+  /** Sends status and headers with the first bytes, or at the end of this turn of the event loop. */
+  head(status: number, statusMessage: string, headers: readonly string[]): void
+  /** @returns false when the client is slower than the provider: stop reading until {@link Reply.onDrain}. */
+  write(bytes: Buffer): boolean
+  onDrain(listener: () => void): void
+  end(bytes?: Buffer): void
+  /** Breaks the connection: the client sees what it would have seen of a broken provider. */
+  destroy(): void
+}
+
+/** Lets an answer path slow down or end the provider's side. */
+export interface Upstream {
+  pause(): void
+  resume(): void
+  /** Ends the call; the path is told nothing further. */
+  abort(): void
+}
+
+/** How an answer ended, for metering, settlement and the event. */
+export interface AnswerResult {
+  readonly outcome: Outcome
+  readonly code: Code | null
+  readonly clientStatus: number | null
+  readonly facts: AnswerFacts | null
+  /** UTF-8 bytes of output seen; `null` where the answer was not read. */
+  readonly outputBytes: number | null
+  /** True if the provider may have been ahead of what was read when the answer was ended early. */
+  readonly readingWasPaused: boolean
+  readonly findings: readonly EventFinding[]
+}
+
+/** One path. */
+export interface Answer {
+  data(chunk: Buffer): void
+  /** The provider's answer is complete. */
+  end(): void
+  /** The provider's answer broke off. */
+  fail(): void
+  /** The client left, and the provider's side was ended. */
+  abandon(): void
+}
+
+/** Told once by each path when nothing more will happen. */
+export type Finish = (result: AnswerResult) => void
+
+/** A result with nothing read. */
+export const unread = (outcome: Outcome, code: Code | null, clientStatus: number | null): AnswerResult => ({
+  outcome,
+  code,
+  clientStatus,
+  facts: null,
+  outputBytes: null,
+  readingWasPaused: false,
+  findings: [],
+})

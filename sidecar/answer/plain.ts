@@ -1,0 +1,173 @@
+import type { EventFinding } from '@agentcostcontrol/contract'
+import { redactText } from '@agentcostcontrol/detectors'
+import { type Denial, denial } from '../exchange.ts'
+import { type Decided, decide, ruleIds, strongest, toEventFinding } from '../inspect/decide.ts'
+import { blocked } from '../inspect/inspect-request.ts'
+import { ScanPoolFullError } from '../inspect/scanner.ts'
+import type { AnswerFacts, ProviderAdapter, SegmentEdit } from '../providers/provider.ts'
+import { type Answer, type Finish, type Reply, type Upstream, unread } from './answer.ts'
+import type { ContentCoding } from './coding.ts'
+import type { AnswerInspection } from './inspection.ts'
+
+/** Largest JSON answer that is held whole, before and after decoding. */
+export const ANSWER_BYTES_MAX = 32 * 1024 * 1024
+
+/** What a plain answer needs. */
+export interface PlainAnswerOptions {
+  readonly reply: Reply
+  readonly upstream: Upstream
+  readonly finish: Finish
+  readonly adapter: ProviderAdapter
+  readonly inspection: AnswerInspection | null
+  readonly coding: ContentCoding | 'identity'
+  readonly status: number
+  /** Sends the provider's head; the length is left out where the body was changed. */
+  head(body: 'as-is' | Buffer): void
+  /** Sends a refusal in the client's format. */
+  deny(refusal: Denial): number
+}
+
+interface Judged {
+  readonly body: Buffer | null
+  readonly refusal: Denial | null
+  readonly findings: readonly EventFinding[]
+}
+
+/** Holds a JSON answer until it is complete, reads its usage, inspects it, then sends it in one write. */
+export function openPlainAnswer(options: PlainAnswerOptions): Answer {
+  const { reply, upstream, finish, adapter, inspection, coding, status } = options
+  const chunks: Buffer[] = []
+  let bytes = 0
+  let passing = false
+
+  function pass(chunk: Buffer): void {
+    if (!reply.write(chunk)) {
+      upstream.pause()
+      reply.onDrain(() => upstream.resume())
+    }
+  }
+
+  function tooLarge(): void {
+    if (inspection?.security.holdsResponses && inspection.security.onOverload === 'closed') {
+      upstream.abort()
+      const refusal = denial('acc_inspection_unavailable', 'The answer is too large to be inspected.')
+      finish(unread('cut', refusal.code, options.deny(refusal)))
+      return
+    }
+    passing = true
+    options.head('as-is')
+    for (const chunk of chunks) pass(chunk)
+    chunks.length = 0
+  }
+
+  async function complete(): Promise<void> {
+    const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)
+    let plain: Buffer
+    let json: unknown
+    try {
+      plain = coding === 'identity' ? body : await coding.decode(body, ANSWER_BYTES_MAX)
+      json = JSON.parse(plain.toString())
+    } catch {
+      // Not what it says it is: the client gets what the provider sent, and nothing is known of its usage.
+      options.head('as-is')
+      reply.end(body)
+      finish(unread('completed', null, status))
+      return
+    }
+    const facts = adapter.readAnswer(json)
+    const judging = inspection === null ? null : judge(adapter, inspection, plain, json)
+    const judged = judging instanceof Promise ? await judging : judging
+    if (judged?.refusal) {
+      finish(read('cut', facts, judged, options.deny(judged.refusal)))
+      return
+    }
+    let out = body
+    if (judged?.body) out = coding === 'identity' ? judged.body : await coding.encode(judged.body)
+    options.head(out === body ? 'as-is' : out)
+    reply.end(out)
+    finish(read('completed', facts, judged, status))
+  }
+
+  return {
+    data: (chunk) => {
+      if (passing) {
+        pass(chunk)
+        return
+      }
+      chunks.push(chunk)
+      bytes += chunk.length
+      if (bytes > ANSWER_BYTES_MAX) tooLarge()
+    },
+    end: () => {
+      if (!passing) {
+        void complete().catch(() => fail())
+        return
+      }
+      reply.end()
+      finish(unread('completed', null, status))
+    },
+    fail,
+    abandon: () => finish(unread('aborted', null, null)),
+  }
+
+  /** The client sees what it would have seen without us: the head, the bytes so far, a broken connection. */
+  function fail(): void {
+    if (!passing) {
+      options.head('as-is')
+      for (const chunk of chunks) reply.write(chunk)
+    }
+    reply.destroy()
+    finish(unread('failed', 'acc_upstream_cut', status))
+  }
+}
+
+const read = (outcome: 'cut' | 'completed', facts: AnswerFacts, judged: Judged | null, clientStatus: number) => ({
+  outcome,
+  code: judged?.refusal?.code ?? null,
+  clientStatus,
+  facts,
+  outputBytes: null,
+  readingWasPaused: false,
+  findings: judged?.findings ?? [],
+})
+
+function judge(
+  adapter: ProviderAdapter,
+  inspection: AnswerInspection,
+  body: Buffer,
+  json: unknown,
+): Judged | null | Promise<Judged | null> {
+  const { security, set, scanner } = inspection
+  const segments = adapter.answerSegments(json)
+  const scanned = scanner.scan(segments, set, security.timeoutMs)
+  const decideAll = (verdicts: Awaited<typeof scanned>): Judged | null => {
+    const all: Decided[] = []
+    const edits: SegmentEdit[] = []
+    segments.forEach((segment, at) => {
+      const decided = decide(verdicts[at] ?? [], security, 'response')
+      all.push(...decided)
+      const redacted = decided.filter(({ action, enforced }) => enforced && action === 'redact')
+      if (redacted.length > 0) {
+        const text = redactText(
+          segment.text,
+          redacted.map(({ finding }) => finding),
+        )
+        edits.push({ segment, text })
+      }
+    })
+    if (all.length === 0) return null
+    const findings = all.map((one) => toEventFinding(one, 'response'))
+    if (strongest(all) === 'block')
+      return { body: null, refusal: blocked(security, ruleIds(all, 'block'), []), findings }
+    return { body: edits.length > 0 ? adapter.replaceSegments(body, edits) : null, refusal: null, findings }
+  }
+  if (!(scanned instanceof Promise)) return decideAll(scanned)
+  return scanned.then(decideAll, (error: unknown) => {
+    const setting = error instanceof ScanPoolFullError ? security.onOverload : security.onTimeout
+    if (setting === 'open' || !security.holdsResponses) return null
+    const refusal = denial('acc_inspection_unavailable', 'The answer could not be inspected in time.', {
+      retryAfterS: 1,
+    })
+    return { body: null, refusal, findings: [] }
+  })
+}

@@ -1,0 +1,113 @@
+import type { EventFinding } from '@agentcostcontrol/contract'
+import type { Denial } from '../exchange.ts'
+import { blocked } from '../inspect/inspect-request.ts'
+import { StreamWindow, type WindowResult } from '../inspect/stream-window.ts'
+import { removeMember, splice } from '../providers/json-edit.ts'
+import type { StreamReader } from '../providers/provider.ts'
+import { type EventData, eventData, SseSplitter } from '../providers/sse.ts'
+import type { AnswerInspection } from './inspection.ts'
+
+/** Largest single event of a stream that is held together. */
+const EVENT_BYTES_MAX = 8 * 1024 * 1024
+const EMPTY_USAGE = Buffer.from(',"usage":null')
+
+/** What comes out of a chunk: bytes for the client, and a refusal if the stream must end here. */
+export interface Filtered {
+  readonly bytes: readonly Buffer[]
+  readonly refusal: Denial | null
+}
+
+/**
+ * A stream on its way: bytes in, bytes out, reading its usage and its text as they pass. Nothing here waits; what is
+ * released does not depend on how the bytes were cut.
+ */
+export class StreamFilter {
+  readonly #reader: StreamReader
+  readonly #hidesUsage: boolean
+  readonly #inspection: AnswerInspection | null
+  readonly #window: StreamWindow | null
+  readonly #splitter = new SseSplitter(EVENT_BYTES_MAX)
+
+  constructor(reader: StreamReader, hidesUsage: boolean, inspection: AnswerInspection | null) {
+    this.#reader = reader
+    this.#hidesUsage = hidesUsage
+    this.#inspection = inspection
+    this.#window =
+      inspection && inspection.set.detectors.length > 0 ? new StreamWindow(inspection.security, inspection.set) : null
+  }
+
+  /** What the window found. */
+  get findings(): readonly EventFinding[] {
+    return this.#window?.findings ?? []
+  }
+
+  /** @throws RangeError when an event exceeds its bound. */
+  push(chunk: Buffer): Filtered {
+    return this.#pass(this.#splitter.push(chunk))
+  }
+
+  /** The stream is over. */
+  flush(): Filtered {
+    const rest = this.#splitter.flush()
+    const last = rest ? this.#pass([rest]) : { bytes: [], refusal: null }
+    if (last.refusal || !this.#window) return last
+    const flushed = this.#released(this.#window.flush())
+    return { bytes: [...last.bytes, ...flushed.bytes], refusal: flushed.refusal }
+  }
+
+  #pass(events: readonly Buffer[]): Filtered {
+    const out: Buffer[] = []
+    for (const event of events) {
+      const data = eventData(event)
+      const facts = data === null ? null : this.#reader.read(data.text)
+      if (facts?.onlyUsage && this.#hidesUsage) continue
+      const [bytes, span] =
+        facts?.emptyUsage && this.#hidesUsage && data ? withoutEmptyUsage(event, data) : [event, data]
+      if (!this.#window) {
+        out.push(bytes)
+        continue
+      }
+      const result = this.#released(this.#window.push(bytes, span, facts?.pieces ?? []))
+      out.push(...result.bytes)
+      if (result.refusal) return { bytes: joinAdjacent(out), refusal: result.refusal }
+    }
+    return { bytes: joinAdjacent(out), refusal: null }
+  }
+
+  #released(result: WindowResult): Filtered {
+    if (result.kind === 'release' || !this.#inspection) return { bytes: result.events, refusal: null }
+    return { bytes: result.events, refusal: blocked(this.#inspection.security, result.rules, []) }
+  }
+}
+
+/** Takes `"usage":null` out again, which the provider sends in each chunk because the sidecar asked for usage. */
+function withoutEmptyUsage(event: Buffer, data: EventData): readonly [Buffer, EventData] {
+  if (data.span === null) return [event, data]
+  const at = event.indexOf(EMPTY_USAGE)
+  const { start, end } = data.span
+  // Inside a JSON string its quotes would be escaped, so one match is the member itself.
+  if (at !== -1 && event.indexOf(EMPTY_USAGE, at + 1) === -1) {
+    event.copyWithin(at, at + EMPTY_USAGE.length)
+    const bytes = event.subarray(0, event.length - EMPTY_USAGE.length)
+    return [bytes, { text: data.text, span: { start, end: end - EMPTY_USAGE.length } }]
+  }
+  const json = event.subarray(start, end)
+  const member = removeMember(json, 'usage')
+  if (!member) return [event, data]
+  const rest = splice(json, [member])
+  const bytes = Buffer.concat([event.subarray(0, start), rest, event.subarray(end)])
+  return [bytes, { text: data.text, span: { start, end: start + rest.length } }]
+}
+
+/** Puts neighbours in memory together again, so that an untouched chunk goes out in one write. */
+function joinAdjacent(parts: readonly Buffer[]): readonly Buffer[] {
+  if (parts.length < 2) return parts
+  const out: Buffer[] = []
+  for (const part of parts) {
+    const last = out[out.length - 1]
+    if (last && last.buffer === part.buffer && last.byteOffset + last.length === part.byteOffset) {
+      out[out.length - 1] = Buffer.from(last.buffer, last.byteOffset, last.length + part.length)
+    } else out.push(part)
+  }
+  return out.length < 3 ? out : [Buffer.concat(out)]
+}

@@ -1,0 +1,55 @@
+import type { CompiledPolicy } from '@agentcostcontrol/policy'
+import type { BudgetGate } from './budget/types.ts'
+import { type Authorized, type Denial, denial, type Identified } from './exchange.ts'
+
+/** Stage 3: the policy that applies, and the pressure on each matching budget. */
+export type Authorize = (identified: Identified) => Authorized | Denial
+
+/** Makes stage 3. @param current the policy in force, or `null` before there is one */
+export function createAuthorize(current: () => CompiledPolicy | null, gate: BudgetGate): Authorize {
+  return (identified) => {
+    const policy = current()
+    if (policy === null) {
+      return denial(
+        'acc_policy_missing',
+        'The sidecar has no valid policy yet: see its log and /readyz for the reason.',
+        { retryAfterS: 5 },
+      )
+    }
+    const provider = policy.provider(identified.provider)
+    if (identified.ask.kind === 'passThrough') {
+      const refusal = judgePassThrough(identified, identified.ask.billable, provider)
+      if (refusal) return refusal
+    }
+    const budgets = policy.budgetsFor(identified.principal)
+    return {
+      identified,
+      policy,
+      provider,
+      security: policy.securityFor(identified.principal),
+      budgets,
+      pressure: gate.pressure(budgets),
+    }
+  }
+}
+
+function judgePassThrough(
+  identified: Identified,
+  billable: boolean,
+  provider: ReturnType<CompiledPolicy['provider']>,
+): Denial | null {
+  const endpoint = `${identified.raw.method} ${identified.upstreamTarget.split('?')[0]}`
+  if (billable && provider.onUnbounded !== 'allowCounted') {
+    return denial(
+      'acc_endpoint_denied',
+      `${endpoint} may cost money that this version does not meter. To let it through uncovered by any budget, set onUnbounded: allowCounted in the ProviderConfig "${provider.name}".`,
+    )
+  }
+  if (!billable && provider.onUnpricedEndpoint === 'deny') {
+    return denial(
+      'acc_endpoint_denied',
+      `${endpoint} is denied by onUnpricedEndpoint in the ProviderConfig "${provider.name}".`,
+    )
+  }
+  return null
+}

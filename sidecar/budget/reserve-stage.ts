@@ -1,0 +1,192 @@
+import { formatUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
+import type { PriceBook, PricedModel, UsageBound } from '@agentcostcontrol/policy'
+import type { Clock } from '../clock.ts'
+import type { Outbox } from '../events/types.ts'
+import type { UsageEvents } from '../events/usage-events.ts'
+import { type Denial, denial, isDenial, type Planned, type Reserved, type Target } from '../exchange.ts'
+import { type ChatRequest, type ProviderAdapter, type RequestBound, usageBound } from '../providers/provider.ts'
+import type { BudgetGate, Reservation, ReserveOutcome, Shortage } from './types.ts'
+
+/** Stage 6: bound, clamp only when exhausted, one reservation over every budget, the intent on disk. */
+export type Reserve = (planned: Planned) => Promise<Reserved | Denial>
+
+/** What stage 6 needs. */
+export interface ReserveOptions {
+  readonly gate: BudgetGate
+  readonly outbox: Outbox
+  readonly prices: PriceBook
+  readonly events: UsageEvents
+  readonly clock: Clock
+}
+
+interface Asked {
+  readonly adapter: ProviderAdapter
+  readonly request: ChatRequest
+  readonly target: Target
+  readonly priced: PricedModel
+  readonly bound: RequestBound
+}
+
+/** Makes stage 6. */
+export function createReserve(options: ReserveOptions): Reserve {
+  const { outbox, gate, events } = options
+  return async (planned) => {
+    const [target] = planned.targets
+    const { inspected } = planned
+    const { ask } = inspected.authorized.identified
+    if (ask.kind === 'passThrough' || target.priced === null) {
+      return {
+        planned,
+        target,
+        cover: { kind: 'uncovered' },
+        body: inspected.body,
+        hidesUsage: false,
+        clampedOutputTokens: null,
+      }
+    }
+    const bound = ask.adapter.bound(ask.request, inspected.body.length)
+    const asked: Asked = { adapter: ask.adapter, request: ask.request, target, priced: target.priced, bound }
+    const held = await hold(options, planned, asked)
+    if (isDenial(held)) return held
+    const intent = {
+      reservation: held.reservation,
+      event: events.unresolved(inspected, target, held.reservation, held.clamped),
+    }
+    try {
+      await outbox.commitIntent(intent)
+    } catch {
+      gate.release(held.reservation)
+      return denial(
+        'acc_outbox_unavailable',
+        'The sidecar cannot write to its disk, so it sends nothing that costs money. See acc_outbox_* in its metrics.',
+        { retryAfterS: 5 },
+      )
+    }
+    const limited =
+      held.clamped === null ? inspected.body : asked.adapter.limitOutput(inspected.body, asked.request, held.clamped)
+    const reporting = asked.request.stream ? asked.adapter.askForUsage(limited, asked.request) : null
+    return {
+      planned,
+      target,
+      cover: { kind: 'covered', intent, priced: asked.priced, bound: held.bound },
+      body: reporting ?? limited,
+      hidesUsage: reporting !== null,
+      clampedOutputTokens: held.clamped,
+    }
+  }
+}
+
+interface Held {
+  readonly reservation: Reservation
+  readonly bound: UsageBound | null
+  readonly clamped: number | null
+}
+
+/** Reserves the bound, or what of it the budgets can afford. */
+async function hold(options: ReserveOptions, planned: Planned, asked: Asked): Promise<Held | Denial> {
+  const { prices, clock } = options
+  const { provider } = planned.inspected.authorized
+  const usage = boundedBy(asked, provider.onUnbounded)
+  if (usage !== null && isDenial(usage)) return usage
+  const atMs = clock.nowMs()
+  const amount = usage === null ? ZERO_USD : prices.bound(asked.priced, usage, atMs)
+  const least =
+    usage === null
+      ? ZERO_USD
+      : prices.bound(asked.priced, withOutput(usage, asked.bound, provider.minOutputTokens), atMs)
+  const first = await reserve(options, planned, amount, least)
+  if (first.kind === 'reserved') return { reservation: first.reservation, bound: usage, clamped: null }
+  if (first.kind === 'busy' || usage === null) return refuse(options.clock, asked, first)
+  const perChoice = affordable(prices, asked, usage, first.shortage, atMs)
+  if (perChoice === null || perChoice < provider.minOutputTokens) return refuse(options.clock, asked, first)
+  const clampedUsage = withOutput(usage, asked.bound, perChoice)
+  const second = await reserve(options, planned, prices.bound(asked.priced, clampedUsage, atMs), least)
+  if (second.kind !== 'reserved') return refuse(options.clock, asked, second)
+  return { reservation: second.reservation, bound: clampedUsage, clamped: perChoice }
+}
+
+function reserve(
+  options: ReserveOptions,
+  planned: Planned,
+  bound: NanoUsd,
+  least: NanoUsd,
+): ReserveOutcome | Promise<ReserveOutcome> {
+  const { authorized } = planned.inspected
+  const { client } = authorized.identified.raw
+  return options.gate.reserve({
+    lines: authorized.budgets,
+    bound,
+    least: least < bound ? least : bound,
+    get signal() {
+      return client.signal
+    },
+  })
+}
+
+/** The usage bound of a request; `null` where policy lets an unbounded one through. */
+function boundedBy(
+  { bound, priced, target }: Asked,
+  onUnbounded: 'deny' | 'contextWindow' | 'allowCounted',
+): UsageBound | Denial | null {
+  if (bound.kind === 'unbounded' && onUnbounded === 'allowCounted') return null
+  const usage = bound.kind === 'unbounded' && onUnbounded === 'deny' ? null : usageBound(bound, priced)
+  if (usage) return usage
+  if (onUnbounded === 'allowCounted') return null
+  const why =
+    bound.kind === 'unbounded'
+      ? `it holds ${bound.reason}, whose cost its body does not bound`
+      : 'it sets no output limit and the rate card states none for this model'
+  return denial(
+    'acc_request_unbounded',
+    `No budget can cover this request: ${why}. Set max_completion_tokens, or see onUnbounded in the ProviderConfig "${target.provider.name}".`,
+  )
+}
+
+const extraOutput = (bound: RequestBound): number => (bound.kind === 'bounded' ? bound.extraOutputTokens : 0)
+
+const withOutput = (usage: UsageBound, bound: RequestBound, perChoice: number): UsageBound => ({
+  ...usage,
+  outputTokensMax: Math.min(usage.outputTokensMax, perChoice * bound.choices + extraOutput(bound)),
+})
+
+/** The output limit for each choice that the short budget affords; `null` if that is not below what was asked. */
+function affordable(
+  prices: PriceBook,
+  asked: Asked,
+  usage: UsageBound,
+  shortage: Shortage,
+  atMs: number,
+): number | null {
+  const tokens = prices.affordableOutputTokens(asked.priced, usage, shortage.available, atMs)
+  if (tokens === null) return null
+  const perChoice = Math.floor((tokens - extraOutput(asked.bound)) / asked.bound.choices)
+  return perChoice * asked.bound.choices + extraOutput(asked.bound) < usage.outputTokensMax ? perChoice : null
+}
+
+function refuse(clock: Clock, asked: Asked, outcome: Exclude<ReserveOutcome, { kind: 'reserved' }>): Denial {
+  const { shortage } = outcome
+  const left = nanoUsd(shortage.available > 0n ? shortage.available : 0n)
+  const details = {
+    budget: shortage.budgetName,
+    subject: shortage.subject,
+    limit_usd: formatUsd(shortage.limit),
+    remaining_usd: formatUsd(left),
+    requested_usd: formatUsd(shortage.asked),
+    resets_at: shortage.resetsAtMs === null ? null : new Date(shortage.resetsAtMs).toISOString(),
+  }
+  const ask = `This request for "${asked.target.model.slice(0, 100)}" may cost up to $${details.requested_usd}`
+  if (outcome.kind === 'busy') {
+    return denial(
+      'acc_budget_busy',
+      `${ask}; the budget "${shortage.budgetName}" has $${details.remaining_usd} that is not held by running requests. Try again shortly.`,
+      { details, retryAfterS: Math.max(1, Math.ceil(outcome.retryAfterMs / 1_000)) },
+    )
+  }
+  const resetsInS =
+    shortage.resetsAtMs === null ? null : Math.max(1, Math.ceil((shortage.resetsAtMs - clock.nowMs()) / 1_000))
+  return denial(
+    'acc_budget_exceeded',
+    `${ask}; the budget "${shortage.budgetName}" of $${details.limit_usd} has $${details.remaining_usd} left${details.resets_at === null ? '' : ` and resets at ${details.resets_at}`}.`,
+    { details, retryAfterS: resetsInS },
+  )
+}

@@ -1,0 +1,191 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+
+/** Where a listener binds. */
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** Parts of a principal that a client may name by `x-acc-*` headers. */
+export const TRUSTABLE = ['agent', 'workflow', 'session', 'task', 'tags'] as const
+/** One of {@link TRUSTABLE}. */
+export type Trustable = (typeof TRUSTABLE)[number]
+
+/** Everything that a sidecar can be told from outside. docs/configuration.md is its reference. */
+export interface SidecarConfig {
+  readonly listen: ListenAddress
+  readonly adminListen: ListenAddress
+  readonly dataDir: string
+  readonly policyDir: string
+  readonly rateCardFile: string | null
+  /** Base URL by provider; a ProviderConfig document wins over it. */
+  readonly upstreams: { readonly openai: string }
+  readonly identity: {
+    readonly agent: string | null
+    readonly workflow: string | null
+    readonly session: string | null
+    readonly tags: Readonly<Record<string, string>>
+  }
+  readonly trustHeaders: ReadonlySet<Trustable>
+  readonly bodyBytesMax: number
+  readonly bufferedBytesMax: number
+  readonly headerBytesMax: number
+  readonly concurrencyMax: number
+  readonly requestTimeoutMs: number
+  readonly drainTimeoutMs: number
+  readonly eventsMax: number
+  readonly scanThreadsMax: number
+  readonly scanQueueMax: number
+  readonly verdictCacheMax: number
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  readonly parentWatch: boolean
+}
+
+/** Thrown at start; the message lists every variable that is wrong, with what is expected. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+const address = z
+  .string()
+  .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'expected host:port, like 127.0.0.1:4000')
+  .transform((text) => {
+    const colon = text.lastIndexOf(':')
+    return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) }
+  })
+  .refine(({ port }) => port <= 65_535, 'a port is at most 65535')
+
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'expected a whole number')
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `expected ${min} to ${max}`)
+
+const LABEL = /^\P{Cc}{1,253}$/u
+const label = z.string().regex(LABEL, 'expected 1 to 253 characters without control characters')
+
+const pairs = z.string().transform((text, context) => {
+  const entries: [string, string][] = []
+  for (const pair of text.split(',').filter((part) => part.trim() !== '')) {
+    const equals = pair.indexOf('=')
+    const key = pair.slice(0, equals).trim()
+    if (equals < 1 || !LABEL.test(key) || entries.length >= 32) {
+      context.addIssue({ code: 'custom', message: 'expected up to 32 pairs like team=search,tier=gold' })
+      return z.NEVER
+    }
+    entries.push([key, pair.slice(equals + 1).trim()])
+  }
+  return Object.fromEntries(entries)
+})
+
+const environment = z.object({
+  ACC_LISTEN: address.prefault('127.0.0.1:4000'),
+  ACC_ADMIN_LISTEN: address.prefault('127.0.0.1:4001'),
+  ACC_DATA_DIR: z.string().min(1).default('.acc/sidecar'),
+  ACC_POLICY_DIR: z.string().min(1).default('policies/starter'),
+  ACC_RATE_CARD: z.string().min(1).optional(),
+  ACC_UPSTREAM_OPENAI: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+    .default('https://api.openai.com/v1'),
+  ACC_AGENT: label.optional(),
+  ACC_WORKFLOW: label.optional(),
+  ACC_SESSION: label.optional(),
+  ACC_TAGS: pairs.prefault(''),
+  ACC_PODINFO_DIR: z.string().min(1).optional(),
+  ACC_TRUST_HEADERS: z
+    .string()
+    .transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== ''),
+    )
+    .pipe(z.array(z.enum(TRUSTABLE)))
+    .prefault('session,task'),
+  ACC_BODY_BYTES_MAX: integer(1_024, 1_073_741_824).prefault('67108864'),
+  ACC_BUFFERED_BYTES_MAX: integer(1_048_576, 17_179_869_184).prefault('536870912'),
+  ACC_HEADER_BYTES_MAX: integer(1_024, 1_048_576).prefault('65536'),
+  ACC_CONCURRENCY_MAX: integer(1, 100_000).prefault('1024'),
+  ACC_REQUEST_TIMEOUT_MS: integer(100, 3_600_000).prefault('60000'),
+  ACC_DRAIN_TIMEOUT_MS: integer(0, 3_600_000).prefault('25000'),
+  ACC_EVENTS_MAX: integer(1_000, 100_000_000).prefault('1000000'),
+  ACC_SCAN_THREADS_MAX: integer(1, 64).prefault('2'),
+  ACC_SCAN_QUEUE_MAX: integer(1, 100_000).prefault('256'),
+  ACC_VERDICT_CACHE_MAX: integer(100, 10_000_000).prefault('50000'),
+  ACC_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  ACC_PARENT_WATCH: z.enum(['0', '1']).default('0'),
+})
+
+/** Reads the environment, and the Kubernetes downward API's files where a folder is named. @throws ConfigError */
+export function parseConfig(env: Readonly<Record<string, string | undefined>>): SidecarConfig {
+  const parsed = environment.safeParse(env)
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map(
+      ({ path, message }) => `  ${path.join('.')}: ${message} (is ${JSON.stringify(env[String(path[0])])})`,
+    )
+    throw new ConfigError(`the configuration is not valid:\n${lines.join('\n')}`)
+  }
+  const unknown = Object.keys(env).filter((key) => key.startsWith('ACC_') && !(key in environment.shape))
+  if (unknown.length > 0)
+    throw new ConfigError(
+      `unknown variables: ${unknown.join(', ')}; known are ${Object.keys(environment.shape).join(', ')}`,
+    )
+  const values = parsed.data
+  const pod = values.ACC_PODINFO_DIR === undefined ? {} : readPodInfo(values.ACC_PODINFO_DIR)
+  return {
+    listen: values.ACC_LISTEN,
+    adminListen: values.ACC_ADMIN_LISTEN,
+    dataDir: values.ACC_DATA_DIR,
+    policyDir: values.ACC_POLICY_DIR,
+    rateCardFile: values.ACC_RATE_CARD ?? null,
+    upstreams: { openai: values.ACC_UPSTREAM_OPENAI },
+    identity: {
+      agent: values.ACC_AGENT ?? pod.agent ?? null,
+      workflow: values.ACC_WORKFLOW ?? pod.workflow ?? null,
+      session: values.ACC_SESSION ?? pod.session ?? null,
+      tags: values.ACC_TAGS,
+    },
+    trustHeaders: new Set(values.ACC_TRUST_HEADERS),
+    bodyBytesMax: values.ACC_BODY_BYTES_MAX,
+    bufferedBytesMax: values.ACC_BUFFERED_BYTES_MAX,
+    headerBytesMax: values.ACC_HEADER_BYTES_MAX,
+    concurrencyMax: values.ACC_CONCURRENCY_MAX,
+    requestTimeoutMs: values.ACC_REQUEST_TIMEOUT_MS,
+    drainTimeoutMs: values.ACC_DRAIN_TIMEOUT_MS,
+    eventsMax: values.ACC_EVENTS_MAX,
+    scanThreadsMax: values.ACC_SCAN_THREADS_MAX,
+    scanQueueMax: values.ACC_SCAN_QUEUE_MAX,
+    verdictCacheMax: values.ACC_VERDICT_CACHE_MAX,
+    logLevel: values.ACC_LOG_LEVEL,
+    parentWatch: values.ACC_PARENT_WATCH === '1',
+  }
+}
+
+const POD_ENTRY = /^agentcostcontrol\.io\/(agent|workflow|session)="(.*)"$/
+
+/**
+ * Reads `agentcostcontrol.io/agent`, `/workflow` and `/session` from the files `labels` and `annotations` that the
+ * downward API writes (`key="value"` a line, the value quoted as a Go string); annotations win.
+ */
+function readPodInfo(folder: string): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {}
+  for (const file of ['labels', 'annotations']) {
+    let text: string
+    try {
+      text = readFileSync(join(folder, file), 'utf8')
+    } catch (cause) {
+      if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') continue
+      throw new ConfigError(`ACC_PODINFO_DIR: ${join(folder, file)} cannot be read`, { cause })
+    }
+    for (const line of text.split('\n')) {
+      const match = POD_ENTRY.exec(line)
+      if (!match?.[1]) continue
+      const value: unknown = JSON.parse(`"${match[2] ?? ''}"`)
+      if (typeof value === 'string' && LABEL.test(value)) found[match[1]] = value
+    }
+  }
+  return found
+}

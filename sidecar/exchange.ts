@@ -1,0 +1,148 @@
+/**
+ * The types between the stages of the pipeline. Each stage returns what it adds, wrapped around what it was given;
+ * nothing is written to after it was returned.
+ */
+import type { Code, EventFinding, Principal } from '@agentcostcontrol/contract'
+import type {
+  CompiledPolicy,
+  CompiledProvider,
+  CompiledSecurity,
+  PricedModel,
+  UsageBound,
+} from '@agentcostcontrol/policy'
+import type { BudgetLine, BudgetPressure } from './budget/types.ts'
+import type { Intent } from './events/types.ts'
+import type { ChatRequest, ProviderAdapter } from './providers/provider.ts'
+
+/** The client's side of the exchange: whether it is still there. */
+export interface ClientLink {
+  /** True once the client closed its connection before the answer was complete. */
+  readonly gone: boolean
+  /** Aborted when the client goes; made on first use. */
+  readonly signal: AbortSignal
+  /** Called once, at once if the client is already gone. The last caller wins: one attempt runs at a time. */
+  onGone(listener: () => void): void
+}
+
+/** Stage 1, accept: one request, whole. */
+export interface RawExchange {
+  readonly id: string
+  /** Wall time of the first byte, ms since the epoch. */
+  readonly receivedAtMs: number
+  /** The same moment on the monotonic clock. */
+  readonly startedMs: number
+  /** When the whole request was there, on the monotonic clock. */
+  readonly acceptedMs: number
+  readonly method: string
+  /** Path and query as sent. */
+  readonly target: string
+  /** Names and values in turn, order and case as sent. */
+  readonly headers: readonly string[]
+  readonly body: Buffer
+  readonly client: ClientLink
+}
+
+/** A refusal: an expected outcome, not an exception. Rendered in the client's wire format by errors.ts. */
+export interface Denial {
+  readonly kind: 'denial'
+  readonly code: Code
+  /** For the client: what, why and how to mend it; never text of the prompt. */
+  readonly message: string
+  /** Seconds for `Retry-After`; `null` when trying again does not help. */
+  readonly retryAfterS: number | null
+  /** Further members of the error object, e.g. the budget's figures. */
+  readonly details: Readonly<Record<string, string | number | null>>
+  /** What the detectors saw until then. */
+  readonly findings: readonly EventFinding[]
+}
+
+/** Makes a {@link Denial}. */
+export function denial(
+  code: Code,
+  message: string,
+  extra: Partial<Pick<Denial, 'retryAfterS' | 'details' | 'findings'>> = {},
+): Denial {
+  return { kind: 'denial', code, message, retryAfterS: null, details: {}, findings: [], ...extra }
+}
+
+/** Tells a stage's refusal from its result. */
+export const isDenial = (value: object): value is Denial => 'kind' in value && value.kind === 'denial'
+
+/** What is asked of the provider: a metered operation of a known wire format, or an endpoint that is only counted. */
+export type Ask =
+  | { readonly kind: 'metered'; readonly adapter: ProviderAdapter; readonly request: ChatRequest }
+  | { readonly kind: 'passThrough'; readonly billable: boolean }
+
+/** Stage 2, identify. */
+export interface Identified {
+  readonly raw: RawExchange
+  readonly provider: 'openai'
+  /** E.g. `chat.completions`, or the path of a pass-through. */
+  readonly operation: string
+  /** Path and query below the provider's base URL, beginning with `/`. */
+  readonly upstreamTarget: string
+  readonly principal: Principal
+  readonly ask: Ask
+}
+
+/** Stage 3, authorize: the policy that applies. */
+export interface Authorized {
+  readonly identified: Identified
+  readonly policy: CompiledPolicy
+  readonly provider: CompiledProvider
+  readonly security: CompiledSecurity | null
+  readonly budgets: readonly BudgetLine[]
+  readonly pressure: readonly BudgetPressure[]
+}
+
+/** Stage 4, inspectRequest: the body may have been redacted. */
+export interface Inspected {
+  readonly authorized: Authorized
+  readonly body: Buffer
+  readonly findings: readonly EventFinding[]
+  /** For `x-acc-warning`; rule ids only. */
+  readonly warnings: readonly string[]
+}
+
+/** One way to serve the request. */
+export interface Target {
+  readonly provider: CompiledProvider
+  readonly model: string
+  readonly baseUrl: string
+  /** `null` for a pass-through, or a model without a price that the policy lets through. */
+  readonly priced: PricedModel | null
+}
+
+/** Stage 5, plan. */
+export interface Planned {
+  readonly inspected: Inspected
+  readonly targets: readonly [Target, ...Target[]]
+}
+
+/**
+ * Stage 6, reserve: what may be sent.
+ * - `covered`: a reservation over every budget and a committed intent stand behind it.
+ * - `uncovered`: an endpoint without a price, passed through and counted.
+ */
+export type Cover =
+  | {
+      readonly kind: 'covered'
+      readonly intent: Intent
+      readonly priced: PricedModel
+      /** `null` where policy lets an unbounded request through: nothing was reserved, its cost is charged as overrun. */
+      readonly bound: UsageBound | null
+    }
+  | { readonly kind: 'uncovered' }
+
+/** Stage 6's result. */
+export interface Reserved {
+  readonly planned: Planned
+  readonly target: Target
+  readonly cover: Cover
+  /** The bytes to send. */
+  readonly body: Buffer
+  /** True if the usage report was asked for on the client's behalf and must be taken out of the answer. */
+  readonly hidesUsage: boolean
+  /** The output limit told to the provider where it was lowered; `null` if it was not. */
+  readonly clampedOutputTokens: number | null
+}

@@ -1,0 +1,130 @@
+import { isUtf8 } from 'node:buffer'
+import type { Principal } from '@agentcostcontrol/contract'
+import { headerValue } from './answer/headers.ts'
+import type { SidecarConfig, Trustable } from './config.ts'
+import { type Ask, type Denial, denial, type Identified, isDenial, type RawExchange } from './exchange.ts'
+import type { ProviderAdapter } from './providers/provider.ts'
+import { openaiEndpoint } from './providers/registry.ts'
+
+/** Stage 2: provider, operation, model, principal, parsed body. */
+export type Identify = (raw: RawExchange) => Identified | Denial
+
+const PREFIX = /^\/openai(?=\/)/
+const VERSION = /^\/v1(?=\/)/
+/** What a provider might normalise away, so that the path it serves is not the one that was judged. */
+const AMBIGUOUS_PATH = /\/\/|\/\.{1,2}(?:\/|$)|[\\;%\s]|\p{Cc}/u
+const LABEL = /^[\x20-\x7e\x80-\xff]{1,253}$/
+
+/** Makes stage 2. */
+export function createIdentify(config: Pick<SidecarConfig, 'identity' | 'trustHeaders'>): Identify {
+  const readPrincipal = createPrincipals(config)
+  return (raw) => {
+    const query = raw.target.indexOf('?')
+    const sent = (query === -1 ? raw.target : raw.target.slice(0, query)).replace(PREFIX, '').replace(VERSION, '')
+    const path = decodePath(sent)
+    if (path === null) {
+      return denial(
+        'acc_route_unknown',
+        'The path is not one that every server reads the same way: leave out "//", "/../" and encoded separators.',
+      )
+    }
+    const principal = readPrincipal(raw.headers)
+    if (isDenial(principal)) return principal
+    const endpoint = openaiEndpoint(raw.method, path)
+    const ask = endpoint.kind === 'metered' ? readMetered(raw, endpoint.adapter) : passThrough(endpoint.kind)
+    if (isDenial(ask)) return ask
+    return {
+      raw,
+      provider: 'openai',
+      operation: ask.kind === 'metered' ? ask.adapter.operation : (path.split('/')[1] ?? ''),
+      upstreamTarget: query === -1 ? sent : sent + raw.target.slice(query),
+      principal,
+      ask,
+    }
+  }
+}
+
+const passThrough = (kind: 'free' | 'billable'): Ask => ({ kind: 'passThrough', billable: kind === 'billable' })
+
+function decodePath(sent: string): string | null {
+  try {
+    const path = sent.includes('%') ? decodeURIComponent(sent) : sent
+    return path.startsWith('/') && !AMBIGUOUS_PATH.test(path) ? path : null
+  } catch {
+    return null
+  }
+}
+
+function readMetered(raw: RawExchange, adapter: ProviderAdapter): Ask | Denial {
+  const encoding = headerValue(raw.headers, 'content-encoding')
+  if (encoding !== null && encoding.toLowerCase() !== 'identity') {
+    return denial(
+      'acc_body_encoding_unsupported',
+      `Request bodies with content-encoding "${encoding.slice(0, 40)}" cannot be inspected: send the JSON as it is.`,
+    )
+  }
+  // Bytes that are not UTF-8 would be read differently here and at the provider.
+  if (!isUtf8(raw.body)) return denial('acc_body_not_json', 'The request body is not valid UTF-8.')
+  let json: unknown
+  try {
+    json = JSON.parse(raw.body.toString())
+  } catch {
+    return denial('acc_body_not_json', 'The request body is not valid JSON.')
+  }
+  const request = adapter.parse(json)
+  return isDenial(request) ? request : { kind: 'metered', adapter, request }
+}
+
+/** The sidecar's own configuration first; a header only where the configuration leaves that part open and allows it. */
+function createPrincipals(
+  config: Pick<SidecarConfig, 'identity' | 'trustHeaders'>,
+): (headers: readonly string[]) => Principal | Denial {
+  const { identity, trustHeaders } = config
+  const fixed: Principal = Object.freeze({ ...identity, task: null, tags: Object.freeze({ ...identity.tags }) })
+  return (headers) => {
+    let own: Record<string, string> | null = null
+    for (let at = 0; at + 1 < headers.length; at += 2) {
+      const name = headers[at] ?? ''
+      if (name.length < 8 || (name[0] !== 'x' && name[0] !== 'X')) continue
+      const lower = name.toLowerCase()
+      if (!lower.startsWith('x-acc-')) continue
+      own ??= {}
+      own[lower.slice(6)] = headers[at + 1] ?? ''
+    }
+    return own === null ? fixed : withHeaders(fixed, own, trustHeaders)
+  }
+}
+
+function withHeaders(
+  fixed: Principal,
+  own: Readonly<Record<string, string>>,
+  trusted: ReadonlySet<Trustable>,
+): Principal | Denial {
+  const named: { agent?: string; workflow?: string; session?: string; task?: string } = {}
+  for (const part of ['agent', 'workflow', 'session', 'task'] as const) {
+    const value = own[part]
+    if (value === undefined || !trusted.has(part) || fixed[part] !== null) continue
+    if (!LABEL.test(value))
+      return denial('acc_header_invalid', `The header x-acc-${part} must have 1 to 253 printable characters.`)
+    named[part] = value
+  }
+  const tags = own.tags !== undefined && trusted.has('tags') ? readTags(own.tags) : {}
+  if (tags === null)
+    return denial('acc_header_invalid', 'The header x-acc-tags must be up to 32 pairs like team=search,tier=gold.')
+  return { ...fixed, ...named, tags: { ...tags, ...fixed.tags } }
+}
+
+function readTags(text: string): Readonly<Record<string, string>> | null {
+  const entries = text
+    .split(',')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== '')
+  if (entries.length > 32 || text.length > 4_096) return null
+  const tags: [string, string][] = []
+  for (const entry of entries) {
+    const equals = entry.indexOf('=')
+    if (equals < 1) return null
+    tags.push([entry.slice(0, equals).trim(), entry.slice(equals + 1).trim()])
+  }
+  return Object.fromEntries(tags)
+}

@@ -1,0 +1,103 @@
+import type { EventFinding, Segment } from '@agentcostcontrol/contract'
+import { redactText } from '@agentcostcontrol/detectors'
+import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import { type Authorized, type Denial, denial, type Inspected } from '../exchange.ts'
+import type { ProviderAdapter, SegmentEdit } from '../providers/provider.ts'
+import { type Decided, decide, ruleIds, strongest, toEventFinding } from './decide.ts'
+import { type DetectorSet, ScanPoolFullError, type SegmentScanner } from './scanner.ts'
+import type { Verdict } from './verdict-cache.ts'
+
+/** Stage 4: findings, the action, perhaps a redacted body. Without a promise unless the pool is needed. */
+export type InspectRequest = (authorized: Authorized) => Inspected | Denial | Promise<Inspected | Denial>
+
+/** Counts for the metrics: requests that went unseen, by why. */
+export interface InspectionStats {
+  unseenOverload: number
+  unseenTimeout: number
+  unseenNoPolicy: number
+}
+
+/** Makes stage 4. */
+export function createInspectRequest(
+  scanner: SegmentScanner,
+  detectorSet: (security: CompiledSecurity) => DetectorSet,
+  stats: InspectionStats,
+): InspectRequest {
+  return (authorized) => {
+    const { security } = authorized
+    const { ask, raw } = authorized.identified
+    const unseen: Inspected = { authorized, body: raw.body, findings: [], warnings: [] }
+    if (ask.kind !== 'metered' || security === null) {
+      stats.unseenNoPolicy++
+      return unseen
+    }
+    const segments = ask.adapter.segments(ask.request)
+    const judge = (verdicts: readonly Verdict[]): Inspected | Denial =>
+      judgeRequest(authorized, security, ask.adapter, segments, verdicts)
+    const scanned = scanner.scan(segments, detectorSet(security), security.timeoutMs)
+    if (!(scanned instanceof Promise)) return judge(scanned)
+    return scanned.then(judge, (error: unknown) => {
+      const overload = error instanceof ScanPoolFullError
+      if ((overload ? security.onOverload : security.onTimeout) === 'open') {
+        stats[overload ? 'unseenOverload' : 'unseenTimeout']++
+        return unseen
+      }
+      return denial(
+        'acc_inspection_unavailable',
+        `The request could not be inspected (${overload ? 'the queue is full' : 'it took too long'}) and the security policy "${security.name}" is closed in that case. Try again.`,
+        { retryAfterS: 1 },
+      )
+    })
+  }
+}
+
+function judgeRequest(
+  authorized: Authorized,
+  security: CompiledSecurity,
+  adapter: ProviderAdapter,
+  segments: readonly Segment[],
+  verdicts: readonly Verdict[],
+): Inspected | Denial {
+  const { body } = authorized.identified.raw
+  const all: Decided[] = []
+  const edits: SegmentEdit[] = []
+  for (let at = 0; at < segments.length; at++) {
+    const segment = segments[at]
+    const verdict = verdicts[at]
+    if (!segment || !verdict || verdict.length === 0) continue
+    const decided = decide(verdict, security, 'request')
+    all.push(...decided)
+    const redacted = decided.filter(({ action, enforced }) => enforced && action === 'redact')
+    if (redacted.length > 0) {
+      edits.push({
+        segment,
+        text: redactText(
+          segment.text,
+          redacted.map(({ finding }) => finding),
+        ),
+      })
+    }
+  }
+  if (all.length === 0) return { authorized, body, findings: [], warnings: [] }
+  const findings = all.map((one) => toEventFinding(one, 'request'))
+  if (strongest(all) === 'block') return blocked(security, ruleIds(all, 'block'), findings)
+  if (edits.length === 0) return { authorized, body, findings, warnings: ruleIds(all, 'warn') }
+  try {
+    return { authorized, body: adapter.replaceSegments(body, edits), findings, warnings: ruleIds(all, 'warn') }
+  } catch {
+    // Redacting would break the JSON: what may not leave must not leave.
+    return blocked(security, ruleIds(all, 'redact'), findings)
+  }
+}
+
+/** The refusal of a blocked request or answer; names rules, never text. */
+export function blocked(
+  security: CompiledSecurity,
+  rules: readonly string[],
+  findings: readonly EventFinding[],
+): Denial {
+  return denial('acc_security_blocked', `Blocked by the security policy "${security.name}": ${rules.join(', ')}.`, {
+    findings,
+    details: { policy: security.name, rules: rules.join(', ') },
+  })
+}

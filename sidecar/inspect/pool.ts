@@ -1,0 +1,51 @@
+import { Piscina } from 'piscina'
+import { workerUrl } from '../worker-url.ts'
+import { type ScanPool, ScanPoolFullError, ScanTimeoutError } from './scanner.ts'
+import type { Verdict } from './verdict-cache.ts'
+
+/** A {@link ScanPool} that can be closed and measured. */
+export interface ClosableScanPool extends ScanPool {
+  stats(): { readonly queued: number; readonly threads: number; readonly full: number; readonly failed: number }
+  close(): Promise<void>
+}
+
+/**
+ * Workers for large new texts. One is kept warm; more come when tasks queue and go when idle.
+ * @param options.threadsMax most workers at once
+ * @param options.queueMax most tasks that wait; one more is refused
+ */
+export function createScanPool(options: { readonly threadsMax: number; readonly queueMax: number }): ClosableScanPool {
+  const pool = new Piscina({
+    filename: workerUrl('inspect/worker').href,
+    minThreads: 0,
+    maxThreads: options.threadsMax,
+    maxQueue: options.queueMax,
+    idleTimeout: 60_000,
+    concurrentTasksPerWorker: 1,
+    recordTiming: false,
+    resourceLimits: { maxOldGenerationSizeMb: 256 },
+  })
+  let full = 0
+  let failed = 0
+  return {
+    run: async (task, timeoutMs) => {
+      if (pool.queueSize >= options.queueMax) {
+        full++
+        throw new ScanPoolFullError('the scan queue is full')
+      }
+      const abort = new AbortController()
+      const timer = setTimeout(() => abort.abort(), timeoutMs)
+      try {
+        const verdicts: readonly Verdict[] = await pool.run(task, { signal: abort.signal })
+        return verdicts
+      } catch (cause) {
+        failed++
+        throw new ScanTimeoutError('a scan did not finish', { cause })
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+    stats: () => ({ queued: pool.queueSize, threads: pool.threads.length, full, failed }),
+    close: () => pool.destroy(),
+  }
+}

@@ -1,0 +1,139 @@
+import type { Segment } from '@agentcostcontrol/contract'
+import { DETECTORS, type Detector } from '@agentcostcontrol/detectors'
+import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import { type Verdict, VerdictCache } from './verdict-cache.ts'
+import type { ScanTask } from './worker.ts'
+
+/** Runs a scan off the main thread. */
+export interface ScanPool {
+  /** @throws ScanPoolFullError at once when its queue is full, ScanTimeoutError when it takes too long or its worker died. */
+  run(task: ScanTask, timeoutMs: number): Promise<readonly Verdict[]>
+}
+
+/** The pool's queue is full. */
+export class ScanPoolFullError extends Error {
+  override readonly name = 'ScanPoolFullError'
+}
+
+/** A scan took longer than the policy allows, or its worker died. */
+export class ScanTimeoutError extends Error {
+  override readonly name = 'ScanTimeoutError'
+}
+
+/** New text up to this many characters is scanned on the main thread: a hop to a worker and back costs more. */
+const INLINE_CHARS_MAX = 8_192
+/** Below this length scanning a text costs less than hashing it. */
+const HASH_CHARS_MIN = 256
+
+/** Detectors of a policy, resolved. */
+export interface DetectorSet {
+  readonly detectors: readonly Detector[]
+  readonly ids: readonly string[]
+  /** Ids and versions: the scope of cached verdicts. */
+  readonly key: string
+}
+
+/** Finds a policy's detectors; memoised, since policies are few and live long. */
+export function createDetectorSets(): (security: CompiledSecurity) => DetectorSet {
+  const sets = new WeakMap<CompiledSecurity, DetectorSet>()
+  return (security) => {
+    const known = sets.get(security)
+    if (known) return known
+    const ids = security.detectors.map(({ detectorId }) => detectorId)
+    const detectors = DETECTORS.filter(({ id }) => ids.includes(id))
+    const set = {
+      detectors,
+      ids,
+      key: `${security.detectorsKey}|${detectors.map(({ id, version }) => `${id}@${version}`).join()}`,
+    }
+    sets.set(security, set)
+    return set
+  }
+}
+
+/** Counts for the metrics. */
+export interface ScannerStats {
+  inlineTexts: number
+  pooledTexts: number
+  pooledTasks: number
+  cache: { readonly entries: number; readonly hits: number; readonly misses: number }
+}
+
+/** Scans segments once each: from the cache, inline, or in the pool. */
+export class SegmentScanner {
+  readonly #pool: ScanPool
+  readonly #cache: VerdictCache
+  #inlineTexts = 0
+  #pooledTexts = 0
+  #pooledTasks = 0
+
+  constructor(pool: ScanPool, cacheEntriesMax: number) {
+    this.#pool = pool
+    this.#cache = new VerdictCache(cacheEntriesMax)
+  }
+
+  /**
+   * The findings of each segment, in order; without a promise unless the pool is needed.
+   * @throws what {@link ScanPool.run} throws, as a rejection.
+   */
+  scan(
+    segments: readonly Segment[],
+    set: DetectorSet,
+    timeoutMs: number,
+  ): readonly Verdict[] | Promise<readonly Verdict[]> {
+    const verdicts: Verdict[] = []
+    const fresh: { readonly at: number; readonly segment: Segment; readonly key: string | null }[] = []
+    let freshChars = 0
+    for (let at = 0; at < segments.length; at++) {
+      const segment = segments[at]
+      if (!segment) continue
+      const key = segment.text.length < HASH_CHARS_MIN ? null : VerdictCache.key(set.key, segment.source, segment.text)
+      const known = key === null ? undefined : this.#cache.get(key)
+      verdicts.push(known ?? [])
+      if (known !== undefined) continue
+      fresh.push({ at, segment, key })
+      freshChars += segment.text.length
+    }
+    const keep = (index: number, verdict: Verdict): void => {
+      const entry = fresh[index]
+      if (!entry) return
+      verdicts[entry.at] = verdict
+      if (entry.key !== null) this.#cache.set(entry.key, verdict)
+    }
+    if (freshChars <= INLINE_CHARS_MAX) {
+      this.#inlineTexts += fresh.length
+      for (let index = 0; index < fresh.length; index++) {
+        const segment = fresh[index]?.segment
+        if (segment) keep(index, detect(set.detectors, segment))
+      }
+      return verdicts
+    }
+    this.#pooledTexts += fresh.length
+    this.#pooledTasks++
+    const task = { detectorIds: set.ids, segments: fresh.map(({ segment: { source, text } }) => ({ source, text })) }
+    return this.#pool.run(task, timeoutMs).then((results) => {
+      results.forEach((verdict, index) => {
+        keep(index, verdict)
+      })
+      return verdicts
+    })
+  }
+
+  /** For the metrics. */
+  stats(): ScannerStats {
+    return {
+      inlineTexts: this.#inlineTexts,
+      pooledTexts: this.#pooledTexts,
+      pooledTasks: this.#pooledTasks,
+      cache: this.#cache.stats(),
+    }
+  }
+}
+
+const CLEAN: Verdict = []
+
+function detect(detectors: readonly Detector[], segment: Segment): Verdict {
+  const [only] = detectors
+  if (only && detectors.length === 1) return only.detect(segment.text, segment)
+  return detectors.length === 0 ? CLEAN : detectors.flatMap((detector) => detector.detect(segment.text, segment))
+}

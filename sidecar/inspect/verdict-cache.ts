@@ -1,0 +1,52 @@
+import { hash } from 'node:crypto'
+import type { Finding, SegmentSource } from '@agentcostcontrol/contract'
+
+/** Findings of one text; most are none. */
+export type Verdict = readonly Finding[]
+
+/**
+ * Verdicts by the SHA-256 of the text, so that nobody can forge a clean one, within a scope of detectors, their versions
+ * and the text's source. Bounded: two generations of half the size each; what is not asked for during a whole generation
+ * goes.
+ */
+export class VerdictCache {
+  readonly #entriesMax: number
+  #young = new Map<string, Verdict>()
+  #old = new Map<string, Verdict>()
+  #hits = 0
+  #misses = 0
+
+  constructor(entriesMax: number) {
+    this.#entriesMax = entriesMax
+  }
+
+  /** The key of a text. Costs about a microsecond and half a nanosecond a byte. */
+  static key(detectorsKey: string, source: SegmentSource, text: string): string {
+    return hash('sha256', text, 'base64') + source + detectorsKey
+  }
+
+  get(key: string): Verdict | undefined {
+    const young = this.#young.get(key)
+    const verdict = young ?? this.#old.get(key)
+    if (verdict === undefined) {
+      this.#misses++
+      return undefined
+    }
+    this.#hits++
+    if (young === undefined) this.set(key, verdict)
+    return verdict
+  }
+
+  set(key: string, verdict: Verdict): void {
+    if (this.#young.size >= this.#entriesMax / 2) {
+      this.#old = this.#young
+      this.#young = new Map()
+    }
+    this.#young.set(key, verdict)
+  }
+
+  /** For the metrics. */
+  stats(): { readonly entries: number; readonly hits: number; readonly misses: number } {
+    return { entries: this.#young.size + this.#old.size, hits: this.#hits, misses: this.#misses }
+  }
+}

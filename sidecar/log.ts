@@ -1,0 +1,36 @@
+import type { Clock } from './clock.ts'
+
+/** Levels, ascending. */
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const
+/** One of the levels. */
+export type LogLevel = (typeof LEVELS)[number]
+
+/** Values that may be logged: names, codes and figures, never text of a prompt or an answer. */
+export type LogFields = Readonly<Record<string, string | number | boolean | null | readonly string[]>>
+
+/** One JSON object a line. */
+export type Logger = Readonly<Record<LogLevel, (message: string, fields?: LogFields) => void>>
+
+/** Makes a logger. @param write takes whole lines */
+export function createLogger(level: LogLevel, clock: Clock, write: (line: string) => void): Logger {
+  const from = LEVELS.indexOf(level)
+  const at =
+    (name: LogLevel) =>
+    (message: string, fields: LogFields = {}): void => {
+      if (LEVELS.indexOf(name) < from) return
+      write(`${JSON.stringify({ time: new Date(clock.nowMs()).toISOString(), level: name, message, ...fields })}\n`)
+    }
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+/** What may be logged of an error: its name, code and message. Ours never hold content; a cause is named, not printed. */
+export function errorFields(error: unknown): LogFields {
+  if (!(error instanceof Error)) return { error: String(error) }
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : null
+  return {
+    error: error.name,
+    code,
+    reason: error.message,
+    cause: error.cause instanceof Error ? error.cause.message : null,
+  }
+}

@@ -1,0 +1,105 @@
+import {
+  minUsd,
+  type NanoUsd,
+  NO_USAGE,
+  nanoUsd,
+  type Precision,
+  type TokenUsage,
+  ZERO_USD,
+} from '@agentcostcontrol/contract'
+import type { Cost, PriceBook, PricedModel } from '@agentcostcontrol/policy'
+import type { Clock } from '../clock.ts'
+import type { Reserved } from '../exchange.ts'
+import type { Forwarded } from '../upstream/forward.ts'
+
+/** Stage 9: what an attempt used and what it is charged. */
+export interface Metered {
+  readonly precision: Precision
+  readonly reason: string | null
+  readonly usage: TokenUsage | null
+  readonly cost: Cost | null
+  /** What the budgets are charged (H5). */
+  readonly charged: NanoUsd
+}
+
+/** Makes stage 9. */
+export type Meter = (reserved: Reserved, forwarded: Forwarded) => Metered
+
+/**
+ * Tokens that a provider may have made between the last one seen and its noticing that nobody listens any more.
+ * It covers what is under way on the network at 200 tokens a second for two seconds.
+ */
+const TAIL_TOKENS = 400
+/** Statuses behind which the provider may have done, and may bill, the work (H5): time-outs of it or of what is in front of it. */
+const MAYBE_BILLED = (status: number): boolean =>
+  status === 408 || status === 504 || (status >= 520 && status <= 529 && status !== 529)
+
+/** Makes stage 9. */
+export function createMeter(prices: PriceBook, clock: Clock): Meter {
+  return (reserved, { result, status, sent }) => {
+    const { cover } = reserved
+    if (cover.kind === 'uncovered') return nothing('an endpoint without a price')
+    if (!sent) return nothing('not sent')
+    if (status !== null && status >= 300 && !MAYBE_BILLED(status))
+      return nothing(`refused by the provider with status ${status}`)
+    const usage = result.facts?.usage ?? null
+    if (usage) {
+      const model = servedModel(prices, cover.priced, reserved, result.facts?.responseModel ?? null, clock.nowMs())
+      const cost = prices.cost(model, usage, { serviceTier: result.facts?.serviceTier ?? null, atMs: clock.nowMs() })
+      return { precision: 'exact', reason: null, usage, cost, charged: cost.total }
+    }
+    return estimate(prices, reserved, cover, { result, status }, clock.nowMs())
+  }
+}
+
+const nothing = (reason: string): Metered => ({ precision: 'none', reason, usage: null, cost: null, charged: ZERO_USD })
+
+/** A provider bills the model that it served; a name that the card does not know is the one that was asked for. */
+function servedModel(
+  prices: PriceBook,
+  asked: PricedModel,
+  reserved: Reserved,
+  served: string | null,
+  atMs: number,
+): PricedModel {
+  if (served === null || served === reserved.target.model) return asked
+  return prices.find(reserved.target.provider.provider, served, atMs) ?? asked
+}
+
+/**
+ * No usage came. Where all output can be seen, what was seen bounds it (bytes, and a tail if the stream was ended early);
+ * in every other case the bound U stands.
+ */
+function estimate(
+  prices: PriceBook,
+  reserved: Reserved,
+  cover: Extract<Reserved['cover'], { kind: 'covered' }>,
+  { result, status }: Pick<Forwarded, 'result' | 'status'>,
+  atMs: number,
+): Metered {
+  const { ask } = reserved.planned.inspected.authorized.identified
+  const { bound, priced } = cover
+  if (bound === null || ask.kind !== 'metered') return nothing('unbounded, and the provider reported no usage')
+  const endedEarly = result.outcome === 'aborted' || result.outcome === 'cut'
+  const counts =
+    status === 200 &&
+    result.outputBytes !== null &&
+    (result.outcome === 'completed' || (endedEarly && !result.readingWasPaused)) &&
+    ask.adapter.outputIsVisible(reserved.target.model, ask.request)
+  const outputTokens = counts
+    ? Math.min(bound.outputTokensMax, (result.outputBytes ?? 0) + (endedEarly ? TAIL_TOKENS : 0))
+    : bound.outputTokensMax
+  const charged = minUsd(
+    prices.bound(priced, { ...bound, outputTokensMax: outputTokens }, atMs),
+    cover.intent.reservation.bound,
+  )
+  return {
+    precision: 'estimated',
+    reason: counts
+      ? 'no usage report: counted from the bytes that passed'
+      : `no usage report (${result.outcome}): the bound`,
+    usage: { ...NO_USAGE, inputUncached: bound.inputTokensMax, outputVisible: outputTokens },
+    cost: { total: nanoUsd(charged), components: {}, rateCardVersion: prices.version },
+    charged,
+  }
+}

@@ -1,0 +1,113 @@
+import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
+import { isRecord, readArray } from '../read.ts'
+
+type Path = readonly (string | number)[]
+
+const SOURCE_BY_ROLE: Readonly<Record<string, SegmentSource>> = {
+  system: 'system',
+  developer: 'system',
+  user: 'user',
+  assistant: 'assistant',
+  tool: 'tool_result',
+  function: 'tool_result',
+}
+
+/** Members that hold no text of anybody: settings, ids, and what is read on its own below. */
+const REQUEST_SETTINGS = new Set([
+  'messages',
+  'tools',
+  'functions',
+  'model',
+  'tool_choice',
+  'function_call',
+  'service_tier',
+  'reasoning_effort',
+  'verbosity',
+  'stream_options',
+  'modalities',
+  'logit_bias',
+  'audio',
+])
+const MESSAGE_SETTINGS = new Set([
+  'role',
+  'content',
+  'tool_calls',
+  'function_call',
+  'tool_call_id',
+  'audio',
+  'annotations',
+])
+
+/** Text of every message, tool call, tool definition and free-form member of a chat request. */
+export function requestSegments(json: Readonly<Record<string, unknown>>): readonly Segment[] {
+  const segments: Segment[] = []
+  readArray(json.messages).forEach((message, index) => {
+    if (isRecord(message)) addMessage(segments, message, ['messages', index])
+  })
+  for (const key of ['tools', 'functions']) {
+    readArray(json[key]).forEach((tool, index) => {
+      addJson(segments, 'tool_definition', [key, index], tool)
+    })
+  }
+  for (const key of Object.keys(json)) {
+    if (!REQUEST_SETTINGS.has(key)) addJson(segments, 'user', [key], json[key])
+  }
+  return segments
+}
+
+/** Text of every choice of a plain answer. */
+export function answerSegments(json: unknown): readonly Segment[] {
+  const segments: Segment[] = []
+  readArray(isRecord(json) ? json.choices : undefined).forEach((choice, index) => {
+    const message = isRecord(choice) ? choice.message : undefined
+    if (isRecord(message)) addMessage(segments, { ...message, role: 'assistant' }, ['choices', index, 'message'])
+  })
+  return segments
+}
+
+function addMessage(into: Segment[], message: Readonly<Record<string, unknown>>, path: Path): void {
+  const role = message.role
+  const source = (typeof role === 'string' ? SOURCE_BY_ROLE[role] : undefined) ?? 'user'
+  addContent(into, source, [...path, 'content'], message.content)
+  readArray(message.tool_calls).forEach((call, index) => {
+    if (!isRecord(call)) return
+    for (const kind of ['function', 'custom']) {
+      const body = call[kind]
+      if (!isRecord(body)) continue
+      for (const field of ['arguments', 'input']) {
+        addText(into, 'tool_call', [...path, 'tool_calls', index, kind, field], body[field])
+      }
+    }
+  })
+  const legacy = message.function_call
+  if (isRecord(legacy)) addText(into, 'tool_call', [...path, 'function_call', 'arguments'], legacy.arguments)
+  for (const key of Object.keys(message)) {
+    if (!MESSAGE_SETTINGS.has(key)) addJson(into, source, [...path, key], message[key])
+  }
+}
+
+/** A message's content: a string, or parts of which text and refusals are read and media are passed over. */
+function addContent(into: Segment[], source: SegmentSource, path: Path, content: unknown): void {
+  if (typeof content === 'string') {
+    addText(into, source, path, content)
+    return
+  }
+  readArray(content).forEach((part, index) => {
+    if (!isRecord(part)) return
+    for (const field of ['text', 'refusal']) addText(into, source, [...path, index, field], part[field])
+    const image = part.image_url
+    if (isRecord(image) && typeof image.url === 'string' && !image.url.startsWith('data:')) {
+      addText(into, source, [...path, index, 'image_url', 'url'], image.url)
+    }
+  })
+}
+
+function addText(into: Segment[], source: SegmentSource, path: Path, text: unknown): void {
+  if (typeof text === 'string' && text !== '') into.push({ source, path, text })
+}
+
+/** A value without a fixed shape is read as its JSON text; a string as itself. */
+function addJson(into: Segment[], source: SegmentSource, path: Path, value: unknown): void {
+  if (typeof value === 'string') addText(into, source, path, value)
+  else if (typeof value === 'object' && value !== null) into.push({ source, path, text: JSON.stringify(value) })
+}

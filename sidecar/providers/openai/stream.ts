@@ -1,0 +1,94 @@
+import type { AnswerFacts, StreamEvent, StreamReader, TextPiece } from '../provider.ts'
+import { isRecord, readArray } from '../read.ts'
+import { readServiceTier, readUsage } from './usage.ts'
+
+const NOTHING: StreamEvent = { pieces: [], onlyUsage: false, emptyUsage: false }
+
+/** Reads a stream of `chat.completion.chunk` events. The last usage wins: where a provider sends several, they are cumulative. */
+export function openChatStream(): StreamReader {
+  let responseId: string | null = null
+  let responseModel: string | null = null
+  let serviceTier: AnswerFacts['serviceTier'] = null
+  let usage: AnswerFacts['usage'] = null
+  let rawUsage: unknown = null
+  let outputBytes = 0
+  let ended = false
+
+  function read(data: string): StreamEvent | null {
+    if (data === '[DONE]') {
+      ended = true
+      return NOTHING
+    }
+    let chunk: unknown
+    try {
+      chunk = JSON.parse(data)
+    } catch {
+      return null
+    }
+    if (!isRecord(chunk)) return null
+    if (responseId === null && typeof chunk.id === 'string') responseId = chunk.id
+    if (responseModel === null && typeof chunk.model === 'string' && chunk.model !== '') responseModel = chunk.model
+    if (typeof chunk.service_tier === 'string') serviceTier = readServiceTier(chunk.service_tier)
+    const reported = chunk.usage
+    if (reported !== null && reported !== undefined) {
+      rawUsage = reported
+      usage = readUsage(reported)
+    }
+    const choices = readArray(chunk.choices)
+    const pieces = choices.length === 0 ? NOTHING.pieces : readPieces(choices)
+    for (const piece of pieces) outputBytes += Buffer.byteLength(piece.text)
+    return {
+      pieces,
+      onlyUsage: choices.length === 0 && isRecord(reported) && Array.isArray(chunk.choices),
+      emptyUsage: reported === null,
+    }
+  }
+
+  return {
+    read,
+    facts: () => ({ responseId, responseModel, serviceTier, usage, rawUsage }),
+    outputBytes: () => outputBytes,
+    ended: () => ended,
+  }
+}
+
+function readPieces(choices: readonly unknown[]): readonly TextPiece[] {
+  const pieces: TextPiece[] = []
+  for (let at = 0; at < choices.length; at++) {
+    const choice = choices[at]
+    if (!isRecord(choice)) continue
+    const delta = choice.delta
+    if (!isRecord(delta)) continue
+    const index = typeof choice.index === 'number' ? choice.index : at
+    for (const field in delta) {
+      const value = delta[field]
+      if (typeof value === 'string') {
+        if (value !== '' && field !== 'role') {
+          pieces.push({ channel: `${index}.${field}`, path: ['choices', at, 'delta', field], text: value })
+        }
+      } else if (field === 'tool_calls') addToolCalls(pieces, readArray(value), index, at)
+      else if (field === 'function_call')
+        addCall(pieces, value, `${index}.function_call`, ['choices', at, 'delta', field])
+    }
+  }
+  return pieces
+}
+
+function addToolCalls(pieces: TextPiece[], calls: readonly unknown[], choice: number, at: number): void {
+  calls.forEach((call, position) => {
+    if (!isRecord(call)) return
+    const index = typeof call.index === 'number' ? call.index : position
+    for (const kind of ['function', 'custom']) {
+      addCall(pieces, call[kind], `${choice}.tool.${index}`, ['choices', at, 'delta', 'tool_calls', position, kind])
+    }
+  })
+}
+
+function addCall(pieces: TextPiece[], call: unknown, channel: string, path: readonly (string | number)[]): void {
+  if (!isRecord(call)) return
+  for (const field of ['name', 'arguments', 'input']) {
+    const text = call[field]
+    if (typeof text === 'string' && text !== '')
+      pieces.push({ channel: `${channel}.${field}`, path: [...path, field], text })
+  }
+}

@@ -1,0 +1,81 @@
+import { NO_USAGE, type ServiceTier, type TokenUsage } from '@agentcostcontrol/contract'
+import type { AnswerFacts } from '../provider.ts'
+import { isRecord, readString } from '../read.ts'
+
+const count = (value: unknown): number | null =>
+  value === undefined || value === null
+    ? 0
+    : typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+      ? value
+      : null
+
+/**
+ * Normalises a usage object of OpenAI's chat format to disjoint fields. Cached, cache-write and audio tokens are part of
+ * the prompt, reasoning and audio part of the completion, unless the sum says otherwise: where the total equals prompt
+ * plus completion plus the figure, the figure is an addition (xAI reports reasoning so).
+ * @returns `null` if the object holds no usable figures; absent is not zero.
+ */
+export function readUsage(raw: unknown): TokenUsage | null {
+  if (!isRecord(raw) || raw.prompt_tokens === undefined || raw.prompt_tokens === null) return null
+  const prompt = count(raw.prompt_tokens)
+  const completion = count(raw.completion_tokens)
+  if (prompt === null || completion === null) return null
+  const promptDetails = isRecord(raw.prompt_tokens_details) ? raw.prompt_tokens_details : {}
+  const completionDetails = isRecord(raw.completion_tokens_details) ? raw.completion_tokens_details : {}
+  const cached = count(promptDetails.cached_tokens)
+  const written = count(promptDetails.cache_write_tokens)
+  const audioInput = count(promptDetails.audio_tokens)
+  const reasoning = count(completionDetails.reasoning_tokens)
+  const audioOutput = count(completionDetails.audio_tokens)
+  if (cached === null || written === null || audioInput === null || reasoning === null || audioOutput === null)
+    return null
+  const total = typeof raw.total_tokens === 'number' ? raw.total_tokens : null
+  const promptAll = isAddition(cached + written, prompt, completion, total) ? prompt + cached + written : prompt
+  const completionAll = isAddition(reasoning, completion, prompt, total) ? completion + reasoning : completion
+  return {
+    ...NO_USAGE,
+    inputUncached: Math.max(0, promptAll - cached - written - audioInput),
+    cacheRead: cached,
+    cacheWrite5m: written,
+    audioInput: Math.min(audioInput, Math.max(0, promptAll - cached - written)),
+    outputVisible: Math.max(0, completionAll - reasoning - audioOutput),
+    outputReasoning: reasoning,
+    audioOutput: Math.min(audioOutput, Math.max(0, completionAll - reasoning)),
+  }
+}
+
+/** Whether `part` stands beside `whole` instead of inside it. A part larger than its whole can only stand beside it. */
+function isAddition(part: number, whole: number, other: number, total: number | null): boolean {
+  if (part === 0) return false
+  if (part > whole) return true
+  return total !== null && total === whole + other + part
+}
+
+/** Maps OpenAI's `service_tier`; `null` when it names none. `default` and `scale` are billed at standard rates. */
+export function readServiceTier(value: unknown): ServiceTier | null {
+  switch (value) {
+    case 'default':
+    case 'standard':
+    case 'scale':
+      return 'standard'
+    case 'flex':
+    case 'priority':
+    case 'batch':
+      return value
+    default:
+      return null
+  }
+}
+
+/** Reads what a plain answer, or one chunk of a stream, says of itself. */
+export function readFacts(json: unknown): AnswerFacts {
+  const answer = isRecord(json) ? json : {}
+  const rawUsage = answer.usage ?? null
+  return {
+    responseId: readString(answer.id),
+    responseModel: readString(answer.model),
+    serviceTier: readServiceTier(answer.service_tier),
+    usage: readUsage(rawUsage),
+    rawUsage,
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * What a wire format must know. An adapter reads only the fields it uses and leaves every other byte alone; it works on
+ * the parsed body for reading and on the bytes for writing.
+ */
+import type { Segment, ServiceTier, TokenUsage } from '@agentcostcontrol/contract'
+import type { UsageBound } from '@agentcostcontrol/policy'
+import type { Denial } from '../exchange.ts'
+
+/** A request of a metered operation, read. */
+export interface ChatRequest {
+  readonly model: string
+  readonly stream: boolean
+  /** The parsed body, for the adapter's own use. */
+  readonly json: Readonly<Record<string, unknown>>
+}
+
+/** What bounds a request, or why nothing in its body does. */
+export type RequestBound =
+  | {
+      readonly kind: 'bounded'
+      readonly inputTokensMax: number
+      readonly outputTokensAsked: number | null
+      readonly choices: number
+      readonly extraOutputTokens: number
+      readonly serviceTier: ServiceTier | null
+    }
+  | {
+      readonly kind: 'unbounded'
+      readonly reason: string
+      readonly hostedToolCallsMax: number
+      readonly choices: number
+      readonly outputTokensAsked: number | null
+      readonly serviceTier: ServiceTier | null
+    }
+
+/** Text to put in place of a segment's. */
+export interface SegmentEdit {
+  readonly segment: Segment
+  readonly text: string
+}
+
+/** What an answer, plain or streamed, says of itself. */
+export interface AnswerFacts {
+  readonly responseId: string | null
+  readonly responseModel: string | null
+  readonly serviceTier: ServiceTier | null
+  /** `null` when the provider sent none, or one that makes no sense. */
+  readonly usage: TokenUsage | null
+  readonly rawUsage: unknown
+}
+
+/** A piece of an answer's text inside one event of a stream. */
+export interface TextPiece {
+  /** Pieces of one channel follow each other: a choice's content, a tool call's arguments. */
+  readonly channel: string
+  /** Where the string stands in the event's JSON. */
+  readonly path: readonly (string | number)[]
+  readonly text: string
+}
+
+/** One event of a stream, read. */
+export interface StreamEvent {
+  readonly pieces: readonly TextPiece[]
+  /** True for an event that exists only because the sidecar asked for usage: the client does not get it. */
+  readonly onlyUsage: boolean
+  /** True if the event carries an empty usage member that is there only because the sidecar asked for usage. */
+  readonly emptyUsage: boolean
+}
+
+/** Reads one stream: kept for as long as the stream runs. */
+export interface StreamReader {
+  /** Reads the data of one event; `null` if it is not JSON of this format (it is then passed on as it is). */
+  read(data: string): StreamEvent | null
+  /** What is known so far. */
+  facts(): AnswerFacts
+  /** UTF-8 bytes of output seen so far over all choices: never fewer than its tokens. */
+  outputBytes(): number
+  /** True once the stream's own end was seen. */
+  ended(): boolean
+}
+
+/** An error as a client of this format expects it. */
+export interface RenderedError {
+  readonly contentType: string
+  readonly body: Buffer
+}
+
+/** One wire format. */
+export interface ProviderAdapter {
+  readonly operation: string
+  /** Reads a parsed body. */
+  parse(json: unknown): ChatRequest | Denial
+  /** Every piece of text that people or tools wrote, with its source. */
+  segments(request: ChatRequest): readonly Segment[]
+  bound(request: ChatRequest, bodyBytes: number): RequestBound
+  /** True if everything that is billed as output can be seen in the stream: then what was seen bounds an aborted one. */
+  outputIsVisible(model: string, request: ChatRequest): boolean
+  /** The body with its segments replaced. @throws if an edit cannot be made without breaking the JSON. */
+  replaceSegments(body: Buffer, edits: readonly SegmentEdit[]): Buffer
+  /** The body with its output limit lowered, in the provider's own field. */
+  limitOutput(body: Buffer, request: ChatRequest, tokens: number): Buffer
+  /** The body asking for usage in a stream, or `null` if it already does. */
+  askForUsage(body: Buffer, request: ChatRequest): Buffer | null
+  /** Reads a plain answer. */
+  readAnswer(json: unknown): AnswerFacts
+  answerSegments(json: unknown): readonly Segment[]
+  openStream(): StreamReader
+  renderError(denial: Denial, status: number): RenderedError
+  /** The event that ends a stream which the sidecar cuts. */
+  terminalEvent(denial: Denial, status: number): Buffer
+}
+
+/** The most tokens that a request bounded by `bound` can use, with the model's own limits behind it. */
+export function usageBound(
+  bound: RequestBound,
+  model: { readonly contextTokensMax: number | null; readonly outputTokensMax: number | null },
+): UsageBound | null {
+  const modelOutput = model.outputTokensMax ?? model.contextTokensMax
+  const perChoice = bound.outputTokensAsked ?? modelOutput
+  if (perChoice === null) return null
+  if (bound.kind === 'bounded') {
+    return {
+      inputTokensMax: bound.inputTokensMax,
+      outputTokensMax: perChoice * bound.choices + bound.extraOutputTokens,
+      hostedToolCallsMax: 0,
+      serviceTier: bound.serviceTier,
+    }
+  }
+  if (model.contextTokensMax === null) return null
+  // A request that the sidecar cannot see whole fills the context window at most, once more for each hosted tool call.
+  return {
+    inputTokensMax: model.contextTokensMax * (bound.hostedToolCallsMax + 1),
+    outputTokensMax: perChoice * bound.choices,
+    hostedToolCallsMax: bound.hostedToolCallsMax,
+    serviceTier: bound.serviceTier,
+  }
+}

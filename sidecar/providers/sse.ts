@@ -1,0 +1,102 @@
+/**
+ * Cuts a byte stream into server-sent events (WHATWG HTML §9.2). An event's bytes include the blank line that ends it,
+ * so that all events put together are the stream again. Lines end with LF or CRLF; a lone CR ends none, as no provider
+ * uses it.
+ */
+const LF = 0x0a
+const CR = 0x0d
+
+/** Cuts a stream as its chunks come. */
+export class SseSplitter {
+  /** Largest event that is held together, in bytes. */
+  readonly #eventBytesMax: number
+  #held: Buffer[] = []
+  #heldBytes = 0
+  /** Bytes of the current line so far, and whether its last one was CR. */
+  #lineBytes = 0
+  #lastWasCr = false
+
+  constructor(eventBytesMax: number) {
+    this.#eventBytesMax = eventBytesMax
+  }
+
+  /**
+   * Takes a chunk and gives the events that it completes.
+   * @throws RangeError when an event grows beyond the bound.
+   */
+  push(chunk: Buffer): readonly Buffer[] {
+    const events: Buffer[] = []
+    let eventStart = 0
+    let at = 0
+    for (let lf = chunk.indexOf(LF, at); lf !== -1; lf = chunk.indexOf(LF, at)) {
+      const bytes = this.#lineBytes + lf - at
+      const endsWithCr = lf > at ? chunk[lf - 1] === CR : this.#lastWasCr
+      at = lf + 1
+      this.#lineBytes = 0
+      this.#lastWasCr = false
+      if (bytes === 0 || (bytes === 1 && endsWithCr)) {
+        events.push(this.#join(chunk.subarray(eventStart, at)))
+        eventStart = at
+      }
+    }
+    if (at < chunk.length) {
+      this.#lineBytes += chunk.length - at
+      this.#lastWasCr = chunk[chunk.length - 1] === CR
+    }
+    if (eventStart < chunk.length) this.#hold(chunk.subarray(eventStart))
+    return events
+  }
+
+  /** What is left when the stream ends: an event without its blank line, or nothing. */
+  flush(): Buffer | null {
+    if (this.#heldBytes === 0) return null
+    return this.#join(Buffer.alloc(0))
+  }
+
+  #hold(rest: Buffer): void {
+    this.#heldBytes += rest.length
+    if (this.#heldBytes > this.#eventBytesMax) throw new RangeError('a server-sent event exceeds its bound')
+    this.#held.push(rest)
+  }
+
+  #join(tail: Buffer): Buffer {
+    if (this.#heldBytes === 0) return tail
+    const whole = Buffer.concat([...this.#held, tail])
+    this.#held = []
+    this.#heldBytes = 0
+    return whole
+  }
+}
+
+/** Where the data of an event stands in its bytes. */
+export interface EventData {
+  readonly text: string
+  /** Byte range of the data when it is on one line; `null` when it is spread over several. */
+  readonly span: { readonly start: number; readonly end: number } | null
+}
+
+const DATA = Buffer.from('data:')
+
+/** The data of an event, its lines joined by LF; `null` for an event without data (comments, keep-alives). */
+export function eventData(event: Buffer): EventData | null {
+  const lines: { start: number; end: number }[] = []
+  for (let at = 0; at < event.length; ) {
+    const lf = event.indexOf(LF, at)
+    const next = lf === -1 ? event.length : lf + 1
+    let end = lf === -1 ? event.length : lf
+    if (end > at && event[end - 1] === CR) end--
+    if (
+      event[at] === DATA[0] &&
+      end - at >= DATA.length &&
+      event.compare(DATA, 0, DATA.length, at, at + DATA.length) === 0
+    ) {
+      const start = at + DATA.length
+      lines.push({ start: event[start] === 0x20 && start < end ? start + 1 : start, end })
+    }
+    at = next
+  }
+  const [first] = lines
+  if (!first) return null
+  if (lines.length === 1) return { text: event.toString('utf8', first.start, first.end), span: first }
+  return { text: lines.map(({ start, end }) => event.toString('utf8', start, end)).join('\n'), span: null }
+}
