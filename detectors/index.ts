@@ -1,1 +1,5 @@
+export { placeholderOf, redactText } from './redact.ts'
+export { DETECTORS } from './registry.ts'
+export { secretsDetector } from './secrets/detector.ts'
+export { selfTest } from './self-test.ts'
 export type * from './types.ts'

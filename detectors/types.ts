@@ -21,3 +21,9 @@ export interface Detector {
   /** The most characters that an open candidate can hold back. */
   readonly holdCharsMax: number
 }
+
+/** A detector that can show that it works. */
+export interface SelfTestedDetector extends Detector {
+  /** A harmless text with one thing that the detector must find, put together at run time. */
+  canary(): string
+}

@@ -1,0 +1,106 @@
+/** What a pattern cannot say: checksums and contents of a candidate. */
+import { crc32 } from 'node:zlib'
+
+/** `weak`: it looks right but its checksum does not hold, so it is reported with less certainty. */
+export type CheckResult = 'pass' | 'weak' | 'fail'
+
+type Check = (secret: string) => CheckResult
+
+const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+/** Six base-62 digits of a CRC-32, as GitHub (2021) and npm append them to thirty random characters. */
+export function base62Crc32(text: string): string {
+  let rest = crc32(text)
+  let digits = ''
+  for (let index = 0; index < 6; index++) {
+    digits = BASE62.charAt(rest % 62) + digits
+    rest = Math.floor(rest / 62)
+  }
+  return digits
+}
+
+/** The header of a JSON Web Token, or `null` if it is none. */
+function jwtPart(secret: string, index: 0 | 1): Record<string, unknown> | null {
+  try {
+    const part: unknown = JSON.parse(Buffer.from(secret.split('.')[index] ?? '', 'base64url').toString('utf8'))
+    return typeof part === 'object' && part !== null ? { ...part } : null
+  } catch {
+    return null
+  }
+}
+
+const isJwt = (secret: string): boolean => typeof jwtPart(secret, 0)?.alg === 'string'
+
+const passIf = (holds: boolean): CheckResult => (holds ? 'pass' : 'fail')
+
+const hasDigit = (secret: string): boolean => /[0-9]/.test(secret)
+const hasLetter = (secret: string): boolean => /[A-Za-z]/.test(secret)
+const isMixed = (secret: string): boolean => hasDigit(secret) && /[a-z]/.test(secret) && /[A-Z]/.test(secret)
+
+/** Names, paths, calls and sentences stand where passwords stand; passwords mix letters with digits or signs. */
+function looksLikePassword(secret: string): boolean {
+  if (/^[a-z]+:\/\/|^[./~@]|^[A-Z0-9_]+$|[(){}<>[\];]|\$\w|^(?:true|false|null|none)$/i.test(secret)) {
+    if (!/^[A-Z0-9_]+$/i.test(secret)) return false
+  }
+  if (/^\d+(?:[.:-]\d+)*$|^[a-z]+(?:[._-][a-z]+)*\d{0,2}$|^[A-Za-z]+$/i.test(secret)) return false
+  return hasLetter(secret) && hasDigit(secret)
+}
+
+const TUTORIAL_PASSWORDS =
+  /^(?:the|db|my|app|user|root|test|some|super|secret|sql)?[-_.]?(?:pass|passwd|password|passw0rd|p4ssw0rd|p@ssword|pwd|secret|postgres|postgresql|mysql|mariadb|mongo|mongodb|redis|rabbitmq|root|admin|administrator|guest|user|username|test|testing|tester|toor|letmein|qwerty|abc|docker|default|demo|minio|minioadmin|token|apikey|api_key|hunter|foo|bar|baz|foobar|local|localhost|development)[-_.]?(?:word|pass|password|here|key)?\d{0,4}!?$/i
+
+/** The checks that rules name. */
+const CHECKS = {
+  /** `prefix_` + 30 random characters + checksum. */
+  'crc32-base62': (secret) => {
+    const body = secret.slice(secret.indexOf('_') + 1)
+    return base62Crc32(body.slice(0, -6)) === body.slice(-6) ? 'pass' : 'weak'
+  },
+  /** `glsa_` + 32 random characters + `_` + CRC-32 of all before it, low byte first (Grafana 9). */
+  'crc32-hex': (secret) => {
+    const at = secret.lastIndexOf('_')
+    const sum = Buffer.alloc(4)
+    sum.writeUInt32LE(crc32(secret.slice(0, at)))
+    return sum.toString('hex') === secret.slice(at + 1) ? 'pass' : 'weak'
+  },
+  jwt: (secret) => passIf(isJwt(secret)),
+  'jwt-service-role': (secret) => passIf(isJwt(secret) && jwtPart(secret, 1)?.role === 'service_role'),
+  /** The first part of a Discord bot token is its numeric id. */
+  'discord-id': (secret) =>
+    passIf(/^\d{16,20}$/.test(Buffer.from(secret.split('.')[0] ?? '', 'base64').toString('latin1'))),
+  /** `Basic` credentials: printable `user:password`. */
+  'basic-auth': (secret) =>
+    passIf(/^[\x21-\x7e]{1,100}:[\x20-\x7e]{3,100}$/.test(Buffer.from(secret, 'base64').toString('latin1'))),
+  digit: (secret) => passIf(hasDigit(secret)),
+  'letter-and-digit': (secret) => passIf(hasDigit(secret) && hasLetter(secret)),
+  mixed: (secret) => passIf(isMixed(secret)),
+  password: (secret) => passIf(looksLikePassword(secret)),
+  /** Where only a password can stand: all but the ones of every tutorial; those without a digit are less certain. */
+  'connection-password': (secret) => {
+    if (TUTORIAL_PASSWORDS.test(secret) || /^[$%]|^\d+$/.test(secret)) return 'fail'
+    return hasDigit(secret) && hasLetter(secret) ? 'pass' : 'weak'
+  },
+} as const satisfies Readonly<Record<string, Check>>
+
+/** Names one of the checks. */
+export type CheckId = keyof typeof CHECKS
+
+/** Runs a check. Its cost is linear in the length of the secret. */
+export const runCheck = (id: CheckId, secret: string): CheckResult => CHECKS[id](secret)
+
+const counts = new Uint16Array(128)
+
+/** Shannon entropy in bits a character; characters outside ASCII count by their low seven bits. */
+export function entropyBits(text: string): number {
+  counts.fill(0)
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index) & 127
+    counts[code] = (counts[code] ?? 0) + 1
+  }
+  let bits = 0
+  for (let code = 0; code < 128; code++) {
+    const count = counts[code] ?? 0
+    if (count > 0) bits -= count * Math.log2(count / text.length)
+  }
+  return bits / text.length
+}

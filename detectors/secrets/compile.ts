@@ -1,0 +1,49 @@
+import { beginningSource, fullSource, parsePattern } from '../scan/pattern.ts'
+import type { AssignedRule, SecretEnd, SecretFamily, SecretRule } from './rule.ts'
+
+/** A rule ready to run at an offset. */
+export interface CompiledRule {
+  readonly rule: SecretRule
+  readonly family: SecretFamily
+  /** Sticky; group 1, if any, is the secret and ends the match. */
+  readonly whole: RegExp
+  /** Sticky; matches where more text could make `whole` match, or match more. */
+  readonly beginning: RegExp
+  /** The most characters that a match can have, and one more that decides where it ends. */
+  readonly reachChars: number
+  readonly keywordAt: number
+  readonly before: 'notAlnum' | 'digit' | 'any'
+}
+
+const ENDS: Readonly<Record<SecretEnd, string>> = {
+  alnum: '(?![A-Za-z0-9])',
+  word: '(?![A-Za-z0-9_-])',
+  base64: '(?![A-Za-z0-9+/=])',
+  quote: '(?=\\\\?["\'`])',
+  at: '(?=@)',
+  space: '(?=[\\s"\'`,;\\\\]|$)',
+}
+
+/** Between a vendor's name and its value: the rest of the key's name, a closing quote, and what assigns. */
+const HINT = '[A-Za-z0-9_ .-]{0,20}(?:key|token|secret|pass|pwd|auth|pat|cred|sid)'
+const ASSIGN = '[A-Za-z0-9_ .-]{0,16}\\\\?["\'`]?\\]?[ ]{0,4}(?:[:=]{1,2}>?|,|is|to)[ ]{0,4}\\\\?["\'`]?'
+
+/** Compiles one rule. @throws PatternError if its pattern is outside the subset. */
+export function compileRule(rule: SecretRule, family: SecretFamily): CompiledRule {
+  const pattern = parsePattern('pattern' in rule ? rule.pattern : assignedPattern(rule))
+  const flags = rule.ignoreCase ? 'iy' : 'y'
+  return {
+    rule,
+    family,
+    whole: new RegExp(`(?:${fullSource(pattern)})${ENDS[rule.end ?? 'alnum']}`, flags),
+    beginning: new RegExp(beginningSource(pattern), flags),
+    reachChars: pattern.charsMax + 2,
+    keywordAt: ('pattern' in rule ? rule.keywordAt : undefined) ?? 0,
+    before: 'pattern' in rule ? (rule.before ?? 'notAlnum') : 'any',
+  }
+}
+
+function assignedPattern(rule: AssignedRule): string {
+  const names = rule.keywords.map((keyword) => keyword.replace(/[.]/g, '\\.')).join('|')
+  return `(?:${names})${rule.needsHint === false ? '' : HINT}${ASSIGN}(${rule.value})`
+}
