@@ -1,0 +1,115 @@
+/** Request bodies of an exact size, with places that can be made unique for each request. */
+
+/** A JSON body, and where in it the marks stand. */
+export interface BodyTemplate {
+  readonly bytes: Buffer
+  /** Offsets of {@link MARK_BYTES} letters each, at least one in every text that a detector would read. */
+  readonly marks: readonly number[]
+}
+
+/** Length of one mark. */
+const MARK_BYTES = 8
+const MARK = '@'.repeat(MARK_BYTES)
+
+const WORDS = (
+  'the agent reads a file and then asks for more context because its plan needs one further step before it can answer ' +
+  'please compare both versions explain what changed list every function that calls this one and say whether tests cover ' +
+  'café naïve résumé module server request answer budget window retry queue stream parser handler result error value'
+).split(' ')
+
+/** A small generator of its own, so that every run sends the same conversation. */
+function createProse(seed: number): (words: number) => string {
+  let state = seed >>> 0
+  const word = (): string => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return WORDS[(state >>> 8) % WORDS.length] ?? ''
+  }
+  return (words) => Array.from({ length: words }, word).join(' ')
+}
+
+function toolResult(prose: (words: number) => string, turn: number): string {
+  const files = Array.from({ length: 6 }, (_, index) => ({
+    path: `src/turn-${turn}/file-${index}.ts`,
+    size: turn * 100 + index,
+    changed: index % 2 === 0,
+    excerpt: `if (value === "${prose(3)}") {\n\treturn '${prose(6)}' // → ${prose(5)}\n}`,
+  }))
+  return JSON.stringify({ ref: MARK, files, note: prose(40) }, null, 1)
+}
+
+function turnMessages(prose: (words: number) => string, turn: number): readonly object[] {
+  const id = `call_${turn.toString().padStart(6, '0')}`
+  const call = { name: 'read_files', arguments: JSON.stringify({ reason: `${MARK} ${prose(12)}`, depth: turn }) }
+  return [
+    { role: 'assistant', content: null, tool_calls: [{ id, type: 'function', function: call }] },
+    { role: 'tool', tool_call_id: id, content: toolResult(prose, turn) },
+    { role: 'assistant', content: `${MARK} ${prose(60)}\n\n- ${prose(12)}\n- ${prose(12)}` },
+    { role: 'user', content: `${MARK} ${prose(30)}: "${prose(8)}"?` },
+  ]
+}
+
+function toolDefinitions(prose: (words: number) => string): readonly object[] {
+  return ['read_files', 'write_file', 'run_tests'].map((name) => ({
+    type: 'function',
+    function: {
+      name,
+      description: `${MARK} ${prose(20)}`,
+      parameters: {
+        type: 'object',
+        properties: { reason: { type: 'string', description: `${MARK} ${prose(8)}` }, depth: { type: 'integer' } },
+        required: ['reason'],
+      },
+    },
+  }))
+}
+
+function encode(messages: readonly object[], tools: readonly object[], padding: string, stream: boolean): Buffer {
+  const last = { role: 'user', content: `${MARK} ${padding}` }
+  const body = {
+    model: 'gpt-4o-mini',
+    ...(stream ? { stream: true } : {}),
+    max_tokens: 1024,
+    temperature: 0.2,
+    messages: [...messages, last],
+    ...(tools.length > 0 ? { tools } : {}),
+  }
+  return Buffer.from(JSON.stringify(body))
+}
+
+/** A chat completion request of exactly `bodyBytes` UTF-8 bytes. Small ones have no tools. */
+export function buildBody(bodyBytes: number, stream: boolean): BodyTemplate {
+  const prose = createProse(bodyBytes)
+  const large = bodyBytes > 8 * 1024
+  const tools = large ? toolDefinitions(prose) : []
+  const messages: object[] = [{ role: 'system', content: `${MARK} ${prose(large ? 200 : 20)}` }]
+  let bytes = encode(messages, tools, '', stream)
+  for (let turn = 0; large; turn += 1) {
+    const longer = [...messages, ...turnMessages(prose, turn)]
+    const encoded = encode(longer, tools, '', stream)
+    if (encoded.length > bodyBytes) break
+    messages.splice(0, messages.length, ...longer)
+    bytes = encoded
+  }
+  // Plain ASCII counts one byte a letter, so the last message brings the body to its exact size.
+  const padding = 'Please say in a few short words what all of this means. '
+    .repeat(bodyBytes / 50)
+    .slice(0, bodyBytes - bytes.length)
+  bytes = encode(messages, tools, padding, stream)
+  if (bytes.length !== bodyBytes) throw new Error(`body of ${bytes.length} bytes instead of ${bodyBytes}`)
+  const marks: number[] = []
+  for (let at = bytes.indexOf(MARK); at !== -1; at = bytes.indexOf(MARK, at + MARK_BYTES)) marks.push(at)
+  return { bytes, marks }
+}
+
+const LETTER_A = 97
+
+/** Writes `serial` in letters at every mark of a body that begins at `offset` of `buffer`. Allocates nothing. */
+export function writeMarks(buffer: Buffer, offset: number, marks: readonly number[], serial: number): void {
+  for (const mark of marks) {
+    let rest = serial
+    for (let index = MARK_BYTES - 1; index >= 0; index -= 1) {
+      buffer[offset + mark + index] = LETTER_A + (rest % 26)
+      rest = Math.floor(rest / 26)
+    }
+  }
+}
