@@ -32,8 +32,15 @@ t.test('a member that is set is read back, present or not, nested or not', async
     fc.property(records, space, fc.boolean(), (record, gap, nested) => {
       const json = nested ? { outer: record } : record
       const path = nested ? ['outer'] : []
-      const added = JSON.parse(splice(spaced(JSON.stringify(json), gap), [setMember(spaced(JSON.stringify(json), gap), path, 'new key', '7')]).toString())
-      t.same(added, JSON.parse(JSON.stringify(nested ? { outer: { ...record, 'new key': 7 } } : { ...record, 'new key': 7 })))
+      const added = JSON.parse(
+        splice(spaced(JSON.stringify(json), gap), [
+          setMember(spaced(JSON.stringify(json), gap), path, 'new key', '7'),
+        ]).toString(),
+      )
+      t.same(
+        added,
+        JSON.parse(JSON.stringify(nested ? { outer: { ...record, 'new key': 7 } } : { ...record, 'new key': 7 })),
+      )
     }),
   )
   const empty = Buffer.from('{}')

@@ -39,10 +39,11 @@ t.test('events do not depend on where the stream was cut, and together are the s
 })
 
 t.test('an event ends at the blank line, with LF and with CRLF', async (t) => {
-  t.same(
-    split(Buffer.from('data: a\n\ndata: b\r\n\r\ndata: c'), []).map(String),
-    ['data: a\n\n', 'data: b\r\n\r\n', 'data: c'],
-  )
+  t.same(split(Buffer.from('data: a\n\ndata: b\r\n\r\ndata: c'), []).map(String), [
+    'data: a\n\n',
+    'data: b\r\n\r\n',
+    'data: c',
+  ])
 })
 
 t.test('the data of an event: with and without a space, several lines joined, comments without any', async (t) => {
