@@ -17,12 +17,15 @@ const metadata = z.strictObject({
   description: z.string().max(2000).optional(),
 })
 
+/** 25 becomes 25.00, 0.0005 stays. */
+const asUsd = (amount: number): string => (Number(amount.toFixed(2)) === amount ? amount.toFixed(2) : String(amount))
+
 /** An amount in a policy: a decimal USD string. A YAML number is refused, since it has already lost what it was. */
 const usd = z
   .string({
     error: (issue) =>
       typeof issue.input === 'number'
-        ? `write money as a quoted string, like "${issue.input}.00"; a YAML number loses digits`
+        ? `write money as a quoted string, like "${asUsd(issue.input)}"; a YAML number loses digits`
         : 'expected an amount of USD like "250.00" or "$250"',
   })
   .transform((text, context) => {

@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto'
+import {
+  type BudgetDocument,
+  type FindingAction,
+  POLICY_API_VERSION,
+  type PolicyDocument,
+  type Principal,
+  type ProviderConfigDocument,
+  providerConfigDocument,
+  type SecurityPolicyDocument,
+  type Severity,
+  SUBJECT_NONE,
+} from '@agentcostcontrol/contract'
+import { crossCheck } from './cross-checks.ts'
+import { memoised } from './memo.ts'
+import { type ParsedDocument, parsePolicyFiles } from './parse.ts'
+import type {
+  CompiledBudget,
+  CompiledDetectorPolicy,
+  CompiledPolicy,
+  CompiledProvider,
+  CompiledSecurity,
+  MatchedBudget,
+  PolicyFile,
+  PolicyResult,
+} from './types.ts'
+
+const EACH_AGENT = '*'
+const GLOBAL_SUBJECT = '*'
+/** Agents whose matches are remembered; names come from requests, so there is a bound. */
+const AGENTS_MAX = 10_000
+const PROVIDERS = providerConfigDocument.shape.spec.shape.provider.options
+const ACTION_LEFT_OUT: FindingAction = 'alert'
+
+/**
+ * Compiles a folder of policy. All or nothing: one problem anywhere and no policy comes out, so that the caller keeps
+ * the last good one. No files is a policy too, one without budgets. Never throws for what the files say.
+ */
+export function compilePolicy(files: readonly PolicyFile[]): PolicyResult {
+  const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+  const { documents, problems } = parsePolicyFiles(sorted)
+  const all = [...problems, ...crossCheck(documents)]
+  if (all.length > 0) return { ok: false, problems: all }
+  return { ok: true, policy: compileDocuments(revisionOf(sorted), documents) }
+}
+
+/** SHA-256 over the paths and texts, each with its length before it, so that no two folders look alike. */
+function revisionOf(sorted: readonly PolicyFile[]): string {
+  const hash = createHash('sha256')
+  for (const { path, text } of sorted)
+    for (const part of [path, text]) hash.update(`${Buffer.byteLength(part)}:`).update(part)
+  return hash.digest('hex')
+}
+
+function compileDocuments(revision: string, parsed: readonly ParsedDocument[]): CompiledPolicy {
+  const documents = parsed.map(({ document }) => document).sort((a, b) => compareNames(a, b))
+  const budgets = documents.filter((document) => document.kind === 'Budget').map(compileBudget)
+  const securities = documents.filter((document) => document.kind === 'SecurityPolicy').map(compileSecurity)
+  const providers = new Map(PROVIDERS.map((provider) => [provider, defaultProvider(provider)]))
+  for (const document of documents)
+    if (document.kind === 'ProviderConfig') providers.set(document.spec.provider, compileProvider(document))
+  const budgetsFor = memoised(AGENTS_MAX, (agent) => Object.freeze(budgets.flatMap((rule) => match(rule, agent))))
+  const securityFor = memoised(AGENTS_MAX, (agent) => {
+    const named = securities.find((rule) => rule.agent !== EACH_AGENT && rule.agent === agent)
+    return (named ?? securities.find((rule) => rule.agent === EACH_AGENT))?.security ?? null
+  })
+  return Object.freeze({
+    revision,
+    budgets: Object.freeze(budgets.map((rule) => rule.budget)),
+    budgetsFor: (principal: Principal) => budgetsFor(principal.agent),
+    securityFor: (principal: Principal) => securityFor(principal.agent),
+    provider: (provider: 'openai') => providers.get(provider) ?? defaultProvider(provider),
+  })
+}
+
+const compareNames = (a: PolicyDocument, b: PolicyDocument): number =>
+  a.metadata.name < b.metadata.name ? -1 : a.metadata.name > b.metadata.name ? 1 : 0
+
+interface BudgetRule {
+  readonly budget: CompiledBudget
+  /** `*` for each agent; not looked at for a global budget. */
+  readonly agent: string
+}
+
+function compileBudget({ metadata: { name }, spec }: BudgetDocument): BudgetRule {
+  const { scope, limit, period, mode, maxSubjects } = spec
+  const budget = Object.freeze({ uid: `Budget/${name}`, name, scope, limit, period, mode, maxSubjects })
+  return { budget, agent: spec.selector?.agent ?? EACH_AGENT }
+}
+
+function match({ budget, agent: selected }: BudgetRule, agent: string | null): readonly MatchedBudget[] {
+  if (budget.scope === 'global') return [Object.freeze({ budget, subject: GLOBAL_SUBJECT })]
+  if (selected !== EACH_AGENT && selected !== agent) return []
+  return [Object.freeze({ budget, subject: agent ?? SUBJECT_NONE })]
+}
+
+interface SecurityRule {
+  readonly security: CompiledSecurity
+  /** `*` for every agent. */
+  readonly agent: string
+}
+
+function compileSecurity({ metadata: { name }, spec }: SecurityPolicyDocument): SecurityRule {
+  const { onOverload, onTimeout, timeoutMs } = spec
+  const detectors: CompiledDetectorPolicy[] = []
+  for (const [detectorId, settings] of Object.entries(spec.detectors)) {
+    if (!settings) continue
+    const { mode, request, response } = settings
+    detectors.push(Object.freeze({ detectorId, mode, request: allActions(request), response: allActions(response) }))
+  }
+  const security: CompiledSecurity = Object.freeze({
+    name,
+    detectors: Object.freeze(detectors),
+    onOverload,
+    onTimeout,
+    timeoutMs,
+    holdsResponses: detectors.some(({ mode, response }) => mode === 'enforce' && Object.values(response).some(holds)),
+    detectorsKey: detectors.map((detector) => detector.detectorId).join(','),
+  })
+  return { security, agent: spec.selector?.agent ?? EACH_AGENT }
+}
+
+const holds = (action: FindingAction): boolean => action === 'redact' || action === 'block'
+
+type Actions = Readonly<Record<Severity, FindingAction>>
+
+const allActions = (actions: { readonly [S in Severity]?: FindingAction | undefined }): Actions =>
+  Object.freeze({
+    low: actions.low ?? ACTION_LEFT_OUT,
+    medium: actions.medium ?? ACTION_LEFT_OUT,
+    high: actions.high ?? ACTION_LEFT_OUT,
+    critical: actions.critical ?? ACTION_LEFT_OUT,
+  })
+
+function compileProvider({ metadata: { name }, spec }: ProviderConfigDocument): CompiledProvider {
+  return Object.freeze({ ...spec, name, baseUrl: spec.baseUrl ?? null })
+}
+
+/** The defaults of the schema, read out of the schema itself. */
+function defaultProvider(provider: 'openai'): CompiledProvider {
+  const metadata = { name: provider }
+  return compileProvider(
+    providerConfigDocument.parse({
+      apiVersion: POLICY_API_VERSION,
+      kind: 'ProviderConfig',
+      metadata,
+      spec: { provider },
+    }),
+  )
+}

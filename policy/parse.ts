@@ -1,0 +1,54 @@
+import { type PolicyDocument, policyDocument } from '@agentcostcontrol/contract'
+import type { z } from 'zod'
+import { describeIssue, describeUnknownKey } from './describe.ts'
+import { placeOf, showPath } from './locate.ts'
+import type { PolicyFile, PolicyProblem } from './types.ts'
+import { readYaml, type YamlDocument } from './yaml.ts'
+
+/** A valid document and where it begins. */
+export interface ParsedDocument {
+  readonly document: PolicyDocument
+  readonly file: string
+  /** 1-based. */
+  readonly line: number
+}
+
+/** The valid documents of a folder, and every problem with the others. */
+export interface ParsedPolicy {
+  readonly documents: readonly ParsedDocument[]
+  readonly problems: readonly PolicyProblem[]
+}
+
+/** Reads and validates the files of a policy folder, each document by itself. Never throws for what they say. */
+export function parsePolicyFiles(files: readonly PolicyFile[]): ParsedPolicy {
+  const documents: ParsedDocument[] = []
+  const problems: PolicyProblem[] = []
+  for (const file of files) {
+    const yaml = readYaml(file)
+    problems.push(...yaml.problems)
+    for (const read of yaml.documents) {
+      const result = policyDocument.safeParse(read.document.toJS({ maxAliasCount: 0 }), { error: describeIssue })
+      if (result.success) documents.push({ document: result.data, file: read.file, line: placeOf(read, []).line })
+      else
+        problems.push(
+          ...result.error.issues.flatMap((issue) => toProblems(read, issue)).sort((a, b) => a.line - b.line),
+        )
+    }
+  }
+  return { documents, problems }
+}
+
+function toProblems(read: YamlDocument, issue: z.core.$ZodIssue): readonly PolicyProblem[] {
+  if (issue.code === 'unrecognized_keys') {
+    const kind = read.document.get('kind')
+    return issue.keys.map((key) => {
+      const path = [...issue.path, key]
+      const { line } = placeOf(read, path)
+      return { file: read.file, line, path: showPath(path), message: describeUnknownKey(key, kind, issue.path) }
+    })
+  }
+  const { line, exists } = placeOf(read, issue.path)
+  const missing = !exists && issue.code !== 'custom'
+  const message = missing ? `the key \`${String(issue.path.at(-1))}\` is missing: ${issue.message}` : issue.message
+  return [{ file: read.file, line, path: showPath(issue.path), message }]
+}
