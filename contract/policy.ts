@@ -78,6 +78,10 @@ export const providerConfigDocument = z.strictObject({
     baseUrl: z
       .url({ protocol: /^https?$/, error: 'expected an http or https URL, like "https://api.openai.com/v1"' })
       .refine((text) => !/[?#]/.test(text), 'a base URL has no query and no fragment')
+      .refine(
+        (text) => !/^[a-z]+:\/\/[^/]*@/i.test(text),
+        'a base URL holds no user and no password: policies are no place for secrets',
+      )
       .optional(),
     /** A model that the rate card does not know: refuse, or reserve and charge at the card's dearest rates. */
     onUnpricedModel: z.enum(['deny', 'worstCase']).default('deny'),

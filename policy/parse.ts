@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import { describeIssue, describeUnknownKey } from './describe.ts'
 import { placeOf, showPath } from './locate.ts'
 import type { PolicyFile, PolicyProblem } from './types.ts'
-import { readYaml, type YamlDocument } from './yaml.ts'
+import { PROBLEMS_MAX, readYaml, type YamlDocument } from './yaml.ts'
 
 /** A valid document and where it begins. */
 export interface ParsedDocument {
@@ -25,23 +25,25 @@ export function parsePolicyFiles(files: readonly PolicyFile[]): ParsedPolicy {
   const problems: PolicyProblem[] = []
   for (const file of files) {
     const yaml = readYaml(file)
-    problems.push(...yaml.problems)
+    const found = [...yaml.problems]
     for (const read of yaml.documents) {
       const result = policyDocument.safeParse(read.document.toJS({ maxAliasCount: 0 }), { error: describeIssue })
       if (result.success) documents.push({ document: result.data, file: read.file, line: placeOf(read, []).line })
-      else
-        problems.push(
-          ...result.error.issues.flatMap((issue) => toProblems(read, issue)).sort((a, b) => a.line - b.line),
-        )
+      else if (found.length < PROBLEMS_MAX) found.push(...explain(read, result.error.issues))
     }
+    problems.push(...found.slice(0, PROBLEMS_MAX))
   }
   return { documents, problems }
+}
+
+function explain(read: YamlDocument, issues: readonly z.core.$ZodIssue[]): readonly PolicyProblem[] {
+  return issues.flatMap((issue) => toProblems(read, issue)).sort((a, b) => a.line - b.line)
 }
 
 function toProblems(read: YamlDocument, issue: z.core.$ZodIssue): readonly PolicyProblem[] {
   if (issue.code === 'unrecognized_keys') {
     const kind = read.document.get('kind')
-    return issue.keys.map((key) => {
+    return issue.keys.slice(0, PROBLEMS_MAX).map((key) => {
       const path = [...issue.path, key]
       const { line } = placeOf(read, path)
       return { file: read.file, line, path: showPath(path), message: describeUnknownKey(key, kind, issue.path) }

@@ -1,5 +1,5 @@
 /** The price that stands in for a model that nobody knows. */
-import type { ModelPrice, Rates, ServiceRates } from '@agentcostcontrol/contract'
+import type { ModelPrice, Rates } from '@agentcostcontrol/contract'
 import type { CompiledPrice } from './priced-model.ts'
 import type { FieldRates, RateTable } from './rates.ts'
 
@@ -28,27 +28,27 @@ const largest = (counts: readonly (number | null)[]): number | null => {
   return known.length === 0 ? null : Math.max(...known)
 }
 
+/** Every table of a price but that of a priority tier which the source does not price. */
+const statedTables = ({ price, tables }: CompiledPrice): readonly RateTable[] => [
+  tables.standard,
+  tables.batch,
+  tables.flex,
+  ...(price.serviceTiers.priority ? [tables.priority] : []),
+]
+
 /**
- * A flat price with the dearest rate of some prices on every axis: all models, times, hours and context tiers, and in
- * the priority tier all priority prices too.
+ * One flat price with the dearest rate of some prices on every axis: all models, times, hours, context tiers and
+ * service tiers.
  */
 export function worstCasePrice(provider: string, prices: readonly CompiledPrice[]): ModelPrice {
-  const standard = dearest(prices.map((price) => price.tables.standard))
-  const priority = dearest(
-    prices.flatMap(({ price, tables }) =>
-      price.serviceTiers.priority ? [tables.standard, tables.priority] : [tables.standard],
-    ),
-  )
+  const worst = dearest(prices.flatMap(statedTables))
+  const [input, output] = [worst.inputUncached.toString(), worst.outputVisible.toString()]
   const rates: Rates = {
-    input: standard.inputUncached.toString(),
-    output: standard.outputVisible.toString(),
-    cacheRead: standard.cacheRead.toString(),
-    cacheWrite5m: standard.cacheWrite5m.toString(),
-    cacheWrite1h: standard.cacheWrite1h.toString(),
-  }
-  const priorityRates: ServiceRates = {
-    input: priority.inputUncached.toString(),
-    output: priority.outputVisible.toString(),
+    input,
+    output,
+    cacheRead: worst.cacheRead.toString(),
+    cacheWrite5m: worst.cacheWrite5m.toString(),
+    cacheWrite1h: worst.cacheWrite1h.toString(),
   }
   return {
     provider,
@@ -61,9 +61,9 @@ export function worstCasePrice(provider: string, prices: readonly CompiledPrice[
     outputTokensMax: largest(prices.map(({ price }) => price.outputTokensMax)),
     rates,
     contextTiers: [],
-    serviceTiers: { batch: null, flex: null, priority: priorityRates },
+    serviceTiers: { batch: null, flex: null, priority: { input, output } },
     hours: [],
-    webSearchPicoUsdPerCall: standard.hostedToolCalls.toString(),
+    webSearchPicoUsdPerCall: worst.hostedToolCalls.toString(),
     source: 'worst-case',
   }
 }

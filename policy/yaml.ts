@@ -27,7 +27,7 @@ export const DEPTH_MAX = 32
 
 const TOO_DEEP = `maps and lists are nested deeper than ${DEPTH_MAX} levels`
 /** The most problems that one file is told; the first ones are those that matter. */
-const PROBLEMS_MAX = 50
+export const PROBLEMS_MAX = 50
 
 /** One document that is well-formed, with what is needed to say where something stands in it. */
 export interface YamlDocument {
@@ -126,7 +126,10 @@ function forbidden(document: Document): readonly Forbidden[] {
   visit(document, (_, node) => {
     if (isMap(node)) found.push(...wrongKeys(node))
     if (isAlias(node)) {
-      found.push({ offset: offsetOf(node), message: `the alias *${node.source} is not allowed: write its value out` })
+      found.push({
+        offset: offsetOf(node),
+        message: `the alias *${node.source.slice(0, 40)} is not allowed: write its value out`,
+      })
     } else if (isNode(node) && node.tag !== undefined) {
       found.push({
         offset: offsetOf(node),
