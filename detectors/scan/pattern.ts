@@ -172,3 +172,71 @@ function count(min: number, max: number): string {
   if (min === 0 && max === 1) return '?'
   return min === max ? `{${min}}` : `{${min},${max}}`
 }
+
+/**
+ * The bytes that can stand at the places `from` to `from + count - 1` of a match, place by place (a code unit above
+ * 255 counts as its low byte, so all bytes from 128 on do as soon as one non-ASCII character fits).
+ */
+export function bytesAt(
+  pattern: Pattern,
+  from: number,
+  count: number,
+  ignoreCase: boolean,
+): readonly (readonly number[])[] {
+  const places = Array.from({ length: count }, () => new Set<number>())
+  const reached = Array.from({ length: from + count + 1 }, () => false)
+  reached[0] = true
+  const ends = walk(pattern.alternatives, reached)
+  // Behind the end of a match anything can stand.
+  return places.map((bytes, place) => (ends.slice(0, from + place + 1).includes(true) ? ANY_BYTE : [...bytes]))
+
+  function walk(alternatives: readonly PatternSequence[], starts: boolean[]): boolean[] {
+    const ends = starts.map(() => false)
+    for (const sequence of alternatives) {
+      let at = [...starts]
+      for (const node of sequence) at = repeat(node, at)
+      at.forEach((end, place) => {
+        if (end) ends[place] = true
+      })
+    }
+    return ends
+  }
+
+  function repeat(node: PatternNode, starts: boolean[]): boolean[] {
+    const ends = node.min === 0 ? [...starts] : starts.map(() => false)
+    let at = starts
+    for (let times = 1; times <= node.max && at.includes(true); times++) {
+      at = node.kind === 'char' ? step(node.source, at) : walk(node.alternatives, at)
+      if (times < node.min) continue
+      at.forEach((end, place) => {
+        if (end) ends[place] = true
+      })
+    }
+    return ends
+  }
+
+  function step(source: string, starts: readonly boolean[]): boolean[] {
+    const bytes = bytesOf(source, ignoreCase)
+    starts.forEach((start, place) => {
+      if (start && place >= from) for (const byte of bytes) places[place - from]?.add(byte)
+    })
+    return [false, ...starts.slice(0, -1)]
+  }
+}
+
+const bytesOfSource = new Map<string, readonly number[]>()
+
+/** Asked for the same few classes again and again while rules are compiled. */
+function bytesOf(source: string, ignoreCase: boolean): readonly number[] {
+  const char = new RegExp(`^${source}$`, ignoreCase ? 'i' : '')
+  const key = String(char)
+  let bytes = bytesOfSource.get(key)
+  if (!bytes) {
+    const beyond = char.test('\u4e00')
+    bytes = ANY_BYTE.filter((byte) => (byte < 128 ? char.test(String.fromCharCode(byte)) : beyond))
+    bytesOfSource.set(key, bytes)
+  }
+  return bytes
+}
+
+const ANY_BYTE: readonly number[] = Array.from({ length: 256 }, (_, byte) => byte)

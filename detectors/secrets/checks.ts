@@ -19,7 +19,14 @@ export function base62Crc32(text: string): string {
   return digits
 }
 
-/** The header of a JSON Web Token, or `null` if it is none. */
+/** CRC-32 of a Grafana service account token up to its last underscore, low byte first, in hexadecimal (Grafana 9). */
+export function grafanaChecksum(text: string): string {
+  const sum = Buffer.alloc(4)
+  sum.writeUInt32LE(crc32(text))
+  return sum.toString('hex')
+}
+
+/** One part of a JSON Web Token as an object, or `null` if it is none. */
 function jwtPart(secret: string, index: 0 | 1): Record<string, unknown> | null {
   try {
     const part: unknown = JSON.parse(Buffer.from(secret.split('.')[index] ?? '', 'base64url').toString('utf8'))
@@ -37,13 +44,11 @@ const hasDigit = (secret: string): boolean => /[0-9]/.test(secret)
 const hasLetter = (secret: string): boolean => /[A-Za-z]/.test(secret)
 const isMixed = (secret: string): boolean => hasDigit(secret) && /[a-z]/.test(secret) && /[A-Z]/.test(secret)
 
-/** Names, paths, calls and sentences stand where passwords stand; passwords mix letters with digits or signs. */
+/** Names, paths, templates and numbers stand where passwords stand; a password mixes letters with digits. */
 function looksLikePassword(secret: string): boolean {
-  if (/^[a-z]+:\/\/|^[./~@]|^[A-Z0-9_]+$|[(){}<>[\];]|\$\w|^(?:true|false|null|none)$/i.test(secret)) {
-    if (!/^[A-Z0-9_]+$/i.test(secret)) return false
-  }
-  if (/^\d+(?:[.:-]\d+)*$|^[a-z]+(?:[._-][a-z]+)*\d{0,2}$|^[A-Za-z]+$/i.test(secret)) return false
-  return hasLetter(secret) && hasDigit(secret)
+  if (/^[a-z]+:\/\/|^[./~@]|^\$[\w({]|\$\{|\w\(|[([{]\w{0,20}$/i.test(secret)) return false
+  if (/^[a-z]+(?:[._-][a-z]+)*\d{0,2}$|^[A-Z]+(?:_[A-Z0-9]+)*$/i.test(secret)) return false
+  return hasLetter(secret) && hasDigit(secret) && !TUTORIAL_PASSWORDS.test(secret)
 }
 
 const TUTORIAL_PASSWORDS =
@@ -56,12 +61,10 @@ const CHECKS = {
     const body = secret.slice(secret.indexOf('_') + 1)
     return base62Crc32(body.slice(0, -6)) === body.slice(-6) ? 'pass' : 'weak'
   },
-  /** `glsa_` + 32 random characters + `_` + CRC-32 of all before it, low byte first (Grafana 9). */
+  /** `glsa_` + 32 random characters + `_` + checksum. */
   'crc32-hex': (secret) => {
     const at = secret.lastIndexOf('_')
-    const sum = Buffer.alloc(4)
-    sum.writeUInt32LE(crc32(secret.slice(0, at)))
-    return sum.toString('hex') === secret.slice(at + 1) ? 'pass' : 'weak'
+    return grafanaChecksum(secret.slice(0, at)) === secret.slice(at + 1) ? 'pass' : 'weak'
   },
   jwt: (secret) => passIf(isJwt(secret)),
   'jwt-service-role': (secret) => passIf(isJwt(secret) && jwtPart(secret, 1)?.role === 'service_role'),

@@ -1,4 +1,4 @@
-import { beginningSource, fullSource, parsePattern } from '../scan/pattern.ts'
+import { beginningSource, bytesAt, fullSource, parsePattern } from '../scan/pattern.ts'
 import type { AssignedRule, SecretEnd, SecretFamily, SecretRule } from './rule.ts'
 
 /** A rule ready to run at an offset. */
@@ -13,6 +13,8 @@ export interface CompiledRule {
   readonly reachChars: number
   readonly keywordAt: number
   readonly before: 'notAlnum' | 'digit' | 'any'
+  /** The bytes that can follow a keyword of this many characters, place by place up to its fifth character. */
+  bytesAfter(keywordChars: number): readonly (readonly number[])[]
 }
 
 const ENDS: Readonly<Record<SecretEnd, string>> = {
@@ -24,6 +26,9 @@ const ENDS: Readonly<Record<SecretEnd, string>> = {
   space: '(?=[\\s"\'`,;\\\\]|$)',
 }
 
+/** The prefilter looks at five characters. */
+const KEYWORD_CHARS = 5
+
 /** Between a vendor's name and its value: the rest of the key's name, a closing quote, and what assigns. */
 const HINT = '[A-Za-z0-9_ .-]{0,20}(?:key|token|secret|pass|pwd|auth|pat|cred|sid)'
 const ASSIGN = '[A-Za-z0-9_ .-]{0,16}\\\\?["\'`]?\\]?[ ]{0,4}(?:[:=]{1,2}>?|,|is|to)[ ]{0,4}\\\\?["\'`]?'
@@ -31,15 +36,21 @@ const ASSIGN = '[A-Za-z0-9_ .-]{0,16}\\\\?["\'`]?\\]?[ ]{0,4}(?:[:=]{1,2}>?|,|is
 /** Compiles one rule. @throws PatternError if its pattern is outside the subset. */
 export function compileRule(rule: SecretRule, family: SecretFamily): CompiledRule {
   const pattern = parsePattern('pattern' in rule ? rule.pattern : assignedPattern(rule))
-  const flags = rule.ignoreCase ? 'iy' : 'y'
+  const ignoreCase = rule.ignoreCase ?? false
+  const flags = ignoreCase ? 'iy' : 'y'
+  const keywordAt = ('pattern' in rule ? rule.keywordAt : undefined) ?? 0
   return {
     rule,
     family,
     whole: new RegExp(`(?:${fullSource(pattern)})${ENDS[rule.end ?? 'alnum']}`, flags),
     beginning: new RegExp(beginningSource(pattern), flags),
     reachChars: pattern.charsMax + 2,
-    keywordAt: ('pattern' in rule ? rule.keywordAt : undefined) ?? 0,
+    keywordAt,
     before: 'pattern' in rule ? (rule.before ?? 'notAlnum') : 'any',
+    bytesAfter: (keywordChars) => {
+      const count = KEYWORD_CHARS - keywordChars
+      return count > 0 ? bytesAt(pattern, keywordAt + keywordChars, count, ignoreCase) : []
+    },
   }
 }
 

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Finding } from '@agentcostcontrol/contract'
 import { mergeFindings } from '../redact.ts'
-import { createKeywordScanner, type Keyword } from '../scan/keyword-scanner.ts'
+import { createKeywordScanner } from '../scan/keyword-scanner.ts'
+import type { Keyword } from '../scan/keyword-table.ts'
 import { UNSECURED_CREDENTIAL } from '../taxonomy.ts'
 import type { SelfTestedDetector } from '../types.ts'
 import { type CheckResult, entropyBits, runCheck } from './checks.ts'
@@ -68,11 +69,12 @@ function createEngine(files: readonly RuleFile[]): Engine {
       const ignoreCase = rule.ignoreCase ?? false
       for (const text of rule.keywords) {
         const key = `${ignoreCase}:${text}`
-        const index = indexOf.get(key) ?? keywords.push({ text, ignoreCase }) - 1
+        const index = indexOf.get(key) ?? rulesOf.push([]) - 1
         indexOf.set(key, index)
-        const others = rulesOf[index]
-        if (others) others.push(compiled)
-        else rulesOf[index] = [compiled]
+        rulesOf[index]?.push(compiled)
+        const next = compiled.bytesAfter(text.length)
+        const others = keywords[index]?.next
+        keywords[index] = { text, ignoreCase, next: next.map((bytes, place) => union(bytes, others?.[place] ?? [])) }
         if (compiled.keywordAt > 0) continue
         for (let end = 1; end <= text.length; end++) {
           const beginning = text.slice(0, end)
@@ -100,6 +102,10 @@ function createEngine(files: readonly RuleFile[]): Engine {
       })
     },
   }
+}
+
+function union(some: readonly number[], others: readonly number[]): readonly number[] {
+  return [...new Set([...some, ...others])]
 }
 
 function mayBegin({ before }: CompiledRule, text: string, start: number): boolean {

@@ -158,7 +158,7 @@ export const CLOUD: RuleFile = {
       severity: 'high',
       keywords: ['sig='],
       pattern: 'sig=((?:[A-Za-z0-9+/]|%2[BbFf]){43}(?:%3[Dd]|=))',
-      entropyMin: 3.5,
+      entropyMin: 3,
     },
     {
       id: 'azure-client-secret',

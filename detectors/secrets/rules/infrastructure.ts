@@ -250,14 +250,14 @@ export const INFRASTRUCTURE: RuleFile = {
       title: 'Dynatrace token',
       severity: 'critical',
       keywords: ['dt0c01.', 'dt0s01.', 'dt0s02.', 'dt0s16.'],
-      pattern: 'dt0[a-z]\\d\\d\\.[A-Z0-9]{24}\\.[A-Z0-9]{64}',
+      pattern: 'dt0(?:c01|s01|s02|s16)\\.[A-Z0-9]{24}\\.[A-Z0-9]{64}',
     },
     {
       id: 'honeycomb-key',
       title: 'Honeycomb key',
       severity: 'high',
       keywords: ['hcaik_', 'hcalk_', 'hcamk_', 'hcbik_'],
-      pattern: 'hc[a-z][ilm]k_[A-Za-z0-9]{32,64}',
+      pattern: 'hc(?:ai|al|am|bi)k_[A-Za-z0-9]{32,64}',
     },
     {
       id: 'honeycomb-key-assigned',

@@ -48,7 +48,7 @@ export const KEYS: RuleFile = {
       id: 'wireguard-private-key',
       title: 'WireGuard private key',
       severity: 'critical',
-      keywords: ['PrivateKey = ', 'PrivateKey='],
+      keywords: ['PrivateKey'],
       pattern: 'PrivateKey ?= ?([A-Za-z0-9+/]{43}=)',
       end: 'base64',
       entropyMin: 3.8,

@@ -34,7 +34,7 @@ export const MESSAGING: RuleFile = {
       id: 'slack-config-token',
       title: 'Slack configuration token',
       severity: 'critical',
-      keywords: ['xoxe.xox', 'xoxe-1-'],
+      keywords: ['xoxe'],
       pattern: 'xoxe(?:\\.xox[bp])?-\\d-[A-Za-z0-9]{100,250}',
     },
     {
@@ -59,7 +59,7 @@ export const MESSAGING: RuleFile = {
       title: 'Discord bot token',
       severity: 'critical',
       keywords: DISCORD_BEGINNINGS,
-      pattern: '[MNO][A-Za-z0-9]{23,27}\\.[A-Za-z0-9_-]{6}\\.[A-Za-z0-9_-]{27,38}',
+      pattern: '(?:M[Tjz]|N[DTjz]|O[DT])[AEIMQUYcgk][A-Za-z0-9]{21,25}\\.[A-Za-z0-9_-]{6}\\.[A-Za-z0-9_-]{27,38}',
       check: 'discord-id',
       end: 'word',
     },
