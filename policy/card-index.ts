@@ -84,6 +84,7 @@ function dearestFee(models: readonly ModelPrice[]): bigint | null {
 
 function indexProvider(provider: string, entries: readonly CardEntry[]): ProviderIndex {
   const byName = Map.groupBy(entries, (entry) => entry.price.model)
+  for (const entry of entries) refuseDisorder(`${provider}/${entry.price.model}`, entry.price)
   for (const [model, prices] of byName) refuseOverlap(`${provider}/${model}`, prices)
   const byAlias = new Map<string, readonly CardEntry[]>()
   for (const [model, prices] of byName)
@@ -107,6 +108,18 @@ function indexProvider(provider: string, entries: readonly CardEntry[]): Provide
       return entry?.price.snapshots ? entry.model('snapshot') : null
     },
   }
+}
+
+/** The order that the pricing leans on. */
+function refuseDisorder(name: string, { contextTiers, hours }: ModelPrice): void {
+  contextTiers.forEach((tier, index) => {
+    const next = contextTiers[index + 1]
+    if (next && next.aboveInputTokens <= tier.aboveInputTokens)
+      throw new RateCardError(`rate card: the context tiers of ${name} do not ascend at ${next.aboveInputTokens}`)
+  })
+  for (const { fromMinuteUtc, toMinuteUtc } of hours)
+    if (fromMinuteUtc >= toMinuteUtc)
+      throw new RateCardError(`rate card: a span of hours of ${name} ends before it begins: split it at midnight`)
 }
 
 function current(entries: readonly CardEntry[], atMs: number): CardEntry | null {

@@ -10,7 +10,6 @@ import {
   isMap,
   isNode,
   isScalar,
-  Lexer,
   LineCounter,
   Parser,
   visit,
@@ -50,7 +49,6 @@ export function readYaml(file: PolicyFile): YamlResult {
     return refused(1, `the file is larger than ${FILE_CHARS_MAX / 1024} KiB: split it`)
 
   const lines = new LineCounter()
-  if (flowTooDeep(file.text)) return refused(1, TOO_DEEP)
   const tokens = [...new Parser(lines.addNewLine).parse(file.text)]
   const lineAt = (offset: number): number => Math.max(1, lines.linePos(offset).line)
   const deep = tooDeep(tokens)
@@ -83,17 +81,6 @@ function mended(code: string, message: string): string {
   const [first = message] = message.replace(/ at line \d+, column \d+:?[\s\S]*$/, '').split('\n')
   if (code === 'TAB_AS_INDENT') return 'indent with spaces: YAML allows no tabs'
   return `not valid YAML: ${first}`
-}
-
-/** Flow collections alone, before anything is built: the parser's time grows with the square of their depth. */
-function flowTooDeep(text: string): boolean {
-  let depth = 0
-  for (const lexeme of new Lexer().lex(text)) {
-    if (lexeme === '[' || lexeme === '{') depth++
-    else if (lexeme === ']' || lexeme === '}') depth--
-    if (depth > DEPTH_MAX) return true
-  }
-  return false
 }
 
 /** The offset of the first collection that is nested too deeply; without recursion, since this is what guards it. */

@@ -95,6 +95,12 @@ t.test('a tier counts from the first input that reaches it', async (t) => {
   t.equal(boundOf(tiered, { inputTokensMax: 1_001 }), usd(0.01001 + 0.05))
 })
 
+t.test('a tier that is cheaper than the one before it leaves the bound at what can be used', async (t) => {
+  const cheaper = { contextTiers: [{ aboveInputTokens: 1_000, rates: rates({ input: 0.5, output: 0.5 }) }] }
+  t.equal(boundOf(cheaper, { inputTokensMax: 1_500, outputTokensMax: 0 }), usd(0.001), 'a thousand at the base price')
+  t.equal(boundOf(cheaper, { inputTokensMax: 4_000, outputTokensMax: 0 }), usd(0.002), 'or all at the lower one')
+})
+
 t.test(
   'a request that leaves its tier to the provider may be served in any that has a price, but a batch',
   async (t) => {

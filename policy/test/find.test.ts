@@ -64,24 +64,32 @@ t.test('the same name gives the same object, which is what makes finding it chea
   t.equal(book.worstCase('openai'), book.worstCase('openai'))
 })
 
-t.test('a card in which a name has two prices at one time is refused, and the message names it', async (t) => {
-  const refused = (message: RegExp, ...models: ReturnType<typeof price>[]) =>
-    t.throws(() => createPriceBook(card(...models)), { name: 'RateCardError', message })
-  refused(/openai\/gpt-test has two prices at 1970-01-01T00:00:00Z/, price(), price())
-  refused(
-    /two prices at 2026-02-01/,
-    price({ effectiveTo: '2026-03-01T00:00:00Z' }),
-    price({ effectiveFrom: '2026-02-01T00:00:00Z' }),
-  )
-  refused(
-    /ends before it begins/,
-    price({ effectiveFrom: '2026-03-01T00:00:00Z', effectiveTo: '2026-03-01T00:00:00Z' }),
-  )
-  refused(/openai\/b is an alias of/, price({ model: 'a', aliases: ['b'] }), price({ model: 'b' }))
-  refused(/openai\/c is an alias of/, price({ model: 'a', aliases: ['c'] }), price({ model: 'b', aliases: ['c'] }))
-  refused(/lists no model/)
-  t.doesNotThrow(() => createPriceBook(card(price(), price({ provider: 'azure' }))), 'the same name at two providers')
-})
+t.test(
+  'a card that says two things at one time, or in disorder, is refused, and the message names the model',
+  async (t) => {
+    const refused = (message: RegExp, ...models: ReturnType<typeof price>[]) =>
+      t.throws(() => createPriceBook(card(...models)), { name: 'RateCardError', message })
+    refused(/openai\/gpt-test has two prices at 1970-01-01T00:00:00Z/, price(), price())
+    refused(
+      /two prices at 2026-02-01/,
+      price({ effectiveTo: '2026-03-01T00:00:00Z' }),
+      price({ effectiveFrom: '2026-02-01T00:00:00Z' }),
+    )
+    refused(
+      /ends before it begins/,
+      price({ effectiveFrom: '2026-03-01T00:00:00Z', effectiveTo: '2026-03-01T00:00:00Z' }),
+    )
+    refused(/openai\/b is an alias of/, price({ model: 'a', aliases: ['b'] }), price({ model: 'b' }))
+    refused(/openai\/c is an alias of/, price({ model: 'a', aliases: ['c'] }), price({ model: 'b', aliases: ['c'] }))
+    refused(/lists no model/)
+    const tier = (aboveInputTokens: number) => ({ aboveInputTokens, rates: rates({ input: 1, output: 1 }) })
+    refused(/context tiers of openai\/gpt-test do not ascend at 5/, price({ contextTiers: [tier(9), tier(5)] }))
+    refused(/do not ascend at 5/, price({ contextTiers: [tier(5), tier(5)] }))
+    const night = { fromMinuteUtc: 1_380, toMinuteUtc: 60, weekdays: [1], rates: rates({ input: 1, output: 1 }) }
+    refused(/ends before it begins: split it at midnight/, price({ hours: [night] }))
+    t.doesNotThrow(() => createPriceBook(card(price(), price({ provider: 'azure' }))), 'the same name at two providers')
+  },
+)
 
 t.test('the worst case is the dearest on every axis, over models, tiers, hours and times', async (t) => {
   const book = createPriceBook(

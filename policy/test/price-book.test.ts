@@ -1,6 +1,6 @@
 import { type ServiceTier, type TokenUsage, totalInputTokens } from '@agentcostcontrol/contract'
 import t from 'tap'
-import { createPriceBook } from '../index.ts'
+import { createPriceBook, type PriceBook } from '../index.ts'
 import { card, found, price, rates, usage, WEDNESDAY_NOON_MS } from './support/prices.ts'
 
 type Fields = Parameters<typeof price>[0]
@@ -100,6 +100,14 @@ t.test('a cache price that a tier leaves out keeps its ratio to the input', asyn
   t.equal(cost(TIERED, { inputUncached: 100_000, cacheRead: 100_000 }), usd(0.7 + 0.07))
 })
 
+t.test('a price that follows from a ratio is rounded up, and one without a base is the dearer', async (t) => {
+  const thirds = { rates: rates({ input: 3, output: 3, cacheRead: 0.000001 }) }
+  const above = (input: number) => [{ aboveInputTokens: 0, rates: rates({ input, output: 3 }) }]
+  t.equal(cost({ ...thirds, contextTiers: above(4) }, { cacheRead: 1_000 }), 2n, 'one pico and a third')
+  const free = { rates: rates({ input: 0, output: 0 }), contextTiers: above(4) }
+  t.equal(cost(free, { cacheRead: 1_000 }), usd(0.004))
+})
+
 t.test('a batch above a context tier is priced with its tier', async (t) => {
   t.equal(cost(TIERED, { inputUncached: 300_000, outputVisible: 1_000 }, 'batch'), usd(1.5 + 0.0225))
   t.equal(cost(TIERED, { inputUncached: 300_000, outputVisible: 1_000 }, 'priority'), usd(6 + 0.09))
@@ -146,12 +154,13 @@ t.test('peak hours have their price on their days, to the minute', async (t) => 
 
 t.test('a hosted call has its fee; without one, the dearest that the provider states, then anyone', async (t) => {
   t.equal(cost({ webSearchPicoUsdPerCall: '10000000000' }, { hostedToolCalls: 2 }), usd(0.02))
-  const dear = price({ model: 'dear', webSearchPicoUsdPerCall: '25000000000' })
+  const fee = (provider: string, webSearchPicoUsdPerCall: string) =>
+    price({ provider, model: 'stated', webSearchPicoUsdPerCall })
   const context = { serviceTier: null, atMs: WEDNESDAY_NOON_MS }
-  for (const provider of ['openai', 'other']) {
-    const book = createPriceBook(card(price(), { ...dear, provider }))
-    t.equal(book.cost(found(book), usage({ hostedToolCalls: 2 }), context).total, usd(0.05), provider)
-  }
+  const charged = (book: PriceBook) => book.cost(found(book), usage({ hostedToolCalls: 2 }), context).total
+  const others = [fee('google', '25000000000'), fee('xai', '5000000000')]
+  t.equal(charged(createPriceBook(card(price(), fee('openai', '8000000000'), ...others))), usd(0.016), 'its provider')
+  t.equal(charged(createPriceBook(card(price(), ...others))), usd(0.05), 'the dearest of the card')
   t.equal(cost({}, { hostedToolCalls: 2 }), usd(0.07), 'a card without any fee')
 })
 
