@@ -1,12 +1,11 @@
 import type { CompiledPolicy } from '@agentcostcontrol/policy'
-import type { BudgetGate } from './budget/types.ts'
 import { type Authorized, type Denial, denial, type Identified } from './exchange.ts'
 
-/** Stage 3: the policy that applies, and the pressure on each matching budget. */
+/** Stage 3: the policy, the security policy and the budgets that apply. */
 export type Authorize = (identified: Identified) => Authorized | Denial
 
 /** Makes stage 3. @param current the policy in force, or `null` before there is one */
-export function createAuthorize(current: () => CompiledPolicy | null, gate: BudgetGate): Authorize {
+export function createAuthorize(current: () => CompiledPolicy | null): Authorize {
   return (identified) => {
     const policy = current()
     if (policy === null) {
@@ -21,14 +20,12 @@ export function createAuthorize(current: () => CompiledPolicy | null, gate: Budg
       const refusal = judgePassThrough(identified, identified.ask.billable, provider)
       if (refusal) return refusal
     }
-    const budgets = policy.budgetsFor(identified.principal)
     return {
       identified,
       policy,
       provider,
       security: policy.securityFor(identified.principal),
-      budgets,
-      pressure: gate.pressure(budgets),
+      budgets: policy.budgetsFor(identified.principal),
     }
   }
 }

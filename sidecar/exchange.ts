@@ -7,10 +7,10 @@ import type {
   CompiledPolicy,
   CompiledProvider,
   CompiledSecurity,
+  MatchedBudget,
   PricedModel,
   UsageBound,
 } from '@agentcostcontrol/policy'
-import type { BudgetLine, BudgetPressure } from './budget/types.ts'
 import type { Intent } from './events/types.ts'
 import type { ChatRequest, ProviderAdapter } from './providers/provider.ts'
 
@@ -91,8 +91,7 @@ export interface Authorized {
   readonly policy: CompiledPolicy
   readonly provider: CompiledProvider
   readonly security: CompiledSecurity | null
-  readonly budgets: readonly BudgetLine[]
-  readonly pressure: readonly BudgetPressure[]
+  readonly budgets: readonly MatchedBudget[]
 }
 
 /** Stage 4, inspectRequest: the body may have been redacted. */

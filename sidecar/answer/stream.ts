@@ -139,7 +139,8 @@ class StreamAnswer implements Answer {
   /** The provider broke off: so does the client's connection, as it would without us. */
   #broken(): void {
     if (this.#over) return
-    if (!this.#copies && !this.#encoder) for (const bytes of this.#filter.flush().bytes) this.#options.reply.write(bytes)
+    if (!this.#copies && !this.#encoder)
+      for (const bytes of this.#filter.flush().bytes) this.#options.reply.write(bytes)
     this.#options.reply.destroy()
     this.#finish('failed', 'acc_upstream_cut', this.#options.status)
   }

@@ -3,18 +3,12 @@
  * intents live on disk (events/). The rules are those of the budget protocol, quoted as H1 to H8.
  */
 import type { Counter, NanoUsd } from '@agentcostcontrol/contract'
-import type { CompiledBudget } from '@agentcostcontrol/policy'
-
-/** One budget that a request falls under, and the subject it is counted for. */
-export interface BudgetLine {
-  readonly budget: CompiledBudget
-  readonly subject: string
-}
+import type { MatchedBudget } from '@agentcostcontrol/policy'
 
 /** What the pipeline asks before an attempt is sent. */
 export interface ReserveRequest {
   /** Every budget that matches; each counter once. */
-  readonly lines: readonly BudgetLine[]
+  readonly lines: readonly MatchedBudget[]
   /** The bound U: the attempt costs at most this. */
   readonly bound: NanoUsd
   /** The smallest amount of use: the bound with the output limit clamped to its minimum. At most `bound`. */
@@ -52,14 +46,6 @@ export type ReserveOutcome =
   | { readonly kind: 'exhausted'; readonly shortage: Shortage }
   | { readonly kind: 'busy'; readonly shortage: Shortage; readonly retryAfterMs: number }
 
-/** How much of each matching budget is used: authorize reads it for `x-acc-budget-remaining` and for routing. */
-export interface BudgetPressure {
-  readonly budgetName: string
-  readonly subject: string
-  readonly limit: NanoUsd
-  readonly remaining: NanoUsd
-}
-
 /** The budget stage as the pipeline sees it. */
 export interface BudgetGate {
   /** Answers at once, without a promise, while healthy leases cover the bound. */
@@ -69,5 +55,4 @@ export interface BudgetGate {
    * Attempts whose intent was committed end through {@link Outbox.settle} alone.
    */
   release(reservation: Reservation): void
-  pressure(lines: readonly BudgetLine[]): readonly BudgetPressure[]
 }

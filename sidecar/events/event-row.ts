@@ -1,0 +1,51 @@
+import type { UsageEvent } from '@agentcostcontrol/contract'
+import { totalInputTokens, totalOutputTokens } from '@agentcostcontrol/contract'
+
+/** The columns of an event that spend is summed over; absent names are empty. */
+export interface EventRow {
+  /** UTC day of the intent. */
+  readonly day: string
+  readonly agent: string
+  readonly workflow: string
+  readonly provider: string
+  readonly model: string
+  /** `exact`, `estimated` or `none`: the worst of the attempts. */
+  readonly precision: string
+  readonly inputTokens: number
+  readonly outputTokens: number
+  /** Nano-USD. */
+  readonly cost: bigint
+  readonly charged: bigint
+}
+
+/** Sums the attempts of an event. */
+export function eventRow(event: UsageEvent): EventRow {
+  let inputTokens = 0
+  let outputTokens = 0
+  let cost = 0n
+  let charged = 0n
+  let precision = 'none'
+  for (const attempt of event.attempts) {
+    if (attempt.usage) {
+      inputTokens += totalInputTokens(attempt.usage)
+      outputTokens += totalOutputTokens(attempt.usage)
+    }
+    cost += BigInt(attempt.costNanoUsd ?? 0)
+    charged += BigInt(attempt.chargedNanoUsd)
+    if (attempt.precision === 'estimated' || (attempt.precision === 'exact' && precision === 'none'))
+      precision = attempt.precision
+  }
+  const first = event.attempts[0]
+  return {
+    day: event.intentAt.slice(0, 10),
+    agent: event.principal.agent ?? '',
+    workflow: event.principal.workflow ?? '',
+    provider: first?.provider ?? '',
+    model: first?.requestedModel ?? '',
+    precision,
+    inputTokens,
+    outputTokens,
+    cost,
+    charged,
+  }
+}

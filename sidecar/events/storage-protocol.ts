@@ -1,0 +1,34 @@
+import type { Holder, LeaseSyncItem, LeaseSyncResult } from '@agentcostcontrol/contract'
+import type { GrantedLease, Hello } from '../budget/lease-source.ts'
+
+/** What the main thread asks of the storage worker. */
+export type StorageRequest =
+  | { readonly kind: 'hello'; readonly hello: Hello }
+  | { readonly kind: 'sync'; readonly holder: Holder; readonly items: readonly LeaseSyncItem[] }
+  | { readonly kind: 'checkpoint' }
+  | { readonly kind: 'close' }
+
+/** The answers, by kind. */
+export interface StorageAnswers {
+  readonly hello: { readonly generation: number; readonly leases: readonly GrantedLease[] }
+  readonly sync: readonly LeaseSyncResult[]
+  readonly checkpoint: null
+  readonly close: null
+}
+
+/** A request on its way. */
+export interface StorageCall {
+  readonly id: number
+  readonly request: StorageRequest
+}
+
+/** A reply on its way. */
+export type StorageReply =
+  | { readonly id: number; readonly ok: true; readonly answer: StorageAnswers[keyof StorageAnswers] }
+  | { readonly id: number; readonly ok: false; readonly reason: string }
+
+/** What the worker is started with. */
+export interface StorageWorkerData {
+  readonly ledgerFile: string
+  readonly outboxFile: string
+}

@@ -1,0 +1,45 @@
+/**
+ * The storage worker: keeps slow disk work off the main thread. It owns the local ledger, and moves the outbox's WAL
+ * into its file. Lean on purpose: every isolate costs memory.
+ */
+import { DatabaseSync } from 'node:sqlite'
+import { parentPort, workerData } from 'node:worker_threads'
+import { openLocalLedger } from '../budget/local-ledger.ts'
+import type {
+  StorageAnswers,
+  StorageCall,
+  StorageReply,
+  StorageRequest,
+  StorageWorkerData,
+} from './storage-protocol.ts'
+
+const { ledgerFile, outboxFile }: StorageWorkerData = workerData
+const ledger = openLocalLedger(ledgerFile)
+const outbox = new DatabaseSync(outboxFile)
+
+function answer(request: StorageRequest): StorageAnswers[keyof StorageAnswers] {
+  switch (request.kind) {
+    case 'hello':
+      return ledger.hello(request.hello)
+    case 'sync':
+      return ledger.sync(request.holder, request.items)
+    case 'checkpoint':
+      outbox.exec('PRAGMA wal_checkpoint(PASSIVE)')
+      return null
+    case 'close':
+      ledger.close()
+      outbox.close()
+      return null
+  }
+}
+
+parentPort?.on('message', ({ id, request }: StorageCall) => {
+  let reply: StorageReply
+  try {
+    reply = { id, ok: true, answer: answer(request) }
+  } catch (error) {
+    reply = { id, ok: false, reason: error instanceof Error ? error.message : String(error) }
+  }
+  parentPort?.postMessage(reply)
+  if (request.kind === 'close') parentPort?.close()
+})

@@ -1,0 +1,160 @@
+/**
+ * The composition root: the only place that reads the process's environment and puts the parts together.
+ */
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DETECTORS, selfTest } from '@agentcostcontrol/detectors'
+import { createPriceBook, readRateCard } from '@agentcostcontrol/policy'
+import { startAdminServer } from './admin.ts'
+import { createAuthorize } from './authorize.ts'
+import { createReserve } from './budget/reserve-stage.ts'
+import { randomId, systemClock } from './clock.ts'
+import { ConfigError, parseConfig, type SidecarConfig } from './config.ts'
+import { openSpendStore } from './events/spend-store.ts'
+import { createUsageEvents } from './events/usage-events.ts'
+import { createIdentify } from './identify.ts'
+import { createInspectRequest, type InspectionStats } from './inspect/inspect-request.ts'
+import { createScanPool } from './inspect/pool.ts'
+import { createDetectorSets, SegmentScanner } from './inspect/scanner.ts'
+import { createLogger, errorFields } from './log.ts'
+import { createMeter } from './metering/meter.ts'
+import { createMetrics } from './metrics.ts'
+import { createPipeline } from './pipeline.ts'
+import { openPolicyStore } from './policy-store.ts'
+import { createReadings } from './readings.ts'
+import { createPlan } from './routing/plan.ts'
+import { startDataServer } from './server.ts'
+import { createForward } from './upstream/forward.ts'
+import { createUpstreamPools } from './upstream/pools.ts'
+
+const POLICY_POLL_MS = 500
+
+/** Where the price list is: beside the shipped JavaScript, or in the checkout. */
+const rateCardUrl = (config: SidecarConfig): URL | string =>
+  config.rateCardFile ??
+  (import.meta.url.endsWith('.ts')
+    ? new URL('../seed/rate-card.json', import.meta.url)
+    : new URL('./rate-card.json', import.meta.url))
+
+async function start(config: SidecarConfig): Promise<void> {
+  const clock = systemClock
+  const log = createLogger(config.logLevel, clock, (line) => process.stdout.write(line))
+  await mkdir(config.dataDir, { recursive: true })
+  const prices = createPriceBook(readRateCard(await readFile(rateCardUrl(config), 'utf8')))
+  const policies = await openPolicyStore({
+    folder: config.policyDir,
+    lastGoodFile: join(config.dataDir, 'policy-last-good.json'),
+    clock,
+    log,
+    pollMs: POLICY_POLL_MS,
+  })
+  const spend = await openSpendStore({
+    dataDir: config.dataDir,
+    clock,
+    newId: randomId,
+    random: Math.random,
+    eventsMax: config.eventsMax,
+    log,
+  })
+  const pools = createUpstreamPools(config.concurrencyMax)
+  const scanPool = createScanPool({ threadsMax: config.scanThreadsMax, queueMax: config.scanQueueMax })
+  const scanner = new SegmentScanner(scanPool, config.verdictCacheMax)
+  const detectorSet = createDetectorSets()
+  const inspection: InspectionStats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
+  const events = createUsageEvents({ instanceId: spend.instanceId, prices, clock })
+  const dead = DETECTORS.filter((detector) => !selfTest(detector)).map(({ id }) => id)
+
+  const pipeline = createPipeline({
+    identify: createIdentify(config),
+    authorize: createAuthorize(policies.current),
+    inspectRequest: createInspectRequest(scanner, detectorSet, inspection),
+    plan: createPlan(prices, config.upstreams, clock),
+    reserve: createReserve({ gate: spend.gate, outbox: spend.outbox, prices, events, clock }),
+    forward: createForward({
+      pools,
+      clock,
+      inspection: ({ planned }) => {
+        const { security } = planned.inspected.authorized
+        return security === null ? null : { security, set: detectorSet(security), scanner }
+      },
+    }),
+    meter: createMeter(prices, clock),
+    outbox: spend.outbox,
+    events,
+    policyRevision: () => policies.current()?.revision ?? '',
+    observe: (event, addedMs) => {
+      metrics.observe(event, addedMs)
+      if (event.code !== null) {
+        log.info('exchange ended early', {
+          eventId: event.eventId,
+          outcome: event.outcome,
+          code: event.code,
+          agent: event.principal.agent,
+          operation: event.operation,
+        })
+      }
+    },
+    onInternalError: (error) => log.error('internal error', errorFields(error)),
+  })
+  const data = await startDataServer(config.listen, { config, pipeline, clock, newId: randomId })
+  const metrics = createMetrics(
+    createReadings({ data, policies, spend, pools, scanPool, scanner, inspection, clock }),
+    (provider, model) => prices.find(provider, model, clock.nowMs())?.price.model ?? 'other',
+  )
+  const admin = await startAdminServer(config.adminListen, {
+    readiness: () => {
+      const { revision, source, problems } = policies.status()
+      const { writable } = spend.stats().outbox
+      const checks = {
+        policy: {
+          ok: revision !== null,
+          detail: problems[0]
+            ? `${source}; refused: ${problems[0].file}:${problems[0].line} ${problems[0].message}`
+            : source,
+        },
+        outbox: { ok: writable, detail: writable ? 'writable' : 'cannot write' },
+        detectors: { ok: dead.length === 0, detail: dead.length === 0 ? 'alive' : `dead: ${dead.join(', ')}` },
+      }
+      return { ready: Object.values(checks).every(({ ok }) => ok), checks }
+    },
+    metrics: metrics.text,
+  })
+  log.info('sidecar listens', {
+    data: `${data.address.address}:${data.address.port}`,
+    admin: `${admin.address.address}:${admin.address.port}`,
+    prices: prices.version,
+  })
+
+  let _stopping: Promise<void> | null = null
+  const stop = (why: string): void => {
+    _stopping ??= (async () => {
+      log.info('sidecar stops', { why, inFlight: data.stats().inFlight })
+      await data.drain(config.drainTimeoutMs)
+      policies.close()
+      await spend.close()
+      await Promise.all([scanPool.close(), pools.close(), admin.close()])
+      log.info('sidecar stopped')
+      process.exitCode = 0
+    })()
+      .catch((error: unknown) => {
+        log.error('stopping failed', errorFields(error))
+        process.exitCode = 1
+      })
+      .finally(() => {
+        if (process.connected) process.disconnect()
+      })
+  }
+  process.on('SIGTERM', () => stop('SIGTERM'))
+  process.on('SIGINT', () => stop('SIGINT'))
+  if (config.parentWatch) process.on('disconnect', () => stop('the parent process went away'))
+}
+
+try {
+  if (Number(process.versions.node.split('.')[0]) < 24)
+    throw new ConfigError(`Node 24 or newer is needed, this is ${process.version}`)
+  await start(parseConfig(process.env))
+} catch (error) {
+  const { message } = error instanceof Error ? error : new Error(String(error))
+  process.stderr.write(`the sidecar cannot start: ${message}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,114 @@
+import type { Clock } from './clock.ts'
+import type { SpendStore } from './events/spend-store.ts'
+import type { InspectionStats } from './inspect/inspect-request.ts'
+import type { ClosableScanPool } from './inspect/pool.ts'
+import type { SegmentScanner } from './inspect/scanner.ts'
+import type { Reading } from './metrics.ts'
+import type { PolicyStore } from './policy-store.ts'
+import type { DataServer } from './server.ts'
+import type { UpstreamPools } from './upstream/pools.ts'
+
+/** The parts whose state is shown. */
+export interface ReadingSources {
+  readonly data: DataServer
+  readonly policies: PolicyStore
+  readonly spend: SpendStore
+  readonly pools: UpstreamPools
+  readonly scanPool: ClosableScanPool
+  readonly scanner: SegmentScanner
+  readonly inspection: InspectionStats
+  readonly clock: Clock
+}
+
+const gauge = (name: string, help: string, read: () => number): Reading => ({ name, help, kind: 'gauge', read })
+const counter = (name: string, help: string, read: () => number): Reading => ({ name, help, kind: 'counter', read })
+const flag = (value: boolean): number => (value ? 1 : 0)
+
+/** Every queue, cache and store with its bound's metric, read when it is asked for. */
+export function createReadings({
+  data,
+  policies,
+  spend,
+  pools,
+  scanPool,
+  scanner,
+  inspection,
+  clock,
+}: ReadingSources): readonly Reading[] {
+  const outbox = () => spend.stats().outbox
+  const gate = () => spend.stats().gate
+  return [
+    gauge('acc_requests_in_flight', 'Requests under way', () => data.stats().inFlight),
+    gauge('acc_buffered_request_bytes', 'Bytes of request bodies held', () => data.stats().bufferedBytes),
+    counter(
+      'acc_client_errors_total',
+      'Connections refused before there was a request',
+      () => data.stats().clientErrors,
+    ),
+    gauge('acc_policy_age_seconds', 'Since the policy in force came into force', () => {
+      const { sinceMs } = policies.status()
+      return sinceMs === null ? 0 : (clock.nowMs() - sinceMs) / 1_000
+    }),
+    gauge('acc_policy_loaded', '1 if a policy is in force', () => flag(policies.status().revision !== null)),
+    gauge(
+      'acc_policy_problems',
+      'Mistakes in the policy folder as it stands; 0 when it is in force',
+      () => policies.status().problems.length,
+    ),
+    gauge('acc_upstream_connections', 'Connections to providers', () => pools.stats().connected),
+    gauge('acc_upstream_queued_requests', 'Requests waiting for a connection', () => pools.stats().queued),
+    gauge('acc_scan_queue_depth', 'Scans waiting for a worker', () => scanPool.stats().queued),
+    gauge('acc_scan_threads', 'Scan workers', () => scanPool.stats().threads),
+    counter('acc_scan_overloads_total', 'Scans refused because the queue was full', () => scanPool.stats().full),
+    counter('acc_scan_failures_total', 'Scans that took too long or whose worker died', () => scanPool.stats().failed),
+    counter('acc_scan_inline_texts_total', 'New texts scanned on the main thread', () => scanner.stats().inlineTexts),
+    counter('acc_scan_pooled_texts_total', 'New texts scanned in a worker', () => scanner.stats().pooledTexts),
+    gauge('acc_verdict_cache_entries', 'Verdicts kept', () => scanner.stats().cache.entries),
+    counter('acc_verdict_cache_hits_total', 'Texts whose verdict was known', () => scanner.stats().cache.hits),
+    counter('acc_verdict_cache_misses_total', 'Texts whose verdict was not known', () => scanner.stats().cache.misses),
+    counter(
+      'acc_uninspected_overload_total',
+      'Requests passed uninspected: queue full, policy open',
+      () => inspection.unseenOverload,
+    ),
+    counter(
+      'acc_uninspected_timeout_total',
+      'Requests passed uninspected: too slow, policy open',
+      () => inspection.unseenTimeout,
+    ),
+    counter(
+      'acc_uninspected_unread_total',
+      'Requests passed uninspected: no security policy, or an endpoint that is not read',
+      () => inspection.unseenNoPolicy,
+    ),
+    gauge('acc_outbox_writable', '1 while intents can be written down', () => flag(outbox().writable)),
+    gauge('acc_outbox_open_intents', 'Attempts sent and not settled', () => outbox().intentsOpen),
+    gauge('acc_outbox_queued_events', 'Events not on disk yet', () => outbox().settlementsQueued),
+    gauge('acc_outbox_stored_events', 'Events kept one by one', () => outbox().eventsStored),
+    gauge('acc_outbox_size_bytes', 'Size of the outbox', () => outbox().bytes),
+    counter('acc_outbox_commits_total', 'Group commits', () => outbox().commits),
+    counter('acc_outbox_failures_total', 'Group commits that failed', () => outbox().failures),
+    counter(
+      'acc_outbox_refused_intents_total',
+      'Requests refused because nothing could be written down',
+      () => outbox().refusedIntents,
+    ),
+    counter('acc_outbox_rolled_up_events_total', 'Events summed up by day and deleted', () => outbox().prunedEvents),
+    counter('acc_budget_reservations_total', 'Reservations made', () => gate().reserved),
+    counter('acc_budget_exhausted_total', 'Reservations refused: spent', () => gate().exhausted),
+    counter('acc_budget_busy_total', 'Reservations refused: held by running requests', () => gate().busy),
+    counter(
+      'acc_budget_would_deny_total',
+      'Reservations that a budget in audit mode would have refused',
+      () => gate().wouldDeny,
+    ),
+    counter('acc_budget_syncs_total', 'Messages to the grantor of leases', () => gate().syncs),
+    counter('acc_budget_sync_failures_total', 'Messages to the grantor that failed', () => gate().syncFailures),
+    gauge('acc_budget_waiting_requests', 'Requests waiting for a lease', () => gate().waiting),
+    gauge(
+      'acc_unresolved_intents_at_start',
+      'Intents that the last process left open',
+      () => spend.stats().unresolvedAtStart,
+    ),
+  ]
+}
