@@ -29,15 +29,18 @@ export function createKeywordScanner(keywords: readonly Keyword[]): KeywordScann
   const hits: number[] = []
 
   /** Compares the keywords that have the pair of this word for their first. */
-  const candidates = (word: number, chars: number): void => {
+  const candidates = (word: number, piece: string): void => {
     const pair = pairs[word] ?? 0
     const four = pair | ((pairs[word + 1] ?? 0) << 16)
     const end = firstEntry[pair + 1] ?? 0
     for (let index = firstEntry[pair] ?? 0; index < end; index++) {
       if ((four & (masks[index] ?? 0)) !== values[index]) continue
       const entry = entries[index]
-      const start = 2 * word - (entry?.delta ?? 0)
-      if (entry && occursAt(bytes, start, chars, entry)) hits.push(start, entry.keywordIndex)
+      if (!entry) continue
+      const start = 2 * word - entry.delta
+      if (entry.startsWord && start > 0 && isAlnum(bytes[start - 1] ?? 0) && isAlnum(piece.charCodeAt(start - 1)))
+        continue
+      if (occursAt(bytes, start, piece.length, entry)) hits.push(start, entry.keywordIndex)
     }
   }
 
@@ -45,13 +48,14 @@ export function createKeywordScanner(keywords: readonly Keyword[]): KeywordScann
     scan(text, onKeyword) {
       for (let base = 0; base < text.length; base += CHUNK_CHARS) {
         const chars = Math.min(text.length - base, CHUNK_CHARS + overlap)
-        bytes.write(chars === text.length ? text : text.slice(base, base + chars), 0, chars, 'latin1')
+        const piece = chars === text.length ? text : text.slice(base, base + chars)
+        bytes.write(piece, 0, chars, 'latin1')
         bytes.fill(0, chars, chars + 4)
         const words = (chars + 3) >> 1
         let previous = 0
         for (let word = 0; word < words; word++) {
           const current = buckets[pairs[word] ?? 0] ?? 0
-          if (((current >>> 16) & previous) !== 0) candidates(word - 1, chars)
+          if (((current >>> 16) & previous) !== 0) candidates(word - 1, piece)
           previous = current
         }
         flush(hits, base, onKeyword)
@@ -59,6 +63,9 @@ export function createKeywordScanner(keywords: readonly Keyword[]): KeywordScann
     },
   }
 }
+
+const isAlnum = (code: number): boolean =>
+  (code >= 97 && code <= 122) || (code >= 48 && code <= 57) || (code >= 65 && code <= 90)
 
 /** Reports the occurrences that begin in this chunk, sorted: they are nearly so, by at most a keyword's length. */
 function flush(hits: number[], base: number, onKeyword: OnKeyword): void {

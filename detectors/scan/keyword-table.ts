@@ -5,6 +5,8 @@ export interface Keyword {
   readonly text: string
   /** Matches in either case; `text` is lower case then. */
   readonly ignoreCase: boolean
+  /** True if an occurrence right behind an ASCII letter or digit is of no interest. */
+  readonly startsWord: boolean
   /** For keywords of less than five characters: the bytes that may follow, place by place; any where none is given. */
   readonly next: readonly (readonly number[])[]
 }
@@ -28,6 +30,7 @@ export interface KeywordEntry {
   readonly delta: number
   readonly bytes: Uint8Array
   readonly ignoreCase: boolean
+  readonly startsWord: boolean
 }
 
 interface MaskedEntry extends KeywordEntry {
@@ -69,18 +72,18 @@ export function buildKeywordTable(keywords: readonly Keyword[]): KeywordTable {
   const buckets = new Int32Array(PAIRS)
   const weights = Array.from({ length: BUCKETS }, () => ({ first: 0, second: 0 }))
   const entriesOf = new Map<number, MaskedEntry[]>()
-  const placed = keywords.map(({ text, ignoreCase, next }, keywordIndex) => {
+  const placed = keywords.map(({ text, ignoreCase, startsWord, next }, keywordIndex) => {
     if (text.length < 3 || !/^[\x20-\x7e]+$/.test(text)) throw new RangeError(`"${text}" cannot be a keyword`)
     const bytes = Uint8Array.from(Buffer.from(text, 'latin1'))
     const placements = placementsOf([...[...bytes].map((byte) => variants(byte, ignoreCase)), ...next])
-    return { keywordIndex, ignoreCase, bytes, placements, weight: weightsOf(placements) }
+    return { keywordIndex, ignoreCase, startsWord, bytes, placements, weight: weightsOf(placements) }
   })
   // Those that few pairs fit come first; the others then gather where they do the least harm.
   placed.sort((a, b) => a.weight.first * a.weight.second - b.weight.first * b.weight.second)
-  placed.forEach(({ keywordIndex, ignoreCase, bytes, placements, weight }) => {
+  placed.forEach(({ keywordIndex, ignoreCase, startsWord, bytes, placements, weight }) => {
     const bucket = cheapestBucket(weights, weight)
     for (const { places, delta } of placements) {
-      const entry = { keywordIndex, delta, ...maskOf(places), bytes, ignoreCase }
+      const entry = { keywordIndex, delta, ...maskOf(places), bytes, ignoreCase, startsWord }
       forEachPair(places[0], places[1], (pair) => {
         buckets[pair] = (buckets[pair] ?? 0) | (1 << bucket)
         const others = entriesOf.get(pair)

@@ -1,5 +1,5 @@
 import { beginningSource, bytesAt, fullSource, parsePattern } from '../scan/pattern.ts'
-import type { AssignedRule, SecretEnd, SecretFamily, SecretRule } from './rule.ts'
+import type { AssignedRule, PatternRule, SecretEnd, SecretFamily, SecretRule } from './rule.ts'
 
 /** A rule ready to run at an offset. */
 export interface CompiledRule {
@@ -12,7 +12,7 @@ export interface CompiledRule {
   /** The most characters that a match can have, and one more that decides where it ends. */
   readonly reachChars: number
   readonly keywordAt: number
-  readonly before: 'notAlnum' | 'digit' | 'any'
+  readonly before: 'notAlnum' | 'notWord' | 'digit' | 'any'
   /** The bytes that can follow a keyword of this many characters, place by place up to its fifth character. */
   bytesAfter(keywordChars: number): readonly (readonly number[])[]
 }
@@ -46,12 +46,20 @@ export function compileRule(rule: SecretRule, family: SecretFamily): CompiledRul
     beginning: new RegExp(beginningSource(pattern), flags),
     reachChars: pattern.charsMax + 2,
     keywordAt,
-    before: 'pattern' in rule ? (rule.before ?? 'notAlnum') : 'any',
+    before: 'pattern' in rule ? (rule.before ?? (goesOnOverDashes(rule) ? 'notWord' : 'notAlnum')) : 'any',
     bytesAfter: (keywordChars) => {
       const count = KEYWORD_CHARS - keywordChars
       return count > 0 ? bytesAt(pattern, keywordAt + keywordChars, count, ignoreCase) : []
     },
   }
+}
+
+/**
+ * Whether a long match can go on over "-" or "_", behind which the same rule would otherwise begin again: a text like
+ * "sk-sk-sk-…" must not be read as often as it has dashes.
+ */
+function goesOnOverDashes({ pattern }: PatternRule): boolean {
+  return parsePattern(pattern).charsMax >= 64 && /\[[^\]]*[_-]\]/.test(pattern)
 }
 
 function assignedPattern(rule: AssignedRule): string {

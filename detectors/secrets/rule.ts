@@ -47,8 +47,8 @@ export interface PatternRule extends RuleBase {
   readonly pattern: string
   /** Characters of the pattern in front of the keyword; 0 if not given. */
   readonly keywordAt?: number
-  /** What must stand before the match: no letter or digit, a digit, or anything. `notAlnum` if not given. */
-  readonly before?: 'notAlnum' | 'digit' | 'any'
+  /** What must stand before the match: no letter or digit (nor "-" or "_" if a long match goes on over them), a digit, or anything. */
+  readonly before?: 'digit' | 'any'
 }
 
 /** A secret that is known only by the name that it is assigned to, as in `DATADOG_API_KEY = "…"`. */

@@ -7,12 +7,14 @@ const KEYWORDS: readonly Keyword[] = [
   ...['abc', 'bcd', 'abcd', 'aab', '-us', '://', 'abcabcabc', '-----BEGIN', 'ca-'].map((text) => ({
     text,
     ignoreCase: false,
+    startsWord: false,
     next: [],
   })),
-  ...['pass', 'secret_key', 'abca'].map((text) => ({ text, ignoreCase: true, next: [] })),
+  ...['pass', 'secret_key', 'abca'].map((text) => ({ text, ignoreCase: true, startsWord: false, next: [] })),
   {
     text: 'sk-',
     ignoreCase: false,
+    startsWord: true,
     next: [
       [97, 98, 99, 45],
       [97, 98, 99, 45],
@@ -24,10 +26,11 @@ type Hit = readonly [start: number, keyword: number]
 
 function naive(text: string): readonly Hit[] {
   const hits: Hit[] = []
-  KEYWORDS.forEach(({ text: keyword, ignoreCase, next }, index) => {
+  KEYWORDS.forEach(({ text: keyword, ignoreCase, startsWord, next }, index) => {
     for (let start = 0; start + keyword.length <= text.length; start++) {
       const part = text.slice(start, start + keyword.length)
       const follows = next.every((bytes, place) => bytes.includes(text.charCodeAt(start + keyword.length + place)))
+      if (startsWord && /[A-Za-z0-9]/.test(text.charAt(start - 1))) continue
       if ((ignoreCase ? part.toLowerCase() : part) === keyword && follows) hits.push([start, index])
     }
   })
@@ -65,6 +68,7 @@ const pieces = fc.constantFrom(
   'é',
   '日',
   '\u0161k-',
+  'Łsk-',
   '😀',
   ...KEYWORDS.map(({ text }) => text),
   'SECRET_key',
@@ -96,6 +100,6 @@ t.test('a text before does not leave anything behind', async (t) => {
 })
 
 t.test('a keyword that is too short or not ASCII is refused', async (t) => {
-  t.throws(() => createKeywordScanner([{ text: 'ab', ignoreCase: false, next: [] }]), RangeError)
-  t.throws(() => createKeywordScanner([{ text: 'abé', ignoreCase: false, next: [] }]), RangeError)
+  t.throws(() => createKeywordScanner([{ text: 'ab', ignoreCase: false, startsWord: false, next: [] }]), RangeError)
+  t.throws(() => createKeywordScanner([{ text: 'abé', ignoreCase: false, startsWord: false, next: [] }]), RangeError)
 })

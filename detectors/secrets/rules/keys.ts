@@ -1,11 +1,13 @@
 import type { RuleFile, SecretRule } from '../rule.ts'
 
-/**
- * What follows the first line of a PEM block: headers, then base64 with real or escaped line breaks, indented or not,
- * and the last line if it came. The forty base64 characters in a row tell a key from prose about keys.
- */
-const BLOCK = '[A-Za-z0-9+/=:,.\\s\\\\-]{1,300}[A-Za-z0-9+/=]{40}[A-Za-z0-9+/=\\s\\\\]{0,12000}[A-Za-z0-9+/=]'
-const LAST_LINE = '(?:[\\s\\\\rn]{0,12}-----END [A-Z0-9 ]{1,30}-----)?'
+/** Line breaks, real or escaped, and indentation. */
+const BREAK = '[\\s\\\\rn]'
+/** "Proc-Type: 4,ENCRYPTED" and the like. */
+const HEADER = `(?:[A-Z][A-Za-z-]{2,15}:[A-Za-z0-9 ,./:+()@<>-]{1,80}${BREAK}{1,12})?`
+/** Base64 in lines; forty characters in a row tell a key from prose about keys. */
+const BODY = '[A-Za-z0-9+/=]{40}[A-Za-z0-9+/=\\s\\\\]{0,12000}[A-Za-z0-9+/=]'
+const BLOCK = `${BREAK}{0,12}${HEADER}${HEADER}${HEADER}${BODY}`
+const LAST_LINE = `(?:${BREAK}{0,12}-----END [A-Z0-9 ]{1,30}-----)?`
 
 const pemRule = (id: string, title: string, name: string): SecretRule => ({
   id,
@@ -34,7 +36,7 @@ export const KEYS: RuleFile = {
       title: 'PuTTY private key',
       severity: 'critical',
       keywords: ['Private-Lines: '],
-      pattern: 'Private-Lines: \\d{1,3}[\\s\\\\rn]{1,4}[A-Za-z0-9+/=]{40}[A-Za-z0-9+/=\\s\\\\]{0,12000}[A-Za-z0-9+/=]',
+      pattern: `Private-Lines: \\d{1,3}${BREAK}{1,4}${BODY}`,
       placeholders: false,
     },
     {
