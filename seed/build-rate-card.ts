@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { ModelPrice, RateCard, RateCardSource } from '@agentcostcontrol/contract'
 import { feePico, readConditions, readRates, readServiceRates, readTiers } from './columns.ts'
-import { ALIASES, BEGINNING, hasSnapshots, INTERIM, LEFT_OUT, SOURCES } from './decisions.ts'
+import { ALIASES, BEGINNING, familyOf, hasSnapshots, INTERIM, LEFT_OUT, SOURCES } from './decisions.ts'
 import { type CsvRow, readCsv } from './read-csv.ts'
 
 /** Raise it with every change of the prices or of the rules: a card is never edited in place. */
@@ -22,7 +22,8 @@ export function buildRateCard(csv: string): RateCard {
     }
   }
   const sources: readonly RateCardSource[] = SOURCES.map(({ csv: _, ...source }) => source)
-  return { version: VERSION, sources, models: models.map((model) => withTrueContext(model, models)).sort(byName) }
+  const whole = models.map((model) => withTrueContext(withFamily(model, models), models))
+  return { version: VERSION, sources, models: whole.sort(byName) }
 }
 
 /** Writes a card as JSON with one model a line, so that a change of a price is a change of a line. */
@@ -86,6 +87,39 @@ function interim(key: string, next: ModelPrice): ModelPrice {
   if (!price) throw new Error(`its price begins at ${next.effectiveFrom}: decisions.ts must say what holds until then`)
   const rates = readRates({ ...price, cacheRead: '', cacheWrite5m: '', cacheWrite1h: '' })
   return { ...next, effectiveFrom: BEGINNING, effectiveTo: next.effectiveFrom, rates }
+}
+
+/**
+ * A family and its snapshots, where they cost the same, have the same service tiers, whichever row states them; and a
+ * snapshot takes from its family what else its row leaves out. The sources list less about one or the other, and a
+ * request for the family is answered, and billed, by a snapshot.
+ */
+function withFamily(model: ModelPrice, models: readonly ModelPrice[]): ModelPrice {
+  const name = familyOf(model.provider, model.model) ?? model.model
+  const kin = models.filter(
+    (other) =>
+      other.provider === model.provider &&
+      (other.model === name || familyOf(other.provider, other.model) === name) &&
+      other.rates.input === model.rates.input &&
+      other.rates.output === model.rates.output,
+  )
+  const tier = (of: 'batch' | 'flex' | 'priority') =>
+    [model, ...kin].map(({ serviceTiers }) => serviceTiers[of]).find((rates) => rates !== null) ?? null
+  const { rates } = model
+  const family = kin.find((other) => other.model === name) ?? model
+  return {
+    ...model,
+    rates: {
+      ...rates,
+      cacheRead: rates.cacheRead ?? family.rates.cacheRead,
+      cacheWrite5m: rates.cacheWrite5m ?? family.rates.cacheWrite5m,
+      cacheWrite1h: rates.cacheWrite1h ?? family.rates.cacheWrite1h,
+    },
+    contextTiers: model.contextTiers.length > 0 ? model.contextTiers : family.contextTiers,
+    serviceTiers: { batch: tier('batch'), flex: tier('flex'), priority: tier('priority') },
+    outputTokensMax: model.outputTokensMax ?? family.outputTokensMax,
+    webSearchPicoUsdPerCall: model.webSearchPicoUsdPerCall ?? family.webSearchPicoUsdPerCall,
+  }
 }
 
 /**

@@ -41,6 +41,14 @@ export const hasSnapshots = (provider: string, model: string): boolean =>
   !model.endsWith('-latest') &&
   SNAPSHOT_FAMILIES.some((family) => family.providers.includes(provider) && family.name.test(model))
 
+const DATED = /^(.+)-(?:\d{4}-\d\d-\d\d|\d{8})$/
+
+/** The family that a dated snapshot belongs to by its name; `null` for any other name. */
+export function familyOf(provider: string, model: string): string | null {
+  const family = DATED.exec(model)?.[1]
+  return family !== undefined && hasSnapshots(provider, family) ? family : null
+}
+
 /** Other names of exactly one model, from the providers' own lists of models. */
 export const ALIASES: ReadonlyMap<string, readonly string[]> = new Map([
   ['anthropic/claude-3-5-haiku-latest', ['claude-3-5-haiku', 'claude-3-5-haiku-20241022']],

@@ -167,6 +167,24 @@ t.test('snapshots belong to whole names of declared families, never to prefixes'
   t.same(no.filter(has), [])
 })
 
+t.test('a snapshot costs what its family costs wherever its own row says nothing', async (t) => {
+  const atMs = Date.UTC(2027, 0, 6, 12)
+  const used = usage({ inputUncached: 1_000, cacheRead: 1_000, outputVisible: 1_000, hostedToolCalls: 1 })
+  const cost = (model: string, serviceTier: 'priority' | null) => {
+    const priced = book.find('openai', model, atMs)
+    return priced && book.cost(priced, used, { serviceTier, atMs }).total
+  }
+  const pairs = { 'gpt-4o': '2024-08-06', 'gpt-4.1': '2025-04-14', o3: '2025-04-16', 'gpt-5.5': '2026-04-23' }
+  for (const [family, date] of Object.entries(pairs)) {
+    t.equal(book.find('openai', `${family}-${date}`, atMs)?.foundBy, 'exact')
+    for (const tier of ['priority', null] as const) t.equal(cost(`${family}-${date}`, tier), cost(family, tier), family)
+  }
+  const azure = (model: string) => book.find('azure', model, atMs)?.price.serviceTiers.priority
+  t.same(azure('gpt-5.1'), azure('gpt-5.1-2025-11-13'), 'and the other way round')
+  t.ok(azure('gpt-5.1'))
+  t.not(cost('gpt-4o-2024-05-13', null), cost('gpt-4o', null), 'one with another price keeps it')
+})
+
 t.test('a context window is never smaller than the input that its dearest tier begins above', async (t) => {
   for (const { provider, model, contextTokensMax, contextTiers } of readRateCard(shipped).models) {
     const above = contextTiers.at(-1)?.aboveInputTokens
