@@ -14,7 +14,7 @@ const SNAPSHOT =
 const HOSTED_CALL_PICO_WITHOUT_ANY = 35_000_000_000n
 
 /** One price of the card; its rates are compiled when it is first asked for, so that a large card costs little. */
-export class CardEntry {
+class CardEntry {
   readonly price: ModelPrice
   readonly fromMs: number
   readonly toMs: number

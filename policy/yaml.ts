@@ -18,11 +18,11 @@ import {
 import type { PolicyFile, PolicyProblem } from './types.ts'
 
 /** The largest policy file, in UTF-16 code units. */
-export const FILE_CHARS_MAX = 256 * 1024
+const FILE_CHARS_MAX = 256 * 1024
 /** The most documents in one file. */
-export const DOCUMENTS_MAX = 500
+const DOCUMENTS_MAX = 500
 /** The deepest nesting of maps and lists; policy documents need less than ten. */
-export const DEPTH_MAX = 32
+const DEPTH_MAX = 32
 
 const TOO_DEEP = `maps and lists are nested deeper than ${DEPTH_MAX} levels`
 /** The most problems that one file is told; the first ones are those that matter. */
