@@ -4,6 +4,7 @@
  * of 16 buckets a pair can be the first or the second of a keyword. Two neighbours that share a bucket are a
  * candidate; the few keywords that have the first of the two are then compared in full.
  */
+import { isAlnum } from './ascii.ts'
 import { buildKeywordTable, type Keyword, type KeywordEntry } from './keyword-table.ts'
 
 /**
@@ -63,9 +64,6 @@ export function createKeywordScanner(keywords: readonly Keyword[]): KeywordScann
     },
   }
 }
-
-const isAlnum = (code: number): boolean =>
-  (code >= 97 && code <= 122) || (code >= 48 && code <= 57) || (code >= 65 && code <= 90)
 
 /** Reports the occurrences that begin in this chunk, sorted: they are nearly so, by at most a keyword's length. */
 function flush(hits: number[], base: number, onKeyword: OnKeyword): void {

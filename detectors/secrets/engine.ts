@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isAlnum, isDigit, isWord } from '../scan/ascii.ts'
 import { createKeywordScanner } from '../scan/keyword-scanner.ts'
 import type { Keyword } from '../scan/keyword-table.ts'
 import { createPrefixTree, type PrefixTree } from '../scan/prefix-tree.ts'
@@ -95,10 +96,3 @@ export function mayBegin({ before }: CompiledRule, text: string, start: number):
   if (before === 'digit') return isDigit(code)
   return before === 'notWord' ? !isWord(code) : !isAlnum(code)
 }
-
-const isDigit = (code: number): boolean => code >= 48 && code <= 57
-/** ASCII letters and digits. */
-export const isAlnum = (code: number): boolean =>
-  isDigit(code) || (code >= 97 && code <= 122) || (code >= 65 && code <= 90)
-/** ASCII letters, digits, "-" and "_": the characters that some rule looks for before its beginning. */
-export const isWord = (code: number): boolean => isAlnum(code) || code === 45 || code === 95

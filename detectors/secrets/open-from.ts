@@ -1,6 +1,7 @@
 /** Where a text is still open: what a stream must hold back. */
+import { isAlnum, isSpace, isWord } from '../scan/ascii.ts'
 import type { CompiledRule } from './compile.ts'
-import { type Engine, HOLD_CHARS_MAX, isAlnum, isWord, mayBegin, type Place } from './engine.ts'
+import { type Engine, HOLD_CHARS_MAX, mayBegin, type Place } from './engine.ts'
 import { matchesAt } from './match.ts'
 
 /** {@link Detector.openFrom} of the secrets. */
@@ -70,5 +71,3 @@ function mightBegin({ guarded, led }: Engine, text: string, start: number): bool
   if (guarded.begins(text, start, Math.min(text.length, start + 3))) return true
   return led.some((rule) => isBegun(rule, text, start))
 }
-
-const isSpace = (code: number): boolean => code === 32 || (code >= 9 && code <= 13)
