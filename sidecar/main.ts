@@ -68,7 +68,7 @@ async function start(config: SidecarConfig): Promise<void> {
     identify: createIdentify(config),
     authorize: createAuthorize(policies.current),
     inspectRequest: createInspectRequest(scanner, detectorSet, inspection),
-    plan: createPlan(prices, config.upstreams, clock),
+    plan: createPlan(prices, config.upstreams),
     reserve: createReserve({ gate: spend.gate, outbox: spend.outbox, prices, events, clock }),
     forward: createForward({
       pools,
@@ -78,7 +78,7 @@ async function start(config: SidecarConfig): Promise<void> {
         return security === null ? null : { security, set: detectorSet(security), scanner }
       },
     }),
-    meter: createMeter(prices, clock),
+    meter: createMeter(prices),
     outbox: spend.outbox,
     events,
     policyRevision: () => policies.current()?.revision ?? '',

@@ -84,11 +84,11 @@ interface Held {
 
 /** Reserves the bound, or what of it the budgets can afford. */
 async function hold(options: ReserveOptions, planned: Planned, asked: Asked): Promise<Held | Denial> {
-  const { prices, clock } = options
+  const { prices } = options
   const { provider } = planned.inspected.authorized
   const usage = boundedBy(asked, provider.onUnbounded)
   if (usage !== null && isDenial(usage)) return usage
-  const atMs = clock.nowMs()
+  const atMs = planned.inspected.authorized.identified.raw.receivedAtMs
   const amount = usage === null ? ZERO_USD : prices.bound(asked.priced, usage, atMs)
   const least =
     usage === null

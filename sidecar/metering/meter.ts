@@ -8,7 +8,6 @@ import {
   ZERO_USD,
 } from '@agentcostcontrol/contract'
 import type { Cost, PriceBook, PricedModel } from '@agentcostcontrol/policy'
-import type { Clock } from '../clock.ts'
 import type { Reserved } from '../exchange.ts'
 import type { Forwarded } from '../upstream/forward.ts'
 
@@ -35,20 +34,22 @@ const MAYBE_BILLED = (status: number): boolean =>
   status === 408 || status === 504 || (status >= 520 && status <= 529 && status !== 529)
 
 /** Makes stage 9. */
-export function createMeter(prices: PriceBook, clock: Clock): Meter {
+export function createMeter(prices: PriceBook): Meter {
   return (reserved, { result, status, sent }) => {
     const { cover } = reserved
     if (cover.kind === 'uncovered') return nothing('an endpoint without a price')
     if (!sent) return nothing('not sent')
     if (status !== null && status >= 300 && !MAYBE_BILLED(status))
       return nothing(`refused by the provider with status ${status}`)
+    // Prices are those of the moment that stands in the intent, so that a cost can be recomputed from its event.
+    const atMs = reserved.planned.inspected.authorized.identified.raw.receivedAtMs
     const usage = result.facts?.usage ?? null
     if (usage) {
-      const model = servedModel(prices, cover.priced, reserved, result.facts?.responseModel ?? null, clock.nowMs())
-      const cost = prices.cost(model, usage, { serviceTier: result.facts?.serviceTier ?? null, atMs: clock.nowMs() })
+      const model = servedModel(prices, cover.priced, reserved, result.facts?.responseModel ?? null, atMs)
+      const cost = prices.cost(model, usage, { serviceTier: result.facts?.serviceTier ?? null, atMs: atMs })
       return { precision: 'exact', reason: null, usage, cost, charged: cost.total }
     }
-    return estimate(prices, reserved, cover, { result, status }, clock.nowMs())
+    return estimate(prices, reserved, cover, { result, status }, atMs)
   }
 }
 
