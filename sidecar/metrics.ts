@@ -1,4 +1,4 @@
-import { USAGE_FIELDS, type UsageEvent } from '@agentcostcontrol/contract'
+import { USAGE_FIELDS, type UsageAttempt, type UsageEvent } from '@agentcostcontrol/contract'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /**
@@ -20,12 +20,18 @@ export interface Reading {
   read(): number
 }
 
-/** A counter with labels, kept in a map. */
+/** One value of a counter. */
+interface Cell {
+  readonly labels: readonly string[]
+  value: number
+}
+
+/** A counter with labels: cells are found once and added to directly. */
 class Tally {
-  readonly #values = new Map<string, number>()
+  readonly #cells = new Map<string, Cell>()
 
   constructor(registry: Registry, name: string, help: string, labelNames: readonly string[]) {
-    const values = this.#values
+    const cells = this.#cells
     new Counter({
       name,
       help,
@@ -33,21 +39,43 @@ class Tally {
       registers: [registry],
       collect() {
         this.reset()
-        for (const [key, value] of values) {
-          const parts = key.split(SEPARATOR)
-          this.inc(Object.fromEntries(labelNames.map((label, at) => [label, parts[at] ?? ''])), value)
+        for (const { labels, value } of cells.values()) {
+          this.inc(Object.fromEntries(labelNames.map((label, at) => [label, labels[at] ?? ''])), value)
         }
       },
     })
   }
 
+  cell(...labels: readonly string[]): Cell {
+    const key = labels.join(SEPARATOR)
+    let cell = this.#cells.get(key)
+    if (!cell) {
+      cell = { labels, value: 0 }
+      this.#cells.set(key, cell)
+    }
+    return cell
+  }
+
   add(value: number, ...labels: readonly string[]): void {
-    const key = labels.length === 1 ? (labels[0] ?? '') : labels.join(SEPARATOR)
-    this.#values.set(key, (this.#values.get(key) ?? 0) + value)
+    this.cell(...labels).value += value
   }
 }
 
 const SEPARATOR = '\u001f'
+
+/** Finds cells by one string and remembers them; starts anew when clients name too many. */
+function remembered<T>(make: (key: string) => T, max = 1_000): (key: string) => T {
+  const known = new Map<string, T>()
+  return (key) => {
+    let found = known.get(key)
+    if (found === undefined) {
+      if (known.size >= max) known.clear()
+      found = make(key)
+      known.set(key, found)
+    }
+    return found
+  }
+}
 
 /**
  * Makes the metrics of a sidecar.
@@ -125,28 +153,54 @@ export function createMetrics(
     }
   }
 
+  /** The cells of a model, by the name that the client used. */
+  const cellsOf = remembered((key) => {
+    const [provider = '', requested = ''] = key.split(SEPARATOR)
+    const model = knownModel(provider, requested)
+    return {
+      cost: {
+        exact: cost.cell(provider, model, 'exact'),
+        estimated: cost.cell(provider, model, 'estimated'),
+        none: cost.cell(provider, model, 'none'),
+      },
+      charged: charged.cell(provider, model),
+      tokens: USAGE_FIELDS.map((field) => tokens.cell(provider, model, field)),
+    }
+  })
+  const completed = remembered((operation) => ({
+    plain: requests.cell(operation, 'completed', '', 'false'),
+    streamed: requests.cell(operation, 'completed', '', 'true'),
+  }))
+
+  function countAttempt(event: UsageEvent, attempt: UsageAttempt): void {
+    if (attempt.status !== null) upstream.add(1, attempt.provider, String(attempt.status))
+    if (attempt.costNanoUsd === null) {
+      unpriced.add(1, event.operation)
+      return
+    }
+    const cells = cellsOf(attempt.provider + SEPARATOR + attempt.requestedModel)
+    cells.cost[attempt.precision].value += Number(attempt.costNanoUsd) / 1e9
+    cells.charged.value += Number(attempt.chargedNanoUsd) / 1e9
+    const { usage } = attempt
+    if (usage === null) return
+    for (let at = 0; at < USAGE_FIELDS.length; at++) {
+      const field = USAGE_FIELDS[at]
+      const cell = cells.tokens[at]
+      if (field && cell) cell.value += usage[field]
+    }
+  }
+
   return {
     observe: (event, addedMs) => {
-      requests.add(1, event.operation, event.outcome, event.code ?? '', event.streamed ? 'true' : 'false')
+      if (event.outcome === 'completed' && event.code === null) {
+        completed(event.operation)[event.streamed ? 'streamed' : 'plain'].value++
+      } else requests.add(1, event.operation, event.outcome, event.code ?? '', String(event.streamed))
       if (addedMs !== null) added.observe(addedMs / 1_000)
       duration.observe(event.durationMs / 1_000)
       for (const { detectorId, ruleId, severity, direction, action, mode } of event.findings) {
         findings.add(1, detectorId, ruleId, severity, direction, action, mode)
       }
-      for (const attempt of event.attempts) {
-        if (attempt.status !== null) upstream.add(1, attempt.provider, String(attempt.status))
-        if (attempt.costNanoUsd === null) {
-          unpriced.add(1, event.operation)
-          continue
-        }
-        const model = knownModel(attempt.provider, attempt.requestedModel)
-        cost.add(Number(attempt.costNanoUsd) / 1e9, attempt.provider, model, attempt.precision)
-        charged.add(Number(attempt.chargedNanoUsd) / 1e9, attempt.provider, model)
-        const { usage } = attempt
-        if (usage)
-          for (const field of USAGE_FIELDS)
-            if (usage[field] > 0) tokens.add(usage[field], attempt.provider, model, field)
-      }
+      for (const attempt of event.attempts) countAttempt(event, attempt)
     },
     text: () => registry.metrics(),
   }

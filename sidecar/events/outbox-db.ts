@@ -1,9 +1,10 @@
 import { closeSync, existsSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { type Counter, nanoToWire, nanoUsd, type UsageEvent, ZERO_USD } from '@agentcostcontrol/contract'
+import { type Counter, type NanoUsd, nanoUsd, type UsageEvent, ZERO_USD } from '@agentcostcontrol/contract'
 import { Account } from '../budget/holder.ts'
 import { periodOf } from '../budget/periods.ts'
+import { decodeEvent, encodeEvent } from './event-codec.ts'
 import { type EventRow, eventRow } from './event-row.ts'
 
 /**
@@ -46,10 +47,9 @@ export interface OutboxMeta {
 /** An intent on disk: what is told and charged if nothing more is heard. */
 export interface StoredIntent {
   readonly seq: number
-  /** Counter keys with the lease generation. */
-  readonly holds: readonly { readonly key: string; readonly generation: number }[]
-  /** Nano-USD, decimal. */
-  readonly bound: string
+  /** The keys of the counters that it was reserved from. */
+  readonly holds: readonly string[]
+  readonly bound: NanoUsd
   readonly event: UsageEvent
 }
 
@@ -62,11 +62,11 @@ const SCHEMA = `
     granted INTEGER NOT NULL, returned INTEGER NOT NULL, charged INTEGER NOT NULL,
     PRIMARY KEY (counter, generation)
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE intents (seq INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;
+  CREATE TABLE intents (seq INTEGER PRIMARY KEY, holds TEXT NOT NULL, bound INTEGER NOT NULL, event TEXT NOT NULL) STRICT;
   CREATE TABLE events (
     seq INTEGER PRIMARY KEY, day TEXT NOT NULL, agent TEXT NOT NULL, workflow TEXT NOT NULL, provider TEXT NOT NULL,
     model TEXT NOT NULL, precision TEXT NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
-    cost INTEGER NOT NULL, charged INTEGER NOT NULL, json TEXT NOT NULL
+    cost INTEGER NOT NULL, charged INTEGER NOT NULL, event TEXT NOT NULL
   ) STRICT;
   CREATE TABLE spend_daily (
     day TEXT NOT NULL, agent TEXT NOT NULL, workflow TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
@@ -130,7 +130,9 @@ function openFile(file: string, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
 }
 
 function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): OutboxDb {
-  db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; PRAGMA busy_timeout=2000')
+  db.exec(
+    'PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; PRAGMA busy_timeout=2000',
+  )
   const version = db.prepare('PRAGMA user_version').get()?.user_version
   if (version === 0n) {
     db.exec('BEGIN')
@@ -144,7 +146,7 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
   if (check?.quick_check !== 'ok') throw new Error(`it is damaged: ${String(check?.quick_check)}`)
 
   const setMeta = db.prepare('UPDATE meta SET value = ? WHERE key = ?')
-  const insertIntent = db.prepare('INSERT INTO intents VALUES (?, ?)')
+  const insertIntent = db.prepare('INSERT INTO intents VALUES (?, ?, ?, ?)')
   const deleteIntent = db.prepare('DELETE FROM intents WHERE seq = ?')
   const insertEvent = db.prepare('INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
   const saveLease = db.prepare(`
@@ -178,14 +180,11 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
       clean: meta.clean ?? '',
     },
     leases: (generation) => db.prepare('SELECT * FROM leases WHERE generation = ?').all(generation).map(accountOf),
-    intents: () =>
-      db
-        .prepare('SELECT seq, json FROM intents ORDER BY seq')
-        .all()
-        .map((row) => JSON.parse(String(row.json))),
-    insertIntent: (intent) => insertIntent.run(intent.seq, JSON.stringify(intent)),
+    intents: () => db.prepare('SELECT * FROM intents ORDER BY seq').all().map(intentOf),
+    insertIntent: (intent) =>
+      insertIntent.run(intent.seq, JSON.stringify(intent.holds), intent.bound, encodeEvent(intent.event)),
     deleteIntent: (seq) => deleteIntent.run(seq),
-    insertEvent: (event) => insertEvent.run(...columns(eventRow(event)), JSON.stringify(event)),
+    insertEvent: (event) => insertEvent.run(...columns(eventRow(event)), encodeEvent(event)),
     saveLease: (account) => {
       const { counter, key, generation, budgetName, limit, granted, returned, charged } = account
       saveLease.run(
@@ -261,6 +260,12 @@ function accountOf(row: Readonly<Record<string, unknown>>): Account {
   return account
 }
 
+function intentOf(row: Readonly<Record<string, unknown>>): StoredIntent {
+  const holds: readonly string[] = JSON.parse(String(row.holds))
+  const bound = nanoUsd(typeof row.bound === 'bigint' ? row.bound : ZERO_USD)
+  return { seq: Number(row.seq), holds, bound, event: decodeEvent(String(row.event)) }
+}
+
 /** Space that is given up when the disk is full, so that what was sent can still be settled. */
 export interface Ballast {
   readonly held: boolean
@@ -303,6 +308,3 @@ export function createBallast(dataDir: string): Ballast {
     },
   }
 }
-
-/** An amount as an intent keeps it. */
-export const storedAmount = nanoToWire

@@ -102,8 +102,8 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
     try {
       db.begin()
       for (const { seq, intent } of newIntents) {
-        const holds = accountsOf(intent.reservation).map(({ key, generation }) => ({ key, generation }))
-        db.insertIntent({ seq, holds, bound: intent.reservation.bound.toString(), event: intent.event })
+        const holds = accountsOf(intent.reservation).map(({ key }) => key)
+        db.insertIntent({ seq, holds, bound: intent.reservation.bound, event: intent.event })
       }
       for (const { seq, event } of newEvents) {
         if (seq !== null) db.deleteIntent(seq)

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Holder, nanoFromWire, nanoUsd, type UsageEvent } from '@agentcostcontrol/contract'
+import { type Holder, nanoUsd, type UsageEvent } from '@agentcostcontrol/contract'
 import { createBudgetGate, type GateStats } from '../budget/gate.ts'
 import { type Account, LeaseHolder } from '../budget/holder.ts'
 import type { BudgetGate } from '../budget/types.ts'
@@ -172,9 +172,9 @@ function resolveIntents(db: OutboxDb, continuity: 'same' | 'broken', generation:
     const accounts = new Map(db.leases(generation).map((account) => [account.key, account]))
     for (const { seq, holds, bound, event } of intents) {
       if (continuity === 'same') {
-        for (const { key } of holds) {
+        for (const key of holds) {
           const account = accounts.get(key)
-          if (account) account.charged = nanoUsd(account.charged + nanoFromWire(bound))
+          if (account) account.charged = nanoUsd(account.charged + bound)
         }
       }
       db.insertEvent(continuity === 'same' ? event : uncharged(event))

@@ -1,8 +1,10 @@
 import {
   type Code,
+  type NanoUsd,
   nanoToWire,
   type Outcome,
   type PicoUsd,
+  USAGE_FIELDS,
   type UsageAttempt,
   type UsageEvent,
   type UsageField,
@@ -43,13 +45,28 @@ export interface UsageEventOptions {
   readonly clock: Clock
 }
 
+/** RFC 3339 with milliseconds; the part down to the second is made once a second. */
+function createIsoTime(): (ms: number) => string {
+  let second = Number.NaN
+  let prefix = ''
+  return (ms) => {
+    const current = Math.floor(ms / 1_000)
+    if (current !== second) {
+      second = current
+      prefix = new Date(current * 1_000).toISOString().slice(0, 20)
+    }
+    return `${prefix}${String(ms - current * 1_000).padStart(3, '0')}Z`
+  }
+}
+
 const NOBODY = { agent: null, workflow: null, session: null, task: null, tags: {} }
 
 /** Makes the maker of events. */
 export function createUsageEvents({ instanceId, prices, clock }: UsageEventOptions): UsageEvents {
+  const isoTime = createIsoTime()
   const base = (raw: RawExchange, known: Identified | null, policyRevision: string) => ({
     eventId: raw.id,
-    intentAt: new Date(raw.receivedAtMs).toISOString(),
+    intentAt: isoTime(raw.receivedAtMs),
     instanceId,
     principal: known?.principal ?? NOBODY,
     operation: known?.operation ?? 'unknown',
@@ -78,51 +95,54 @@ export function createUsageEvents({ instanceId, prices, clock }: UsageEventOptio
     boundNanoUsd: bound,
   })
 
-  return {
-    unresolved: (inspected, target, reservation, clampedOutputTokens) => ({
-      ...base(
-        inspected.authorized.identified.raw,
-        inspected.authorized.identified,
-        inspected.authorized.policy.revision,
-      ),
+  const begun = (inspected: Inspected, target: Target, bound: NanoUsd): UsageEvent => {
+    const { identified, policy } = inspected.authorized
+    return {
+      ...base(identified.raw, identified, policy.revision),
       outcome: 'unresolved',
       code: null,
       clientStatus: null,
-      attempts: [attempt(target, nanoToWire(reservation.bound))],
+      attempts: [attempt(target, nanoToWire(bound))],
       findings: inspected.findings,
+      budgets: [],
+      clampedOutputTokens: null,
+      upstreamFirstByteMs: null,
+    }
+  }
+
+  return {
+    unresolved: (inspected, target, reservation, clampedOutputTokens) => ({
+      ...begun(inspected, target, reservation.bound),
       budgets: budgetNames(reservation),
       clampedOutputTokens,
-      upstreamFirstByteMs: null,
     }),
     attempted: (reserved, forwarded, metered) => {
-      const { inspected } = reserved.planned
-      const { identified, policy } = inspected.authorized
+      const { cover, planned, target } = reserved
       const { result } = forwarded
-      const reservation = reserved.cover.kind === 'covered' ? reserved.cover.intent.reservation : null
+      const { raw } = planned.inspected.authorized.identified
+      const event = cover.kind === 'covered' ? cover.intent.event : begun(planned.inspected, target, ZERO_USD)
+      const responseModel = result.facts?.responseModel ?? null
       return {
-        ...base(identified.raw, identified, policy.revision),
+        ...event,
+        durationMs: Math.round(clock.monotonicMs() - raw.startedMs),
         outcome: result.outcome,
         code: result.code,
         clientStatus: result.clientStatus,
-        attempts: [
-          {
-            ...attempt(reserved.target, nanoToWire(reservation?.bound ?? ZERO_USD)),
-            responseModel: result.facts?.responseModel?.slice(0, 256) ?? null,
-            responseId: result.facts?.responseId?.slice(0, 256) ?? null,
-            status: forwarded.status,
-            precision: metered.precision,
-            reason: metered.reason,
-            usage: metered.usage,
-            rawUsage: boundedRaw(result.facts?.rawUsage ?? null),
-            serviceTier: result.facts?.serviceTier ?? null,
-            costNanoUsd: reserved.cover.kind === 'uncovered' ? null : nanoToWire(metered.cost?.total ?? ZERO_USD),
-            costPicoUsd: metered.cost ? componentsToWire(metered.cost.components) : {},
-            chargedNanoUsd: nanoToWire(metered.charged),
-          },
-        ],
-        findings: result.findings.length === 0 ? inspected.findings : [...inspected.findings, ...result.findings],
-        budgets: reservation ? budgetNames(reservation) : [],
-        clampedOutputTokens: reserved.clampedOutputTokens,
+        attempts: event.attempts.map((sent) => ({
+          ...sent,
+          responseModel: responseModel === target.model ? sent.requestedModel : (responseModel?.slice(0, 256) ?? null),
+          responseId: result.facts?.responseId?.slice(0, 256) ?? null,
+          status: forwarded.status,
+          precision: metered.precision,
+          reason: metered.reason,
+          usage: metered.usage,
+          rawUsage: isSmall(result.facts?.rawUsage, RAW_VALUES_MAX) ? result.facts?.rawUsage : null,
+          serviceTier: result.facts?.serviceTier ?? null,
+          costNanoUsd: cover.kind === 'uncovered' ? null : nanoToWire(metered.cost?.total ?? ZERO_USD),
+          costPicoUsd: metered.cost ? componentsToWire(metered.cost.components) : NO_COMPONENTS,
+          chargedNanoUsd: nanoToWire(metered.charged),
+        })),
+        findings: result.findings.length === 0 ? event.findings : [...event.findings, ...result.findings],
         upstreamFirstByteMs: forwarded.firstByteMs === null ? null : Math.round(forwarded.firstByteMs),
       }
     },
@@ -145,17 +165,24 @@ const deniedOutcome = (code: Code): Outcome => (code === 'acc_internal' ? 'faile
 const budgetNames = (reservation: Reservation): readonly string[] =>
   reservation.holds.map(({ budgetName, counter }) => `${budgetName}/${counter.subject}/${counter.periodId}`)
 
+const NO_COMPONENTS: UsageAttempt['costPicoUsd'] = {}
+const RAW_VALUES_MAX = 64
+
 /** A usage report is small; one that is not is not kept. */
-const boundedRaw = (raw: unknown): unknown => (raw !== null && JSON.stringify(raw).length > 4_096 ? null : raw)
+function isSmall(raw: unknown, valuesMax: number): boolean {
+  if (typeof raw === 'string') return raw.length <= 128
+  if (typeof raw !== 'object' || raw === null) return true
+  const values = Object.values(raw)
+  return values.length <= valuesMax && values.every((value) => isSmall(value, valuesMax / 4))
+}
 
 function componentsToWire(
   components: Readonly<Partial<Record<UsageField, PicoUsd>>>,
 ): Partial<Record<UsageField, string>> {
   const wire: Partial<Record<UsageField, string>> = {}
-  for (const [field, amount] of Object.entries(components)) {
-    if (isField(field, components) && amount !== undefined) wire[field] = amount.toString()
+  for (const field of USAGE_FIELDS) {
+    const amount = components[field]
+    if (amount !== undefined) wire[field] = amount.toString()
   }
   return wire
 }
-
-const isField = (name: string, of: object): name is UsageField => Object.hasOwn(of, name)

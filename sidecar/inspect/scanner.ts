@@ -23,7 +23,7 @@ export class ScanTimeoutError extends Error {
 /** New text up to this many characters is scanned on the main thread: a hop to a worker and back costs more. */
 const INLINE_CHARS_MAX = 8_192
 /** Below this length scanning a text costs less than hashing it. */
-const HASH_CHARS_MIN = 256
+const HASH_CHARS_MIN = 512
 
 /** Detectors of a policy, resolved. */
 export interface DetectorSet {

@@ -1,0 +1,192 @@
+/**
+ * Events as they lie on disk: JSON arrays, since the names of the members would be most of the bytes and a disk is
+ * written for every request. What repeats within an event (charged = cost, responseModel = requestedModel) is left out.
+ */
+import type { TokenUsage, UsageAttempt, UsageEvent } from '@agentcostcontrol/contract'
+import { NO_USAGE, USAGE_FIELDS } from '@agentcostcontrol/contract'
+
+const FORMAT = 1
+/** Stands for "the same as the member it usually equals". */
+const SAME = 0
+
+/** Writes an event. */
+export function encodeEvent(event: UsageEvent): string {
+  const { principal } = event
+  return JSON.stringify([
+    FORMAT,
+    event.eventId,
+    event.intentAt,
+    event.instanceId,
+    [principal.agent, principal.workflow, principal.session, principal.task, principal.tags],
+    event.operation,
+    event.method,
+    event.path,
+    event.streamed ? 1 : 0,
+    event.outcome,
+    event.code,
+    event.clientStatus,
+    event.policyRevision,
+    event.attempts.map(encodeAttempt),
+    event.findings,
+    event.budgets,
+    event.clampedOutputTokens,
+    event.durationMs,
+    event.upstreamFirstByteMs,
+  ])
+}
+
+function encodeAttempt(attempt: UsageAttempt): readonly unknown[] {
+  return [
+    attempt.provider,
+    attempt.requestedModel,
+    attempt.responseModel === attempt.requestedModel ? SAME : attempt.responseModel,
+    attempt.responseId,
+    attempt.status,
+    attempt.precision,
+    attempt.reason,
+    attempt.usage && USAGE_FIELDS.map((field) => attempt.usage?.[field]),
+    attempt.rawUsage,
+    attempt.serviceTier,
+    attempt.rateCardVersion,
+    attempt.costNanoUsd,
+    attempt.costPicoUsd,
+    attempt.chargedNanoUsd === attempt.costNanoUsd ? SAME : attempt.chargedNanoUsd,
+    attempt.boundNanoUsd,
+  ]
+}
+
+/** Reads an event that {@link encodeEvent} wrote. @throws if it is of another format */
+export function decodeEvent(text: string): UsageEvent {
+  const fields: readonly unknown[] = JSON.parse(text)
+  if (fields[0] !== FORMAT) throw new Error(`an event of format ${String(fields[0])}, known is ${FORMAT}`)
+  const [
+    ,
+    eventId,
+    intentAt,
+    instanceId,
+    principal,
+    operation,
+    method,
+    path,
+    streamed,
+    outcome,
+    code,
+    clientStatus,
+    policyRevision,
+    attempts,
+    findings,
+    budgets,
+    clampedOutputTokens,
+    durationMs,
+    upstreamFirstByteMs,
+  ] = fields as EncodedEvent
+  const [agent, workflow, session, task, tags] = principal
+  return {
+    eventId,
+    intentAt,
+    instanceId,
+    principal: { agent, workflow, session, task, tags },
+    operation,
+    method,
+    path,
+    streamed: streamed === 1,
+    outcome,
+    code,
+    clientStatus,
+    policyRevision,
+    attempts: attempts.map(decodeAttempt),
+    findings,
+    budgets,
+    clampedOutputTokens,
+    durationMs,
+    upstreamFirstByteMs,
+  }
+}
+
+function decodeAttempt(fields: EncodedAttempt): UsageAttempt {
+  const [
+    provider,
+    requestedModel,
+    responseModel,
+    responseId,
+    status,
+    precision,
+    reason,
+    usage,
+    rawUsage,
+    serviceTier,
+    rateCardVersion,
+    costNanoUsd,
+    costPicoUsd,
+    charged,
+    boundNanoUsd,
+  ] = fields
+  return {
+    provider,
+    requestedModel,
+    responseModel: responseModel === SAME ? requestedModel : responseModel,
+    responseId,
+    status,
+    precision,
+    reason,
+    usage: usage && decodeUsage(usage),
+    rawUsage,
+    serviceTier,
+    rateCardVersion,
+    costNanoUsd,
+    costPicoUsd,
+    chargedNanoUsd: charged === SAME ? (costNanoUsd ?? '0') : charged,
+    boundNanoUsd,
+  }
+}
+
+const decodeUsage = (counts: readonly number[]): TokenUsage => ({
+  ...NO_USAGE,
+  ...Object.fromEntries(USAGE_FIELDS.map((field, at) => [field, counts[at] ?? 0])),
+})
+
+type Principal = UsageEvent['principal']
+type EncodedEvent = readonly [
+  format: typeof FORMAT,
+  eventId: string,
+  intentAt: string,
+  instanceId: string,
+  principal: readonly [
+    Principal['agent'],
+    Principal['workflow'],
+    Principal['session'],
+    Principal['task'],
+    Principal['tags'],
+  ],
+  operation: string,
+  method: string,
+  path: string,
+  streamed: 0 | 1,
+  outcome: UsageEvent['outcome'],
+  code: UsageEvent['code'],
+  clientStatus: UsageEvent['clientStatus'],
+  policyRevision: string,
+  attempts: readonly EncodedAttempt[],
+  findings: UsageEvent['findings'],
+  budgets: UsageEvent['budgets'],
+  clampedOutputTokens: UsageEvent['clampedOutputTokens'],
+  durationMs: number,
+  upstreamFirstByteMs: UsageEvent['upstreamFirstByteMs'],
+]
+type EncodedAttempt = readonly [
+  provider: string,
+  requestedModel: string,
+  responseModel: string | null | typeof SAME,
+  responseId: string | null,
+  status: number | null,
+  precision: UsageAttempt['precision'],
+  reason: string | null,
+  usage: readonly number[] | null,
+  rawUsage: unknown,
+  serviceTier: UsageAttempt['serviceTier'],
+  rateCardVersion: string,
+  costNanoUsd: string | null,
+  costPicoUsd: UsageAttempt['costPicoUsd'],
+  charged: string | typeof SAME,
+  boundNanoUsd: string,
+]
