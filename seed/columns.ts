@@ -33,7 +33,7 @@ function toInteger(decimal: string, digits: number): string {
 }
 
 /** USD per million tokens, as pico-USD per token. */
-export const ratePico = (usdPerMillion: string): string => toInteger(usdPerMillion, 6)
+const ratePico = (usdPerMillion: string): string => toInteger(usdPerMillion, 6)
 
 /** USD per thousand calls, as pico-USD per call; `null` for an empty column. */
 export const feePico = (usdPerThousand: string): string | null =>

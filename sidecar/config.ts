@@ -9,7 +9,7 @@ export interface ListenAddress {
 }
 
 /** Parts of a principal that a client may name by `x-acc-*` headers. */
-export const TRUSTABLE = ['agent', 'workflow', 'session', 'task', 'tags'] as const
+const TRUSTABLE = ['agent', 'workflow', 'session', 'task', 'tags'] as const
 /** One of {@link TRUSTABLE}. */
 export type Trustable = (typeof TRUSTABLE)[number]
 

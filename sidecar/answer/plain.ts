@@ -10,7 +10,7 @@ import type { ContentCoding } from './coding.ts'
 import type { AnswerInspection } from './inspection.ts'
 
 /** Largest JSON answer that is held whole, before and after decoding. */
-export const ANSWER_BYTES_MAX = 32 * 1024 * 1024
+const ANSWER_BYTES_MAX = 32 * 1024 * 1024
 
 /** What a plain answer needs. */
 export interface PlainAnswerOptions {

@@ -86,7 +86,7 @@ export const usageOf = (prompt: number, completion: number, reasoning: number): 
 })
 
 /** Output tokens of a choice, the reasoning left out. */
-export const choiceTokens = ({ pieces, toolCalls }: Choice): number =>
+const choiceTokens = ({ pieces, toolCalls }: Choice): number =>
   pieces.length + toolCalls.reduce((sum, call) => sum + countTokens(call.name) + countTokens(call.arguments), 0)
 
 function merge(usage: OpenAiUsage, over: Json): OpenAiUsage {

@@ -65,7 +65,7 @@ export const anyTimeMs = fc
   .map(({ minute, ms }) => WEDNESDAY_NOON_MS + minute * MINUTE_MS + ms)
 
 /** The service tiers that a provider can serve a request in, by what it asked for. */
-export function reachableTiers(asked: ServiceTier | null, model: ModelPrice): readonly (ServiceTier | null)[] {
+function reachableTiers(asked: ServiceTier | null, model: ModelPrice): readonly (ServiceTier | null)[] {
   const { flex, priority } = model.serviceTiers
   if (asked === 'batch') return ['batch']
   if (asked === null)

@@ -5,7 +5,7 @@ import type { PriceBook, PricedModel } from '../../index.ts'
 export const WEDNESDAY_NOON_MS = Date.UTC(2026, 10, 25, 12)
 
 /** USD per million tokens as pico-USD per token. */
-export const rate = (usdPerMillion: number): string => Math.round(usdPerMillion * 1_000_000).toString()
+const rate = (usdPerMillion: number): string => Math.round(usdPerMillion * 1_000_000).toString()
 
 /** Rates in USD per million tokens; what is left out is not stated. */
 export function rates(usd: {

@@ -5,7 +5,7 @@ import type { AnswerInspection } from '../../answer/inspection.ts'
 import { SegmentScanner } from '../../inspect/scanner.ts'
 
 /** Finds `KEY` and six digits: small enough to say by hand what must come out. */
-export const keyDetector: Detector = {
+const keyDetector: Detector = {
   id: 'secrets',
   version: 'test',
   holdCharsMax: 9,

@@ -1,0 +1,61 @@
+#!/usr/bin/env node
+/** `acc`: starts the system on this machine, drives a demo through it, tells what was spent, checks policy. */
+import { nearest } from '@agentcostcontrol/policy'
+import { demo } from './commands/demo.ts'
+import { policyLint } from './commands/policy-lint.ts'
+import { spend } from './commands/spend.ts'
+import { up } from './commands/up.ts'
+import { type Command, UsageError } from './support/command.ts'
+
+const COMMANDS: readonly Command[] = [up, demo, spend, policyLint]
+const NODE_MAJOR_MIN = 24
+
+function overview(): string {
+  const lines = COMMANDS.map(({ name, summary }) => `  acc ${name.padEnd(14)} ${summary}`)
+  return `acc: AgentCostControl on this machine\n\n${lines.join('\n')}\n\n"acc COMMAND --help" tells more of one.\n`
+}
+
+/** The command that the words begin with, and the words behind it. */
+function find(words: readonly string[]): { readonly command: Command; readonly rest: readonly string[] } | null {
+  for (const command of COMMANDS) {
+    const name = command.name.split(' ')
+    if (name.every((word, at) => words[at] === word)) return { command, rest: words.slice(name.length) }
+  }
+  return null
+}
+
+function guess(words: readonly string[]): string {
+  const names = COMMANDS.map(({ name }) => name)
+  const meant = nearest(words.slice(0, 2).join(' '), names) ?? nearest(words[0] ?? '', names)
+  return meant === null ? '' : `Did you mean "acc ${meant}"?`
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
+    process.stderr.write(
+      `acc needs Node ${NODE_MAJOR_MIN}; this is ${process.version}. In the checkout "npm start" and "npx acc" bring it; elsewhere install Node ${NODE_MAJOR_MIN}.\n`,
+    )
+    return 1
+  }
+  if (words.length === 0 || words[0] === '--help' || words[0] === '-h' || words[0] === 'help') {
+    process.stdout.write(overview())
+    return words.length === 0 ? 2 : 0
+  }
+  const found = find(words)
+  if (!found) {
+    process.stderr.write(`acc: there is no command "${words.join(' ')}". ${guess(words)}\n\n${overview()}`)
+    return 2
+  }
+  if (found.rest.includes('--help') || found.rest.includes('-h')) {
+    process.stdout.write(`acc ${found.command.name}: ${found.command.summary}\n\n${found.command.help}\n`)
+    return 0
+  }
+  return found.command.run(found.rest)
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  process.stderr.write(`acc: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = error instanceof UsageError ? 2 : 1
+}

@@ -1,0 +1,109 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { formatUsd, nanoFromWire, nanoUsd } from '@agentcostcontrol/contract'
+import { type Command, readWords } from '../support/command.ts'
+import { inCheckout } from '../support/paths.ts'
+import { readSpend } from '../support/spend.ts'
+import { type SystemAddresses, startSystem } from '../support/system.ts'
+import { spendTable } from './spend.ts'
+
+/** `acc demo`: a few simulated agents, each with its own trouble. */
+export const demo: Command = {
+  name: 'demo',
+  summary: 'drives a few simulated agents through a system of its own and tells what happened; ends by itself',
+  help: 'Starts simulator and sidecar on free ports with policies/demo and a temporary data folder. Takes no options.',
+  run: async (words) => {
+    readWords(words, [])
+    const dataDir = mkdtempSync(join(tmpdir(), 'acc-demo-'))
+    const system = await startSystem({
+      port: 0,
+      adminPort: 0,
+      simulatorPort: 0,
+      dataDir,
+      policyDir: inCheckout('policies/demo'),
+      realProvider: false,
+    })
+    const interrupted = (): void => void system.stop().finally(() => process.exit(130))
+    process.once('SIGINT', interrupted)
+    process.once('SIGTERM', interrupted)
+    try {
+      await play(system.addresses)
+      return await compare(system.addresses, dataDir)
+    } finally {
+      await system.stop()
+      rmSync(dataDir, { recursive: true, force: true })
+    }
+  },
+}
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`)
+
+interface Said {
+  readonly status: number
+  readonly message: string
+}
+
+/** One request of an agent; the answer is reduced to what the demo tells. */
+async function ask(
+  { sidecar }: SystemAddresses,
+  agent: string,
+  content: string,
+  extra: Readonly<Record<string, unknown>> = {},
+): Promise<Said> {
+  const response = await fetch(`${sidecar}/openai/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer any-key', 'content-type': 'application/json', 'x-acc-agent': agent },
+    body: JSON.stringify({ model: 'gpt-4.1-mini', messages: [{ role: 'user', content }], ...extra }),
+  })
+  const body = await response.text()
+  if (response.ok) return { status: response.status, message: '' }
+  const { error }: { readonly error: { readonly message: string } } = JSON.parse(body)
+  return { status: response.status, message: error.message }
+}
+
+async function play(addresses: SystemAddresses): Promise<void> {
+  say('1. The agent "researcher" works: ten questions at once, half of them streamed.')
+  const work = await Promise.all(
+    Array.from({ length: 10 }, (_, at) =>
+      ask(addresses, 'researcher', `Question ${at}: what is in report ${at}?`, { stream: at % 2 === 0 }),
+    ),
+  )
+  say(`   ${work.filter(({ status }) => status === 200).length} of 10 answered.\n`)
+
+  say('2. The agent "looper" asks the same thing again and again.')
+  let asked = 0
+  for (; asked < 40; asked++) if ((await ask(addresses, 'looper', 'Is it done yet?')).status !== 200) break
+  say(`   ${asked} times answered; each costs a little, and its daily budget bounds what the loop can ever cost.\n`)
+
+  say('3. The agent "spender" asks for long answers on a dear model until its budget is spent.')
+  let answered = 0
+  let refusal: Said = { status: 200, message: '' }
+  while (answered < 100 && refusal.status === 200) {
+    refusal = await ask(addresses, 'spender', 'Write a long report.', { model: 'gpt-4.1', max_completion_tokens: 400 })
+    if (refusal.status === 200) answered++
+  }
+  say(`   ${answered} answered, then ${refusal.status}: ${refusal.message}\n`)
+
+  say('4. The agent "leaker" has read a key somewhere and pastes it into its prompt.')
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
+  const key = `AKIA${Array.from({ length: 16 }, (_, at) => letters[(at * 11 + 5) % letters.length]).join('')}`
+  const leak = await ask(addresses, 'leaker', `Use ${key} to list the buckets.`)
+  say(`   ${leak.status}: ${leak.message} The provider never saw it.\n`)
+}
+
+/** Holds our record against the provider's own bill. @returns the exit code */
+async function compare({ simulator }: SystemAddresses, dataDir: string): Promise<number> {
+  const { entries }: { readonly entries: readonly { readonly costPicoUsd: string }[] } = await (
+    await fetch(`${simulator}/_sim/bill`)
+  ).json()
+  // The provider's bill is exact to the pico; each of our costs is rounded up to the nano once.
+  const billed = entries.reduce((sum, { costPicoUsd }) => sum + (BigInt(costPicoUsd) + 999n) / 1_000n, 0n)
+  const report = await readSpend(join(dataDir, 'sidecar'), 'agent', null)
+  say(spendTable(report, 'agent'))
+  const ours = nanoFromWire(report.total.costNanoUsd)
+  say(
+    `The simulated provider billed $${formatUsd(nanoUsd(billed))}; our record says $${formatUsd(ours)}${billed === ours ? ': equal to the nano-dollar.' : ': NOT EQUAL.'}`,
+  )
+  return billed === ours ? 0 : 1
+}
