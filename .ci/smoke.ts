@@ -40,8 +40,9 @@ async function run(round: number): Promise<void> {
   const exited = once(start, 'exit')
   // Ctrl-C in a terminal reaches the whole foreground group.
   process.kill(-(start.pid ?? 0), 'SIGINT')
-  const [code] = await exited
-  if (code !== 0) throw new Error(`npm start ended with ${code} after Ctrl-C`)
+  const [code, signal] = await exited
+  // npm itself ends by the signal once what it started has ended.
+  if (code !== 0 && signal !== 'SIGINT') throw new Error(`npm start ended with ${code ?? signal} after Ctrl-C`)
   const left = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' })
     .split('\n')
     .filter((process_) => process_.includes(dataDir))

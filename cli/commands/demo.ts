@@ -94,9 +94,8 @@ async function play(addresses: SystemAddresses): Promise<void> {
 
 /** Holds our record against the provider's own bill. @returns the exit code */
 async function compare({ simulator }: SystemAddresses, dataDir: string): Promise<number> {
-  const { entries }: { readonly entries: readonly { readonly costPicoUsd: string }[] } = await (
-    await fetch(`${simulator}/_sim/bill`)
-  ).json()
+  const bill = await (await fetch(`${simulator}/_sim/bill`)).text()
+  const { entries }: { readonly entries: readonly { readonly costPicoUsd: string }[] } = JSON.parse(bill)
   // The provider's bill is exact to the pico; each of our costs is rounded up to the nano once.
   const billed = entries.reduce((sum, { costPicoUsd }) => sum + (BigInt(costPicoUsd) + 999n) / 1_000n, 0n)
   const report = await readSpend(join(dataDir, 'sidecar'), 'agent', null)

@@ -1,0 +1,16 @@
+const POLL_MS = 5
+
+/**
+ * Waits for something that nobody announces, such as a row in another process's database.
+ * @param look what is waited for, or `null` while it is not there
+ * @throws after `timeoutMs`, naming what was waited for
+ */
+export async function until<T>(what: string, look: () => T | null | Promise<T | null>, timeoutMs = 10_000): Promise<T> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    const found = await look()
+    if (found !== null) return found
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+  }
+}
