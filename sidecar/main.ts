@@ -36,18 +36,15 @@ const rateCardUrl = (config: SidecarConfig): URL | string =>
     ? new URL('../seed/rate-card.json', import.meta.url)
     : new URL('./rate-card.json', import.meta.url))
 
-async function start(config: SidecarConfig): Promise<void> {
+/** Closes a part that was opened; a start that fails closes what it had, so that the process ends. */
+type Closer = () => Promise<void>
+
+async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const clock = systemClock
   const log = createLogger(config.logLevel, clock, (line) => process.stdout.write(line))
   await mkdir(config.dataDir, { recursive: true })
   const prices = createPriceBook(readRateCard(await readFile(rateCardUrl(config), 'utf8')))
-  const policies = await openPolicyStore({
-    folder: config.policyDir,
-    lastGoodFile: join(config.dataDir, 'policy-last-good.json'),
-    clock,
-    log,
-    pollMs: POLICY_POLL_MS,
-  })
+  // First, since it locks the folder: nothing of it may be touched before.
   const spend = await openSpendStore({
     dataDir: config.dataDir,
     clock,
@@ -55,6 +52,14 @@ async function start(config: SidecarConfig): Promise<void> {
     random: Math.random,
     eventsMax: config.eventsMax,
     log,
+  })
+  closers.push(spend.close)
+  const policies = await openPolicyStore({
+    folder: config.policyDir,
+    lastGoodFile: join(config.dataDir, 'policy-last-good.json'),
+    clock,
+    log,
+    pollMs: POLICY_POLL_MS,
   })
   const pools = createUpstreamPools(config.concurrencyMax)
   const scanPool = createScanPool({ threadsMax: config.scanThreadsMax, queueMax: config.scanQueueMax })
@@ -97,6 +102,7 @@ async function start(config: SidecarConfig): Promise<void> {
     onInternalError: (error) => log.error('internal error', errorFields(error)),
   })
   const data = await startDataServer(config.listen, { config, pipeline, clock, newId: randomId })
+  closers.push(() => data.drain(0))
   const metrics = createMetrics(
     createReadings({ data, policies, spend, pools, scanPool, scanner, inspection, clock }),
     (provider, model) => prices.find(provider, model, clock.nowMs())?.price.model ?? 'other',
@@ -146,15 +152,22 @@ async function start(config: SidecarConfig): Promise<void> {
   }
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
-  if (config.parentWatch) process.on('disconnect', () => stop('the parent process went away'))
+  if (config.parentWatch) {
+    process.on('disconnect', () => stop('the parent process went away'))
+    // It may have gone while the sidecar started.
+    if (process.connected === false) stop('the parent process went away')
+  }
 }
 
+const closers: Closer[] = []
 try {
   if (Number(process.versions.node.split('.')[0]) < 24)
     throw new ConfigError(`Node 24 or newer is needed, this is ${process.version}`)
-  await start(parseConfig(process.env))
+  await start(parseConfig(process.env), closers)
 } catch (error) {
   const { message } = error instanceof Error ? error : new Error(String(error))
   process.stderr.write(`the sidecar cannot start: ${message}\n`)
   process.exitCode = 1
+  for (const close of closers.reverse()) await close().catch(() => {})
+  if (process.connected) process.disconnect()
 }
