@@ -1,3 +1,5 @@
+import type { UsagePlace } from './openai/usage-place.ts'
+
 /** What a test or a demo asks of the simulator, by request headers; simulator/README.md lists them. */
 export interface Controls {
   readonly fault: string | null
@@ -7,6 +9,11 @@ export interface Controls {
   readonly chunks: number | null
   /** Members merged over the reported and billed usage. */
   readonly usage: Readonly<Record<string, unknown>> | null
+  /** Where a stream reports its usage, if it was asked for; `null`: once, in a chunk of its own at the end. */
+  readonly usageIn: UsagePlace | null
+  /** The model and the service tier that the answer names and the bill is made for. */
+  readonly answerModel: string | null
+  readonly serviceTier: string | null
   readonly reply: string | null
   readonly toolCall: string | null
   readonly lines: ReadonlySet<string>
@@ -24,6 +31,7 @@ export function readControls(headers: NodeJS.Dict<string | string[]>, chunkDelay
     return Number.isSafeInteger(value) && value >= 0 ? value : null
   }
   const encoding = text('encoding')
+  const usageIn = text('usage-in')
   return {
     fault: text('fault'),
     encoding:
@@ -32,6 +40,9 @@ export function readControls(headers: NodeJS.Dict<string | string[]>, chunkDelay
     chunkDelayMs: number('chunk-delay-ms') ?? chunkDelayMs,
     chunks: number('chunks'),
     usage: parse(text('usage')),
+    usageIn: usageIn === 'every-chunk' || usageIn === 'last-choice' || usageIn === 'twice' ? usageIn : null,
+    answerModel: text('answer-model'),
+    serviceTier: text('service-tier'),
     reply: decode(text('reply')),
     toolCall: decode(text('tool-call')),
     lines: new Set((text('lines') ?? '').split(',')),

@@ -61,9 +61,9 @@ export function answerChat(json: Json, controls: Controls, seed: number, now: nu
   const usage = usageOf(promptTokens, completion, reasoningTokens * choices.length)
   return {
     id: `chatcmpl-${Math.floor(random() * 2 ** 48).toString(36)}${seed.toString(36)}`,
-    model,
+    model: controls.answerModel ?? model,
     created: now,
-    serviceTier: tierOf(json.service_tier),
+    serviceTier: controls.serviceTier ?? tierOf(json.service_tier),
     choices,
     usage: controls.usage ? merge(usage, controls.usage) : usage,
     promptTokens,

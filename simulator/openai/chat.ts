@@ -7,6 +7,7 @@ import { answerChat, type ChatAnswer, usageOf } from './answer.ts'
 import { type OpenAiError, openAiError } from './errors.ts'
 import { renderAnswer, renderChunks } from './render.ts'
 import { sendStream } from './stream.ts'
+import { placeUsage } from './usage-place.ts'
 
 /** What the chat endpoint needs. */
 export interface ChatOptions {
@@ -81,6 +82,11 @@ async function plain(
   const text = malformed(json, controls.fault)
   const plainBody = Buffer.from(text)
   const encoded = controls.encoding === null ? plainBody : await COMPRESS[controls.encoding](plainBody)
+  if (controls.fault === 'html') {
+    response.setHeader('content-type', 'text/html')
+    response.end('<html><body>something in between answers in its place</body></html>')
+    return
+  }
   response.setHeader('content-type', 'application/json')
   if (controls.encoding !== null) response.setHeader('content-encoding', controls.encoding)
   response.setHeader('content-length', encoded.length)
@@ -88,6 +94,10 @@ async function plain(
   if (controls.fault === 'cut-mid-body') {
     response.write(encoded.subarray(0, Math.floor(encoded.length / 2)))
     setImmediate(() => response.socket?.destroySoon())
+    return
+  }
+  if (controls.fault === 'stall-mid-body') {
+    response.write(encoded.subarray(0, Math.floor(encoded.length / 2)))
     return
   }
   response.end(encoded)
@@ -122,7 +132,8 @@ async function stream(
   if (controls.encoding !== null) response.setHeader('content-encoding', controls.encoding)
   response.writeHead(200)
   response.flushHeaders()
-  const { ended, tokens } = await sendStream(response, renderChunks(answer, usage), controls)
+  const chunks = placeUsage(renderChunks(answer, usage), controls.usageIn, answer)
+  const { ended, tokens } = await sendStream(response, chunks, controls)
   const generated =
     ended === 'completed'
       ? answer.usage

@@ -80,6 +80,9 @@ async function breakOff(
       response.end()
       return 'cut'
     }
+    case 'end-mid-stream':
+      response.end()
+      return 'cut'
     case 'stall-mid-stream':
       await once(response, 'close').catch(() => {})
       return 'aborted'
