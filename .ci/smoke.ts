@@ -8,6 +8,23 @@ import { join } from 'node:path'
 const dataDir = mkdtempSync(join(tmpdir(), 'acc-smoke-'))
 const DEADLINE_MS = 60_000
 
+interface Process {
+  readonly pid: number
+  readonly parent: number
+  readonly args: string
+}
+
+const processes = (): readonly Process[] =>
+  execFileSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line))
+    .map((match) => ({ pid: Number(match?.[1]), parent: Number(match?.[2]), args: match?.[3] ?? '' }))
+
+/** What a process started, and what those started. */
+const descendantsOf = (root: number, all = processes()): readonly Process[] =>
+  all.filter(({ parent }) => parent === root).flatMap((child) => [child, ...descendantsOf(child.pid, all)])
+
 async function run(round: number): Promise<void> {
   const start = spawn(
     'npm',
@@ -37,16 +54,18 @@ async function run(round: number): Promise<void> {
   const answer = JSON.parse(execFileSync('bash', ['-c', line], { encoding: 'utf8' }))
   if (typeof answer.choices?.[0]?.message?.content !== 'string')
     throw new Error(`the curl line answered ${JSON.stringify(answer)}`)
+  const begun = descendantsOf(start.pid ?? 0)
+  if (begun.length < 3)
+    throw new Error(`npm start should have started acc, a simulator and a sidecar, not ${begun.length}`)
   const exited = once(start, 'exit')
   // Ctrl-C in a terminal reaches the whole foreground group.
   process.kill(-(start.pid ?? 0), 'SIGINT')
   const [code, signal] = await exited
   // npm itself ends by the signal once what it started has ended.
   if (code !== 0 && signal !== 'SIGINT') throw new Error(`npm start ended with ${code ?? signal} after Ctrl-C`)
-  const left = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' })
-    .split('\n')
-    .filter((process_) => process_.includes(dataDir))
-  if (left.length > 0) throw new Error(`left behind:\n${left.join('\n')}`)
+  const alive = new Set(processes().map(({ pid }) => pid))
+  const left = begun.filter(({ pid }) => alive.has(pid))
+  if (left.length > 0) throw new Error(`left behind:\n${left.map(({ pid, args }) => `${pid} ${args}`).join('\n')}`)
   process.stdout.write(`round ${round}: up, answered, stopped, nothing left\n`)
 }
 

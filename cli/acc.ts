@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** `acc`: starts the system on this machine, drives a demo through it, tells what was spent, checks policy. */
 import { nearest } from '@agentcostcontrol/policy'
 import { demo } from './commands/demo.ts'
@@ -7,8 +6,8 @@ import { spend } from './commands/spend.ts'
 import { up } from './commands/up.ts'
 import { type Command, UsageError } from './support/command.ts'
 
+const HELP = new Set(['--help', '-h', 'help'])
 const COMMANDS: readonly Command[] = [up, demo, spend, policyLint]
-const NODE_MAJOR_MIN = 24
 
 function overview(): string {
   const lines = COMMANDS.map(({ name, summary }) => `  acc ${name.padEnd(14)} ${summary}`)
@@ -26,27 +25,25 @@ function find(words: readonly string[]): { readonly command: Command; readonly r
 
 function guess(words: readonly string[]): string {
   const names = COMMANDS.map(({ name }) => name)
-  const meant = nearest(words.slice(0, 2).join(' '), names) ?? nearest(words[0] ?? '', names)
-  return meant === null ? '' : `Did you mean "acc ${meant}"?`
+  const meant =
+    nearest(words.slice(0, 2).join(' '), names) ??
+    nearest(words[0] ?? '', names) ??
+    names.find((name) => name.startsWith(`${words[0]} `))
+  return meant === undefined ? '' : ` Did you mean "acc ${meant}"?`
 }
 
 async function main(words: readonly string[]): Promise<number> {
-  if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
-    process.stderr.write(
-      `acc needs Node ${NODE_MAJOR_MIN}; this is ${process.version}. In the checkout "npm start" and "npx acc" bring it; elsewhere install Node ${NODE_MAJOR_MIN}.\n`,
-    )
-    return 1
-  }
-  if (words.length === 0 || words[0] === '--help' || words[0] === '-h' || words[0] === 'help') {
+  if (words.length === 0 || (words.length === 1 && HELP.has(words[0] ?? ''))) {
     process.stdout.write(overview())
     return words.length === 0 ? 2 : 0
   }
+  if (words[0] === 'help') return main([...words.slice(1), '--help'])
   const found = find(words)
   if (!found) {
-    process.stderr.write(`acc: there is no command "${words.join(' ')}". ${guess(words)}\n\n${overview()}`)
+    process.stderr.write(`acc: there is no command "${words.join(' ')}".${guess(words)}\n\n${overview()}`)
     return 2
   }
-  if (found.rest.includes('--help') || found.rest.includes('-h')) {
+  if (found.rest.some((word) => word === '--help' || word === '-h')) {
     process.stdout.write(`acc ${found.command.name}: ${found.command.summary}\n\n${found.command.help}\n`)
     return 0
   }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { formatUsd, nanoFromWire, nanoUsd } from '@agentcostcontrol/contract'
 import { type Command, readWords } from '../support/command.ts'
+import { InterruptedError, interrupted } from '../support/interrupt.ts'
 import { inCheckout } from '../support/paths.ts'
 import { readSpend } from '../support/spend.ts'
 import { type SystemAddresses, startSystem } from '../support/system.ts'
@@ -14,27 +15,46 @@ export const demo: Command = {
   summary: 'drives a few simulated agents through a system of its own and tells what happened; ends by itself',
   help: 'Starts simulator and sidecar on free ports with policies/demo and a temporary data folder. Takes no options.',
   run: async (words) => {
-    readWords(words, [])
+    readWords(words, {})
+    const asked = interrupted()
     const dataDir = mkdtempSync(join(tmpdir(), 'acc-demo-'))
-    const system = await startSystem({
-      port: 0,
-      adminPort: 0,
-      simulatorPort: 0,
-      dataDir,
-      policyDir: inCheckout('policies/demo'),
-      realProvider: false,
-    })
-    const interrupted = (): void => void system.stop().finally(() => process.exit(130))
-    process.once('SIGINT', interrupted)
-    process.once('SIGTERM', interrupted)
     try {
-      await play(system.addresses)
-      return await compare(system.addresses, dataDir)
+      return await tell(asked, dataDir)
+    } catch (error) {
+      if (!(error instanceof InterruptedError)) throw error
+      say('\nStopped.')
+      return 130
     } finally {
-      await system.stop()
       rmSync(dataDir, { recursive: true, force: true })
     }
   },
+}
+
+/** Plays the story on a system of its own, whatever the user's environment says. @throws InterruptedError */
+async function tell(asked: Promise<unknown>, dataDir: string): Promise<number> {
+  say('Starting a simulated provider and a sidecar of its own; nothing leaves this machine.\n')
+  const system = await startSystem({
+    listen: '127.0.0.1:0',
+    adminListen: '127.0.0.1:0',
+    simulatorListen: '127.0.0.1:0',
+    dataDir,
+    policyDir: inCheckout('policies/demo'),
+    simulated: true,
+    env: {},
+    interrupted: asked,
+  })
+  const cut = asked.then(() => {
+    throw new InterruptedError()
+  })
+  const story = async (): Promise<number> => {
+    await play(system.addresses)
+    return await compare(system.addresses, dataDir)
+  }
+  try {
+    return await Promise.race([story(), cut])
+  } finally {
+    await system.stop()
+  }
 }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)

@@ -9,9 +9,9 @@ export const policyLint: Command = {
   summary: 'checks a folder of policy YAML as a sidecar would',
   help: '  acc policy lint FOLDER [--json]\n\nPrints file:line path: message for each mistake; the exit code is 1 if there is one.',
   run: async (words) => {
-    const { positionals, flags } = readWords(words, [], ['json'])
+    const { positionals, flags } = readWords(words, { flags: ['json'], positionals: ['FOLDER'] })
     const [folder] = positionals
-    if (folder === undefined || positionals.length > 1) throw new UsageError('usage: acc policy lint FOLDER [--json]')
+    if (folder === undefined) throw new UsageError('usage: acc policy lint FOLDER [--json]')
     const files = readFolder(folder)
     const result = compilePolicy(files)
     if (flags.has('json'))
@@ -33,9 +33,18 @@ export const policyLint: Command = {
 
 function readFolder(folder: string): readonly PolicyFile[] {
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw new UsageError(`${folder} is not a folder`)
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => /\.ya?ml$/.test(entry.name) && !entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name))
+  return listFiles(folder).map((path) => ({ path: relative(folder, path), text: readFileSync(path, 'utf8') }))
+}
+
+/** The files that a sidecar reads: links are followed, since a Kubernetes ConfigMap is a folder of them; no hidden ones. */
+function listFiles(folder: string): readonly string[] {
+  return readdirSync(folder)
+    .filter((name) => !name.startsWith('.'))
     .sort()
-    .map((path) => ({ path: relative(folder, path), text: readFileSync(path, 'utf8') }))
+    .flatMap((name) => {
+      const path = join(folder, name)
+      const entry = statSync(path)
+      if (entry.isDirectory()) return listFiles(path)
+      return entry.isFile() && /\.ya?ml$/.test(name) ? [path] : []
+    })
 }

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { formatUsd, nanoFromWire } from '@agentcostcontrol/contract'
-import { type Command, readWords, UsageError } from '../support/command.ts'
+import { type Command, readChoice, readWords, UsageError } from '../support/command.ts'
 import { readSpend, type Spend } from '../support/spend.ts'
 
 const GROUPS = ['agent', 'model', 'day']
@@ -14,14 +15,24 @@ export const spend: Command = {
   --data DIR             the folder of "acc up" (.acc)
   --json                 amounts in nano-USD`,
   run: async (words) => {
-    const { values, flags } = readWords(words, ['by', 'since', 'data'], ['json'])
-    const by = values.by ?? 'agent'
-    if (!GROUPS.includes(by)) throw new UsageError(`--by ${by}: expected one of ${GROUPS.join(', ')}`)
-    const report = await readSpend(join(values.data ?? '.acc', 'sidecar'), by, values.since ?? null)
+    const { values, flags } = readWords(words, { options: ['by', 'since', 'data'], flags: ['json'] })
+    const by = readChoice(values.by, GROUPS, 'by')
+    const since = values.since ?? null
+    if (since !== null && !isDay(since)) throw new UsageError(`--since ${since}: expected a day like 2026-11-23`)
+    const dataDir = join(values.data ?? '.acc', 'sidecar')
+    if (!existsSync(dataDir))
+      throw new Error(
+        `nothing is recorded in ${values.data ?? '.acc'} yet: "npm start" begins to, --data names another folder`,
+      )
+    const report = await readSpend(dataDir, by, since)
     process.stdout.write(flags.has('json') ? `${JSON.stringify(report)}\n` : spendTable(report, by))
     return 0
   },
 }
+
+/** A day of the calendar, not only its form. */
+const isDay = (text: string): boolean =>
+  /^\d{4}-\d{2}-\d{2}$/.test(text) && new Date(`${text}T00:00:00Z`).toJSON()?.startsWith(text) === true
 
 /** The report as aligned text. */
 export function spendTable({ rows, total }: Spend, by: string): string {

@@ -1,6 +1,10 @@
-import { type Command, readPort, readWords } from '../support/command.ts'
+import { statSync } from 'node:fs'
+import { type Command, readPort, readWords, UsageError } from '../support/command.ts'
+import { InterruptedError, interrupted } from '../support/interrupt.ts'
 import { inCheckout } from '../support/paths.ts'
 import { type System, startSystem } from '../support/system.ts'
+
+const DATA_DIR = '.acc'
 
 /** `acc up`: the whole system on this machine. */
 export const up: Command = {
@@ -9,67 +13,109 @@ export const up: Command = {
   help: `  --port N             where agents send their requests (4000)
   --admin-port N       /healthz, /readyz, /metrics (4001)
   --simulator-port N   the simulated provider (4010)
-  --data DIR           what must survive a restart (.acc)
-  --policies DIR       folder of policy YAML, watched (policies/starter)`,
+  --simulate           the simulated provider, also when OPENAI_API_KEY or ACC_UPSTREAM_OPENAI is set
+  --data DIR           what must survive a restart (${DATA_DIR})
+  --policies DIR       folder of policy YAML, watched (policies/starter)
+
+Port 0 is any free one. Variables that begin with ACC_ configure the sidecar: docs/configuration.md.`,
   run: async (words) => {
-    const { values } = readWords(words, ['port', 'admin-port', 'simulator-port', 'data', 'policies'])
-    const dataDir = values.data ?? '.acc'
-    const policyDir = values.policies ?? inCheckout('policies/starter')
-    const system = await startSystem({
-      port: readPort(values.port, 4000, 'port'),
-      adminPort: readPort(values['admin-port'], 4001, 'admin-port'),
-      simulatorPort: readPort(values['simulator-port'], 4010, 'simulator-port'),
+    const { values, flags } = readWords(words, {
+      options: ['port', 'admin-port', 'simulator-port', 'data', 'policies'],
+      flags: ['simulate'],
+    })
+    const { env } = process
+    const listen = (option: string, variable: string, otherwise: number): string => {
+      const port = readPort(values[option], option)
+      return port === null ? (env[variable] ?? `127.0.0.1:${otherwise}`) : `127.0.0.1:${port}`
+    }
+    const dataDir = values.data ?? DATA_DIR
+    const policyDir = values.policies ?? env.ACC_POLICY_DIR ?? inCheckout('policies/starter')
+    if (!statSync(policyDir, { throwIfNoEntry: false })?.isDirectory())
+      throw new UsageError(`--policies ${policyDir}: there is no such folder`)
+    const asked = interrupted()
+    const options = {
+      listen: listen('port', 'ACC_LISTEN', 4000),
+      adminListen: listen('admin-port', 'ACC_ADMIN_LISTEN', 4001),
+      simulatorListen: listen('simulator-port', 'SIM_LISTEN', 4010),
       dataDir,
       policyDir,
-      realProvider: (process.env.OPENAI_API_KEY ?? '') !== '',
-    })
-    process.stdout.write(greeting(system, dataDir, policyDir))
-    const stopped = new Promise<string>((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(''))
-    })
-    const trouble = await Promise.race([stopped, system.broken])
-    process.stdout.write(
-      trouble === '' ? '\nStopping: running requests are finished and everything is written down …\n' : '',
-    )
-    await system.stop()
-    if (trouble !== '') {
-      process.stderr.write(`acc: ${trouble}\nIts log is ${system.logFile}.\n`)
-      return 1
+      simulated: flags.has('simulate') || !(env.OPENAI_API_KEY || env.ACC_UPSTREAM_OPENAI),
+      env,
+      interrupted: asked,
     }
-    process.stdout.write('Stopped.\n')
-    return 0
+    try {
+      return await runUntil(asked, await startSystem(options), dataDir, policyDir)
+    } catch (error) {
+      if (!(error instanceof InterruptedError)) throw error
+      process.stdout.write('\nStopped before it was up.\n')
+      return 130
+    }
   },
+}
+
+async function runUntil(asked: Promise<unknown>, system: System, dataDir: string, policyDir: string): Promise<number> {
+  process.stdout.write(greeting(system, dataDir, await policyState(system, policyDir)))
+  const trouble = await Promise.race([asked.then(() => null), system.broken])
+  if (trouble === null)
+    process.stdout.write('\nStopping: running requests are finished and everything is written down …\n')
+  await system.stop()
+  if (trouble !== null) {
+    process.stderr.write(`acc: ${trouble}\nIts log is ${system.logFile}.\n`)
+    return 1
+  }
+  process.stdout.write('Stopped.\n')
+  return 0
+}
+
+/** The policy folder, and what the sidecar says of it. */
+async function policyState({ addresses: { admin } }: System, policyDir: string): Promise<string> {
+  const { checks }: { readonly checks: { readonly policy: { readonly ok: boolean; readonly detail: string } } } =
+    JSON.parse(await (await fetch(`${admin}/readyz`)).text())
+  const { ok, detail } = checks.policy
+  const refused = /refused: (.*)$/s.exec(detail)?.[1]
+  if (refused === undefined) return `${policyDir} (watched: an edit is in force within a second)`
+  const until = ok ? 'the last good policy is in force' : 'every request is refused with status 503'
+  return `${policyDir}\n                   REFUSED: ${refused}\n                   Until that is mended, ${until}.`
 }
 
 function greeting(
   { addresses: { sidecar, admin, simulator }, logFile }: System,
   dataDir: string,
-  policyDir: string,
+  policies: string,
 ): string {
-  const key = simulator === null ? '$OPENAI_API_KEY' : 'any-key'
-  const provider =
-    simulator === null ? 'the real provider, with the key that each request carries' : `simulated, ${simulator}`
+  const real = simulator === null
+  const provider = real
+    ? `${process.env.ACC_UPSTREAM_OPENAI ?? 'OpenAI'}, with the key that each request carries`
+    : `simulated, ${simulator}`
   return `
 AgentCostControl is up.
   agents send to   ${sidecar}
   admin            ${admin}/readyz  /metrics
   provider         ${provider}
-  policies         ${policyDir} (watched: an edit is in force within a second)
+  policies         ${policies}
   data, log        ${dataDir}, ${logFile}
 
 Try it:
 
   curl -s ${sidecar}/openai/v1/chat/completions \\
-    -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" -H "x-acc-agent: first-agent" \\
+    -H "Authorization: Bearer ${real ? '$OPENAI_API_KEY' : 'any-key'}" -H "Content-Type: application/json" -H "x-acc-agent: first-agent" \\
     -d '{"model":"gpt-4.1-mini","messages":[{"role":"user","content":"Say hello."}]}'
 
-Point an SDK at it:
+Point an SDK at it${real ? '' : '; the simulated provider takes any key'}:
 
-  export OPENAI_BASE_URL=${sidecar}/openai/v1                         # any official OpenAI SDK
-  client = OpenAI(base_url="${sidecar}/openai/v1")                    # Python
-  const client = new OpenAI({ baseURL: '${sidecar}/openai/v1' })      // TypeScript
-
-See what it cost: npx acc spend${dataDir === '.acc' ? '' : ` --data ${dataDir}`}
+${setUpLines(`${sidecar}/openai/v1`, real)}
+See what it cost: npx acc spend${dataDir === DATA_DIR ? '' : ` --data ${dataDir}`}
 Ctrl-C stops everything.
 `
+}
+
+/** Set-up of an SDK in three ways, one a line, with the comments in a column. */
+function setUpLines(baseUrl: string, real: boolean): string {
+  const lines: readonly (readonly [code: string, comment: string])[] = [
+    [`export OPENAI_BASE_URL=${baseUrl}${real ? '' : ' OPENAI_API_KEY=any-key'}`, '# any official OpenAI SDK'],
+    [`client = OpenAI(base_url="${baseUrl}"${real ? '' : ', api_key="any-key"'})`, '# Python'],
+    [`const client = new OpenAI({ baseURL: '${baseUrl}'${real ? '' : ", apiKey: 'any-key'"} })`, '// TypeScript'],
+  ]
+  const width = Math.max(...lines.map(([code]) => code.length))
+  return lines.map(([code, comment]) => `  ${code.padEnd(width)}   ${comment}\n`).join('')
 }

@@ -1,6 +1,7 @@
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Child, startChild } from './child.ts'
+import { InterruptedError } from './interrupt.ts'
 import { inCheckout } from './paths.ts'
 
 /** Where the parts of the system listen. */
@@ -20,20 +21,28 @@ export interface System {
   stop(): Promise<void>
 }
 
-/** How the system is started. Ports may be 0 for any free one. */
+/** How the system is started. */
 export interface SystemOptions {
-  readonly port: number
-  readonly adminPort: number
-  readonly simulatorPort: number
+  /** `host:port` of each part; port 0 for any free one. */
+  readonly listen: string
+  readonly adminListen: string
+  readonly simulatorListen: string
   readonly dataDir: string
   readonly policyDir: string
-  /** True to call the real provider instead of the simulator. */
-  readonly realProvider: boolean
+  /** False to call the real provider. */
+  readonly simulated: boolean
+  /** The user's environment: what begins with `ACC_` or `SIM_` reaches the parts, but for what stands above. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Resolves when the process is asked to end; a start that is under way is given up. */
+  readonly interrupted: Promise<unknown>
 }
 
 const START_TIMEOUT_MS = 30_000
 
-/** Starts simulator and sidecar and waits until they serve. @throws with what a part said if it cannot start */
+/**
+ * Starts simulator and sidecar and waits until they serve.
+ * @throws InterruptedError, or with what a part said if it cannot start; nothing is left running then
+ */
 export async function startSystem(options: SystemOptions): Promise<System> {
   mkdirSync(options.dataDir, { recursive: true })
   const logFile = join(options.dataDir, 'sidecar.log')
@@ -43,7 +52,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     for (const child of [...children].reverse()) await child.stop()
   }
   try {
-    const simulator = options.realProvider ? null : await startSimulator(options, children)
+    const simulator = options.simulated ? await startSimulator(options, children) : null
     const sidecar = await startSidecar(options, simulator, logFile, children)
     const broken = Promise.race(children.map((child) => child.ended.then((end) => sentence(child, end))))
     return { addresses: { ...sidecar, simulator }, logFile, broken, stop }
@@ -53,27 +62,26 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   }
 }
 
-async function startSimulator(options: SystemOptions, children: Child[]): Promise<string> {
+function startSimulator(options: SystemOptions, children: Child[]): Promise<string> {
   const env = {
-    ...inherited('SIM_'),
-    SIM_LISTEN: process.env.SIM_LISTEN ?? `127.0.0.1:${options.simulatorPort}`,
+    ...beginning('SIM_', options.env),
+    SIM_LISTEN: options.simulatorListen,
     SIM_RATE_CARD: inCheckout('seed/rate-card.json'),
     SIM_PARENT_WATCH: '1',
   }
-  return started(
-    children,
-    'the simulator',
-    inCheckout('simulator/main.ts'),
+  return started(options, children, {
+    name: 'the simulator',
+    entry: inCheckout('simulator/main.ts'),
     env,
-    '--simulator-port or SIM_LISTEN',
-    (line) => {
+    addressOptions: '--simulator-port or SIM_LISTEN',
+    ready: (line) => {
       const listening = member(line, 'listening')
       return typeof listening === 'string' ? listening : null
     },
-  )
+  })
 }
 
-async function startSidecar(
+function startSidecar(
   options: SystemOptions,
   simulator: string | null,
   logFile: string,
@@ -81,44 +89,47 @@ async function startSidecar(
 ): Promise<Pick<SystemAddresses, 'sidecar' | 'admin'>> {
   const env = {
     ACC_TRUST_HEADERS: 'agent,workflow,session,task,tags',
-    ...inherited('ACC_'),
-    ACC_LISTEN: process.env.ACC_LISTEN ?? `127.0.0.1:${options.port}`,
-    ACC_ADMIN_LISTEN: process.env.ACC_ADMIN_LISTEN ?? `127.0.0.1:${options.adminPort}`,
+    ...beginning('ACC_', options.env),
+    ACC_LISTEN: options.listen,
+    ACC_ADMIN_LISTEN: options.adminListen,
     ACC_DATA_DIR: resolve(options.dataDir, 'sidecar'),
     ACC_POLICY_DIR: resolve(options.policyDir),
     ...(simulator === null ? {} : { ACC_UPSTREAM_OPENAI: `${simulator}/v1` }),
     ACC_PARENT_WATCH: '1',
   }
-  return started(
-    children,
-    'the sidecar',
-    inCheckout('sidecar/main.ts'),
+  return started(options, children, {
+    name: 'the sidecar',
+    entry: inCheckout('sidecar/main.ts'),
     env,
-    '--port, --admin-port, ACC_LISTEN or ACC_ADMIN_LISTEN',
-    (line) => {
+    addressOptions: '--port, --admin-port, ACC_LISTEN or ACC_ADMIN_LISTEN',
+    ready: (line) => {
       appendFileSync(logFile, `${line}\n`)
       if (member(line, 'message') !== 'sidecar listens') return null
       return { sidecar: `http://${String(member(line, 'data'))}`, admin: `http://${String(member(line, 'admin'))}` }
     },
-  )
+  })
 }
 
-/** Starts a child and resolves with what `ready` makes of one of its lines. */
-function started<T>(
-  children: Child[],
-  name: string,
-  entry: string,
-  env: Readonly<Record<string, string>>,
-  addressOptions: string,
-  ready: (line: string) => T | null,
-): Promise<T> {
+interface Part<T> {
+  readonly name: string
+  readonly entry: string
+  readonly env: Readonly<Record<string, string>>
+  /** What chooses another address, for the message. */
+  readonly addressOptions: string
+  /** What one of its lines says when it serves. */
+  ready(line: string): T | null
+}
+
+/** Starts a part and resolves once it serves. */
+function started<T>(options: SystemOptions, children: Child[], part: Part<T>): Promise<T> {
+  const { name, entry, env } = part
   return new Promise((resolveReady, reject) => {
     const child = startChild({
       name,
       entry,
       env: { PATH: process.env.PATH ?? '', ...env },
       onLine: (line) => {
-        const found = ready(line)
+        const found = part.ready(line)
         if (found !== null) settle(() => resolveReady(found))
       },
     })
@@ -131,23 +142,37 @@ function started<T>(
       clearTimeout(timer)
       then()
     }
-    void child.ended.then((end) => {
-      const taken = /EADDRINUSE.*?:(\d+)/.exec(end.complaint)
-      const remedy = taken
-        ? `: port ${taken[1]} is taken by another process. Choose another by ${addressOptions}.`
-        : `: ${end.complaint || sentence(child, end)}`
-      settle(() => reject(new Error(`${name} cannot start${remedy}`)))
-    })
+    void options.interrupted.then(() => settle(() => reject(new InterruptedError())))
+    void child.ended.then((end) => settle(() => reject(new Error(whyNot(part, child, end, options.dataDir)))))
   })
+}
+
+/** Why a part did not start, and what to do. */
+function whyNot(
+  { name, addressOptions }: Pick<Part<unknown>, 'name' | 'addressOptions'>,
+  child: Child,
+  end: Awaited<Child['ended']>,
+  dataDir: string,
+): string {
+  const taken = /EADDRINUSE.*?:(\d+)/.exec(end.complaint)
+  if (taken)
+    return `${name} cannot start: port ${taken[1]} is taken, perhaps by another "acc up". Choose another by ${addressOptions}.`
+  if (end.complaint.includes('another sidecar is using the data folder'))
+    return `another "acc up" is using ${dataDir}. Stop it, or give this one a folder of its own by --data.`
+  if (end.complaint.startsWith(`${name} cannot start`)) return end.complaint
+  return `${name} cannot start: ${end.complaint || sentence(child, end)}`
 }
 
 const sentence = (child: Child, { code, signal, complaint }: Awaited<Child['ended']>): string =>
   `${child.name} ended by itself (${signal ?? `exit code ${code}`})${complaint ? `: ${complaint}` : ''}`
 
-/** Variables that the user set for a part. */
-const inherited = (prefix: string): Record<string, string> =>
+/** The variables of the user that begin with `prefix`. */
+const beginning = (
+  prefix: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string>> =>
   Object.fromEntries(
-    Object.entries(process.env).filter(
+    Object.entries(env).filter(
       (entry): entry is [string, string] => entry[0].startsWith(prefix) && entry[1] !== undefined,
     ),
   )
