@@ -28,10 +28,10 @@ module.exports = {
     only('simulator-imports-contract-alone', 'simulator', ['contract']),
     only('cli-imports-no-plane', 'cli', ['contract', 'policy', 'detectors']),
     {
-      name: 'nothing-imports-test-or-bench',
+      name: 'only-tests-import-test-or-bench',
       severity: 'error',
-      from: { pathNot: '^(test|bench)/' },
-      to: { path: '^(test|bench)/' },
+      from: { pathNot: '(^|/)test/|^bench/' },
+      to: { path: '(^|/)test/|^bench/', pathNot: 'node_modules' },
     },
     {
       name: 'no-cycles',
