@@ -7,6 +7,8 @@ export interface BillEntry {
   readonly model: string
   readonly serviceTier: string
   readonly tag: string | null
+  /** Web searches, billed by the call. */
+  readonly searchCalls: number
   /** As far as it was generated. */
   usage: OpenAiUsage
   ended: 'open' | 'completed' | 'aborted' | 'cut'
@@ -25,8 +27,10 @@ export interface Bill {
 /** Makes a bill; the oldest entries go beyond `entriesMax`. */
 export function createBill(oracle: Oracle, entriesMax = 200_000): Bill {
   const entries: BillEntry[] = []
-  const price = (entry: Pick<BillEntry, 'model' | 'serviceTier'>, usage: OpenAiUsage): string | null =>
-    oracle(entry.model, usage, entry.serviceTier)?.toString() ?? null
+  const price = (
+    { model, serviceTier, searchCalls }: Pick<BillEntry, 'model' | 'serviceTier' | 'searchCalls'>,
+    usage: OpenAiUsage,
+  ): string | null => oracle(model, usage, serviceTier, searchCalls)?.toString() ?? null
   return {
     open: (entry, usage) => {
       const opened: BillEntry = { ...entry, usage, ended: 'open', costPicoUsd: price(entry, usage) }

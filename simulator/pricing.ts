@@ -22,13 +22,13 @@ export interface OpenAiUsage {
   }
 }
 
-/** Prices usage by model name; `null` for a model that the card does not know. */
-export type Oracle = (model: string, usage: OpenAiUsage, serviceTier: string) => bigint | null
+/** Prices usage and web searches by model name; `null` for a model that the card does not know. */
+export type Oracle = (model: string, usage: OpenAiUsage, serviceTier: string, searchCalls: number) => bigint | null
 
 /** Makes an oracle of the current OpenAI prices of a card. */
 export function createOracle(card: RateCard): Oracle {
   const models = card.models.filter(({ provider, effectiveTo }) => provider === 'openai' && effectiveTo === null)
-  return (model, usage, serviceTier) => {
+  return (model, usage, serviceTier, searchCalls) => {
     const price =
       models.find((each) => each.model === model || each.aliases.includes(model)) ??
       models.find(
@@ -37,7 +37,9 @@ export function createOracle(card: RateCard): Oracle {
           model.startsWith(`${each.model}-`) &&
           /^\d{4}-\d{2}-\d{2}$/.test(model.slice(each.model.length + 1)),
       )
-    return price ? bill(price, usage, serviceTier) : null
+    return price
+      ? bill(price, usage, serviceTier) + BigInt(searchCalls) * BigInt(price.webSearchPicoUsdPerCall ?? 0)
+      : null
   }
 }
 

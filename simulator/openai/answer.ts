@@ -2,16 +2,11 @@
 import type { Controls } from '../controls.ts'
 import type { OpenAiUsage } from '../pricing.ts'
 import { exampleOf, prose, randomFrom, seedOf } from '../text.ts'
-import { countTokens, IMAGE_TOKENS, MESSAGE_TOKENS, REQUEST_TOKENS, tokenPieces } from '../tokens.ts'
-
-type Json = Readonly<Record<string, unknown>>
-
-/** A call that the answer makes. */
-export interface ToolCall {
-  readonly id: string
-  readonly name: string
-  readonly arguments: string
-}
+import { countTokens, tokenPieces } from '../tokens.ts'
+import { type Features, predictedTokens, readFeatures } from './features.ts'
+import { isRecord, type Json, positive } from './json.ts'
+import { countPrompt } from './prompt.ts'
+import { cutCalls, type ToolCall, toolCallsOf } from './tool-calls.ts'
 
 /** One choice, cut into tokens. */
 export interface Choice {
@@ -33,15 +28,11 @@ export interface ChatAnswer {
   /** Tokens of the prompt alone: billed once the request is accepted. */
   readonly promptTokens: number
   readonly reasoningTokens: number
+  readonly features: Features
 }
 
 const DEFAULT_OUTPUT_TOKENS = 40
 const REASONS = /^(?:o\d|gpt-5)/
-
-const isRecord = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
-const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
-const positive = (value: unknown): number | null =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : null
 
 /** Decides the answer. @param now seconds since the epoch */
 export function answerChat(json: Json, controls: Controls, seed: number, now: number): ChatAnswer {
@@ -57,8 +48,20 @@ export function answerChat(json: Json, controls: Controls, seed: number, now: nu
     makeChoice(json, controls, wanted, told - reasoningTokens, random),
   )
   const promptTokens = countPrompt(json)
-  const completion = choices.reduce((sum, choice) => sum + choiceTokens(choice), 0) + reasoningTokens * choices.length
-  const usage = usageOf(promptTokens, completion, reasoningTokens * choices.length)
+  const features = readFeatures(json, model, random)
+  const visible = choices.reduce((sum, choice) => sum + choiceTokens(choice), 0)
+  const reasoning = reasoningTokens * choices.length
+  const predicted = predictedTokens(json, visible)
+  const plain = usageOf(promptTokens, visible + reasoning + predicted.rejected, reasoning)
+  const usage = {
+    ...plain,
+    completion_tokens_details: {
+      ...plain.completion_tokens_details,
+      audio_tokens: features.audioId === null ? 0 : visible,
+      accepted_prediction_tokens: predicted.accepted,
+      rejected_prediction_tokens: predicted.rejected,
+    },
+  }
   return {
     id: `chatcmpl-${Math.floor(random() * 2 ** 48).toString(36)}${seed.toString(36)}`,
     model: controls.answerModel ?? model,
@@ -67,7 +70,8 @@ export function answerChat(json: Json, controls: Controls, seed: number, now: nu
     choices,
     usage: controls.usage ? merge(usage, controls.usage) : usage,
     promptTokens,
-    reasoningTokens: reasoningTokens * choices.length,
+    reasoningTokens: reasoning,
+    features,
   }
 }
 
@@ -87,7 +91,7 @@ export const usageOf = (prompt: number, completion: number, reasoning: number): 
 
 /** Output tokens of a choice, the reasoning left out. */
 const choiceTokens = ({ pieces, toolCalls }: Choice): number =>
-  pieces.length + toolCalls.reduce((sum, call) => sum + countTokens(call.name) + countTokens(call.arguments), 0)
+  pieces.length + toolCalls.reduce((sum, call) => sum + countTokens(call.name) + countTokens(call.text), 0)
 
 function merge(usage: OpenAiUsage, over: Json): OpenAiUsage {
   const merged = {
@@ -107,38 +111,18 @@ function merge(usage: OpenAiUsage, over: Json): OpenAiUsage {
 
 const tierOf = (asked: unknown): string => (asked === 'flex' || asked === 'priority' ? asked : 'default')
 
-function countPrompt(json: Json): number {
-  let tokens = REQUEST_TOKENS
-  for (const message of list(json.messages)) {
-    tokens += MESSAGE_TOKENS
-    if (!isRecord(message)) continue
-    const { content } = message
-    if (typeof content === 'string') tokens += countTokens(content)
-    for (const part of list(content)) {
-      if (!isRecord(part)) continue
-      if (typeof part.text === 'string') tokens += countTokens(part.text)
-      if (part.type === 'image_url') tokens += IMAGE_TOKENS
-    }
-    if (message.tool_calls !== undefined) tokens += countTokens(JSON.stringify(message.tool_calls))
-  }
-  for (const member of ['tools', 'functions', 'response_format']) {
-    if (json[member] !== undefined) tokens += countTokens(JSON.stringify(json[member]))
-  }
-  return tokens
-}
-
 function makeChoice(json: Json, controls: Controls, wanted: number, limit: number, random: () => number): Choice {
   const calls = toolCallsOf(json, controls, random)
-  if (calls.length > 0) return { pieces: [], refusal: false, toolCalls: calls, finishReason: 'tool_calls' }
-  const all = tokenPieces(controls.reply ?? structured(json, random) ?? prose(Math.max(1, wanted), random))
-  const amount = controls.reply === null && !structured(json, random) ? Math.min(wanted, limit) : limit
+  if (calls.length > 0) {
+    const toolCalls = cutCalls(calls, limit)
+    const whole = toolCalls.length === calls.length && toolCalls.at(-1)?.text === calls.at(-1)?.text
+    return { pieces: [], refusal: false, toolCalls, finishReason: whole ? 'tool_calls' : 'length' }
+  }
+  const given = controls.reply ?? structured(json, random)
+  const all = tokenPieces(given ?? prose(Math.max(1, wanted), random))
+  const amount = given === null ? Math.min(wanted, limit) : limit
   const pieces = stopAt(all.slice(0, amount), json.stop)
-  const finishReason =
-    all.length > amount && limit <= amount && wanted >= limit
-      ? 'length'
-      : controls.reply !== null && all.length > amount
-        ? 'length'
-        : 'stop'
+  const finishReason = all.length > amount && amount === limit ? 'length' : 'stop'
   return { pieces, refusal: controls.fault === 'refusal', toolCalls: [], finishReason }
 }
 
@@ -156,25 +140,4 @@ function stopAt(pieces: readonly string[], stop: unknown): readonly string[] {
   const text = pieces.join('')
   const at = Math.min(...stops.map((each) => text.indexOf(each)).map((index) => (index === -1 ? text.length : index)))
   return tokenPieces(text.slice(0, at))
-}
-
-/** Calls of tools: as `tool_choice` demands, as a header says, or after a user message when there are tools. */
-function toolCallsOf(json: Json, controls: Controls, random: () => number): readonly ToolCall[] {
-  const tools = list(json.tools).filter(isRecord)
-  if (tools.length === 0 || json.tool_choice === 'none') return []
-  const choice = json.tool_choice
-  const last = list(json.messages).at(-1)
-  const asked =
-    choice === 'required' || isRecord(choice) || controls.toolCall !== null || (isRecord(last) && last.role === 'user')
-  if (!asked) return []
-  const named = isRecord(choice) && isRecord(choice.function) ? choice.function.name : null
-  const picked = named === null ? (json.parallel_tool_calls === false ? tools.slice(0, 1) : tools.slice(0, 2)) : tools
-  return picked
-    .map((tool) => (isRecord(tool.function) ? tool.function : {}))
-    .filter(({ name }) => named === null || name === named)
-    .map(({ name, parameters }, at) => ({
-      id: `call_${Math.floor(random() * 2 ** 40).toString(36)}${at}`,
-      name: String(name),
-      arguments: controls.toolCall ?? JSON.stringify(exampleOf(parameters, random)),
-    }))
 }

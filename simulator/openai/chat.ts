@@ -41,7 +41,14 @@ export async function handleChat(
   const answer = answerChat(read.json, controls, options.seed, Math.floor(options.now() / 1_000))
   const streamed = read.json.stream === true
   const entry = options.bill.open(
-    { requestId, responseId: answer.id, model: answer.model, serviceTier: answer.serviceTier, tag: controls.tag },
+    {
+      requestId,
+      responseId: answer.id,
+      model: answer.model,
+      serviceTier: answer.serviceTier,
+      tag: controls.tag,
+      searchCalls: answer.features.searchCalls,
+    },
     usageOf(answer.promptTokens, 0, 0),
   )
   if (streamed) await stream(response, answer, read.json, controls, entry, options.bill)

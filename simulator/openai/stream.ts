@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { Transform } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import { constants, createBrotliCompress, createDeflate, createGzip, createZstdCompress } from 'node:zlib'
+import { constants, createBrotliCompress, createDeflate, createGzip, createZstdCompress, type Zlib } from 'node:zlib'
 import type { Controls } from '../controls.ts'
 import type { StreamChunk } from './render.ts'
 
@@ -21,7 +21,8 @@ export async function sendStream(
   const out = encoderFor(controls.encoding)
   const newline = controls.lines.has('crlf') ? '\r\n' : '\n'
   const space = controls.lines.has('nospace') ? '' : ' '
-  const cutAfter = Math.ceil(chunks.length / 2)
+  // The same place whether or not usage was asked for.
+  const cutAfter = Math.ceil(chunks.filter(({ choice }) => choice !== -1).length / 2)
   let tokens = 0
   let gone = false
   response.once('close', () => {
@@ -37,7 +38,9 @@ export async function sendStream(
   for (const [at, { json, tokens: more }] of sent.entries()) {
     if (gone) return { ended: 'aborted', tokens }
     if (at === cutAfter) {
+      if (out) await new Promise<void>((resolve) => out.flush(() => setImmediate(resolve)))
       const end = await breakOff(response, controls.fault, write, newline)
+      if (controls.fault === 'error-event') (out ?? response).end()
       if (end) return { ended: gone ? 'aborted' : end, tokens }
     }
     if (controls.lines.has('comments') && at % 3 === 0) await write(Buffer.from(`: keep-alive${newline}${newline}`))
@@ -77,7 +80,6 @@ async function breakOff(
         code: null,
       }
       await write(Buffer.from(`data: ${JSON.stringify({ error })}${newline}${newline}`))
-      response.end()
       return 'cut'
     }
     case 'end-mid-stream':
@@ -101,7 +103,7 @@ function split(event: Buffer, fault: string | null): readonly Buffer[] {
   return [event.subarray(0, at), event.subarray(at)]
 }
 
-function encoderFor(encoding: Controls['encoding']): Transform | null {
+function encoderFor(encoding: Controls['encoding']): (Transform & Zlib) | null {
   switch (encoding) {
     case 'gzip':
       return createGzip({ flush: constants.Z_SYNC_FLUSH })
