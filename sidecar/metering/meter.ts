@@ -43,8 +43,10 @@ export function createMeter(prices: PriceBook): Meter {
       return nothing(`refused by the provider with status ${status}`)
     // Prices are those of the moment that stands in the intent, so that a cost can be recomputed from its event.
     const atMs = reserved.planned.inspected.authorized.identified.raw.receivedAtMs
-    const usage = result.facts?.usage ?? null
-    if (usage) {
+    const { ask } = reserved.planned.inspected.authorized.identified
+    const reported = result.facts?.usage ?? null
+    if (reported) {
+      const usage = ask.kind === 'metered' ? ask.adapter.addUnreported(reported, ask.request) : reported
       const model = servedModel(prices, cover.priced, reserved, result.facts?.responseModel ?? null, atMs)
       const cost = prices.cost(model, usage, { serviceTier: result.facts?.serviceTier ?? null, atMs: atMs })
       return { precision: 'exact', reason: null, usage, cost, charged: cost.total }

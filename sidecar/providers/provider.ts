@@ -101,6 +101,8 @@ export interface ProviderAdapter {
   limitOutput(body: Buffer, request: ChatRequest, tokens: number): Buffer
   /** The body asking for usage in a stream, or `null` if it already does. */
   askForUsage(body: Buffer, request: ChatRequest): Buffer | null
+  /** A reported usage together with what the provider bills and does not report: hosted searches. */
+  addUnreported(usage: TokenUsage, request: ChatRequest): TokenUsage
   /** Reads a plain answer. */
   readAnswer(json: unknown): AnswerFacts
   answerSegments(json: unknown): readonly Segment[]

@@ -36,6 +36,24 @@ t.test('what the sidecar cannot see makes a request unbounded, and says what', a
   t.match(bound(message({ type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } })), { kind: 'bounded' })
 })
 
+t.test('a model that always searches is unbounded and makes one search, an empty option makes none', async (t) => {
+  const json = { messages: [], web_search_options: null }
+  for (const model of ['gpt-4o-search-preview', 'gpt-4o-mini-search-preview-2025-03-11', 'gpt-5-search-api']) {
+    t.match(requestBound({ model, stream: false, json }, 100), { kind: 'unbounded', hostedToolCallsMax: 1 }, model)
+  }
+  t.match(bound(json), { kind: 'bounded' })
+})
+
+t.test('an inline image is bounded by what a picture may cost, not by the length of its bytes', async (t) => {
+  const of = (bytes: number) => {
+    const url = `data:image/png;base64,${'A'.repeat(bytes)}`
+    return bound({ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }] })
+  }
+  const [small, large] = [of(10), of(5_000_000)]
+  t.strictSame(small, large)
+  t.ok(small.kind === 'bounded' && small.inputTokensMax > 50_000)
+})
+
 t.test('the input bound is never below the bytes of the body', async (t) => {
   const json = { messages: [{ role: 'user', content: 'é'.repeat(1000) }] }
   const it = bound(json)
@@ -47,5 +65,6 @@ t.test('only families that bill nothing unseen are counted from what was seen', 
     t.ok(outputIsVisible(model, request({})), model)
   for (const model of ['o3', 'gpt-5', 'gpt-5.6-mini', 'gpt-4o-audio-preview', 'unknown', 'gpt-40'])
     t.notOk(outputIsVisible(model, request({})), model)
-  t.notOk(outputIsVisible('gpt-4.1', request({ prediction: {} })))
+  for (const json of [{ prediction: {} }, { modalities: ['text', 'audio'] }, { web_search_options: {} }])
+    t.notOk(outputIsVisible('gpt-4.1', request(json)), JSON.stringify(json))
 })

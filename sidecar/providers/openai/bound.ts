@@ -15,8 +15,13 @@ const TOOL_FRAMING_TOKENS = 16
  * high detail, from the provider's vision guide), rounded up.
  */
 const IMAGE_TOKENS_MAX = 50_000
-/** A chat request with web search makes one search. */
-const SEARCH_CALLS = 1
+/** Models that search the web before every answer, whether or not they are told how. */
+const SEARCHES_ALWAYS = /-search-(?:preview|api)(?:$|-)/
+
+/** Web searches that a chat request makes: billed by the call, and in no usage report. */
+export function searchCalls({ model, json }: ChatRequest): number {
+  return (json.web_search_options ?? null) !== null || SEARCHES_ALWAYS.test(model) ? 1 : 0
+}
 
 /** What bounds a chat request; `bodyBytes` is the length of its JSON. */
 export function requestBound(request: ChatRequest, bodyBytes: number): RequestBound {
@@ -27,9 +32,9 @@ export function requestBound(request: ChatRequest, bodyBytes: number): RequestBo
   const outputTokensAsked = outputLimit(json)
   const serviceTier = readServiceTier(json.service_tier)
   const media = readMedia(messages)
-  const reason = json.web_search_options !== undefined ? 'web search' : media.unseen
+  const hostedToolCallsMax = searchCalls(request)
+  const reason = hostedToolCallsMax > 0 ? 'web search' : media.unseen
   if (reason !== null) {
-    const hostedToolCallsMax = json.web_search_options !== undefined ? SEARCH_CALLS : 0
     return { kind: 'unbounded', reason, hostedToolCallsMax, choices, outputTokensAsked, serviceTier }
   }
   const framing =
@@ -38,7 +43,8 @@ export function requestBound(request: ChatRequest, bodyBytes: number): RequestBo
     (tools > 0 ? TOOLS_FRAMING_TOKENS + tools * TOOL_FRAMING_TOKENS : 0)
   return {
     kind: 'bounded',
-    inputTokensMax: bodyBytes + framing + media.inlineImages * IMAGE_TOKENS_MAX,
+    // The provider bills an image by its size in pixels, not by the bytes that carry it.
+    inputTokensMax: bodyBytes - media.inlineImageBytes + framing + media.inlineImages * IMAGE_TOKENS_MAX,
     outputTokensAsked,
     choices,
     extraOutputTokens: predictionTokens(json.prediction) * choices,
@@ -58,22 +64,33 @@ function predictionTokens(prediction: unknown): number {
   return prediction === undefined || prediction === null ? 0 : Buffer.byteLength(JSON.stringify(prediction))
 }
 
-function readMedia(messages: readonly unknown[]): { readonly inlineImages: number; readonly unseen: string | null } {
+interface Media {
+  readonly inlineImages: number
+  /** Bytes that their data URLs take in the body, at least. */
+  readonly inlineImageBytes: number
+  /** What the sidecar cannot see, or `null`. */
+  readonly unseen: string | null
+}
+
+function readMedia(messages: readonly unknown[]): Media {
   let inlineImages = 0
+  let inlineImageBytes = 0
+  const ended = (unseen: string | null): Media => ({ inlineImages, inlineImageBytes, unseen })
   for (const message of messages) {
     if (!isRecord(message)) continue
-    if (isRecord(message.audio)) return { inlineImages, unseen: 'an earlier audio answer by id' }
+    if (isRecord(message.audio)) return ended('an earlier audio answer by id')
     if (!Array.isArray(message.content)) continue
     for (const part of message.content) {
       if (!isRecord(part)) continue
-      if (part.type === 'file') return { inlineImages, unseen: 'a file' }
+      if (part.type === 'file') return ended('a file')
       if (part.type !== 'image_url') continue
       const url = isRecord(part.image_url) ? part.image_url.url : part.image_url
-      if (typeof url !== 'string' || !url.startsWith('data:')) return { inlineImages, unseen: 'an image by URL' }
+      if (typeof url !== 'string' || !url.startsWith('data:')) return ended('an image by URL')
       inlineImages++
+      if (url.startsWith('data:image/')) inlineImageBytes += url.length
     }
   }
-  return { inlineImages, unseen: null }
+  return ended(null)
 }
 
 /** Families that bill no output that the stream does not show; all others may reason in hiding. */
@@ -84,7 +101,8 @@ export function outputIsVisible(model: string, request: ChatRequest): boolean {
   return (
     SHOWS_ALL_OUTPUT.test(model) &&
     !model.includes('audio') &&
-    request.json.prediction === undefined &&
-    request.json.web_search_options === undefined
+    !readArray(request.json.modalities).includes('audio') &&
+    (request.json.prediction ?? null) === null &&
+    searchCalls(request) === 0
   )
 }

@@ -3,7 +3,7 @@ import { type Denial, denial } from '../../exchange.ts'
 import { type JsonSplice, replaceValue, setMember, splice } from '../json-edit.ts'
 import type { ChatRequest, ProviderAdapter, RenderedError, SegmentEdit } from '../provider.ts'
 import { isRecord, readArray } from '../read.ts'
-import { outputIsVisible, requestBound } from './bound.ts'
+import { outputIsVisible, requestBound, searchCalls } from './bound.ts'
 import { answerSegments, requestSegments } from './segments.ts'
 import { openChatStream } from './stream.ts'
 import { readFacts } from './usage.ts'
@@ -18,6 +18,7 @@ export const openaiChat: ProviderAdapter = {
   replaceSegments,
   limitOutput,
   askForUsage,
+  addUnreported: (usage, request) => ({ ...usage, hostedToolCalls: usage.hostedToolCalls + searchCalls(request) }),
   readAnswer: readFacts,
   answerSegments,
   openStream: openChatStream,
