@@ -31,6 +31,9 @@ const STATUS: Readonly<Record<Code, number>> = {
   acc_upstream_cut: 502,
 }
 
+/** A `Retry-After` beyond this is not obeyed by the official SDKs: they try again within seconds instead. */
+const RETRY_AFTER_OBEYED_MAX_S = 60
+
 /** The HTTP status that a code is told with. */
 export const statusOf = (code: Code): number => STATUS[code]
 
@@ -72,9 +75,10 @@ export function renderDenial(denial: Denial, requestId: string, adapter: Provide
     'x-acc-code',
     denial.code,
   ]
-  if (denial.retryAfterS !== null) headers.push('retry-after', String(denial.retryAfterS))
+  const { retryAfterS } = denial
+  if (retryAfterS !== null) headers.push('retry-after', String(retryAfterS))
   // The official SDKs obey this: trying a refusal again that stays refused only costs time.
-  else headers.push('x-should-retry', 'false')
+  if (retryAfterS === null || retryAfterS > RETRY_AFTER_OBEYED_MAX_S) headers.push('x-should-retry', 'false')
   return { status, headers, body }
 }
 
