@@ -218,9 +218,13 @@ function refuseOnSocket(error: NodeJS.ErrnoException, socket: Socket, id: string
   socket.end(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), answer.body]))
 }
 
+/** How long a client whose answer broke off may take to read what was sent before. */
+const LINGER_MS = 10_000
+
 class HttpReply implements Reply {
   readonly #response: ServerResponse
   #started = false
+  #broken = false
 
   constructor(response: ServerResponse) {
     this.#response = response
@@ -244,24 +248,41 @@ class HttpReply implements Reply {
   }
 
   write(bytes: Buffer): boolean {
-    if (this.#response.destroyed) return true
+    if (this.#broken || this.#response.destroyed) return true
     this.#started = true
     return this.#response.write(bytes)
   }
 
   onDrain(listener: () => void): void {
-    if (this.#response.destroyed) listener()
-    else this.#response.once('drain', listener)
+    if (this.#broken || this.#response.destroyed) {
+      listener()
+      return
+    }
+    // A client that left drains no more: whoever waits goes on, to notice it or to read the rest for the bill.
+    const response = this.#response
+    const once = (): void => {
+      response.off('drain', once).off('close', once)
+      listener()
+    }
+    response.once('drain', once).once('close', once)
   }
 
   end(bytes?: Buffer): void {
-    if (this.#response.destroyed) return
+    if (this.#broken || this.#response.destroyed) return
     this.#started = true
     this.#response.end(bytes)
   }
 
   destroy(): void {
-    this.#response.destroy()
+    const { socket, headersSent } = this.#response
+    this.#broken = true
+    if (!socket || !headersSent) {
+      this.#response.destroy()
+      return
+    }
+    // What was written in this turn is still held back (corked): it goes out before the connection is closed.
+    socket.setTimeout(LINGER_MS, () => socket.destroy())
+    socket.destroySoon()
   }
 }
 

@@ -12,9 +12,10 @@ export interface Reply {
   head(status: number, statusMessage: string, headers: readonly string[]): void
   /** @returns false when the client is slower than the provider: stop reading until {@link Reply.onDrain}. */
   write(bytes: Buffer): boolean
+  /** Calls once, when the client has caught up or is gone. */
   onDrain(listener: () => void): void
   end(bytes?: Buffer): void
-  /** Breaks the connection: the client sees what it would have seen of a broken provider. */
+  /** Breaks the connection behind what was written: the client sees what it would have seen of a broken provider. */
   destroy(): void
 }
 

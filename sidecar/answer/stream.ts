@@ -66,7 +66,10 @@ class StreamAnswer implements Answer {
   }
 
   fail(): void {
-    this.#broken()
+    if (this.#over) return
+    // What is still being decoded goes out first; it comes in the turn behind the flush.
+    if (this.#decoder) this.#decoder.flush(() => setImmediate(() => this.#broken()))
+    else this.#broken()
   }
 
   abandon(): void {
@@ -139,10 +142,12 @@ class StreamAnswer implements Answer {
   /** The provider broke off: so does the client's connection, as it would without us. */
   #broken(): void {
     if (this.#over) return
-    if (!this.#copies && !this.#encoder)
-      for (const bytes of this.#filter.flush().bytes) this.#options.reply.write(bytes)
-    this.#options.reply.destroy()
-    this.#finish('failed', 'acc_upstream_cut', this.#options.status)
+    const { reply, status } = this.#options
+    if (!this.#copies) for (const bytes of this.#filter.flush().bytes) (this.#encoder ?? reply).write(bytes)
+    // What the encoder holds comes out in the turn behind its flush.
+    if (this.#encoder) this.#encoder.flush(() => setImmediate(() => reply.destroy()))
+    else reply.destroy()
+    this.#finish('failed', 'acc_upstream_cut', status)
   }
 
   #finish(outcome: Outcome, code: Code | null, clientStatus: number | null): void {

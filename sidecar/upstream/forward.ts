@@ -225,8 +225,11 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
         'acc_upstream_unreachable',
         `The provider's address ${this.#origin()} cannot be reached (${errorCode(error)}). Check the base URL and the network.`,
       )
-    } else
-      this.#refuse('acc_upstream_cut', `The provider closed the connection before it answered (${errorCode(error)}).`)
+    } else {
+      // A broken connection is a broken connection: a client tells it from an answer, and does what it does about one.
+      this.#reply.destroy()
+      this.#finish(unread('failed', 'acc_upstream_cut', null))
+    }
   }
 
   #origin(): string {
