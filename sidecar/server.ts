@@ -293,10 +293,13 @@ class HttpClientLink implements ClientLink {
 
   constructor(response: ServerResponse) {
     response.once('close', () => {
+      const listener = this.#listener
+      // Let go of the attempt: one exchange that reaches the old generation would keep all behind it from a scavenge.
+      this.#listener = null
       if (response.writableEnded) return
       this.#gone = true
       this.#abort?.abort()
-      this.#listener?.()
+      listener?.()
     })
   }
 
