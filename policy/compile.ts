@@ -13,14 +13,16 @@ import {
 } from '@agentcostcontrol/contract'
 import { crossCheck } from './cross-checks.ts'
 import { memoised } from './memo.ts'
-import { type ParsedDocument, parsePolicyFiles } from './parse.ts'
+import { parsePolicyFiles } from './parse.ts'
 import type {
+  CheckedPolicy,
   CompiledBudget,
   CompiledDetectorPolicy,
   CompiledPolicy,
   CompiledProvider,
   CompiledSecurity,
   MatchedBudget,
+  PolicyCheck,
   PolicyFile,
   PolicyResult,
 } from './types.ts'
@@ -37,12 +39,31 @@ const ACTION_LEFT_OUT: FindingAction = 'alert'
  * the last good one. No files is a policy too, one without budgets. Never throws for what the files say.
  */
 export function compilePolicy(files: readonly PolicyFile[]): PolicyResult {
-  const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+  const checked = checkPolicy(files)
+  return checked.ok ? { ok: true, policy: assemblePolicy(checked) } : checked
+}
+
+/**
+ * The long half of {@link compilePolicy}: reads and judges the files. Its result is plain data, so that it can come out
+ * of a worker; {@link assemblePolicy} makes the policy of it.
+ */
+export function checkPolicy(files: readonly PolicyFile[]): PolicyCheck {
+  const sorted = inOrder(files)
   const { documents, problems } = parsePolicyFiles(sorted)
   const all = [...problems, ...crossCheck(documents)]
   if (all.length > 0) return { ok: false, problems: all }
-  return { ok: true, policy: compileDocuments(revisionOf(sorted), documents) }
+  return { ok: true, revision: revisionOf(sorted), documents: documents.map(({ document }) => document) }
 }
+
+/** The short half of {@link compilePolicy}. */
+export const assemblePolicy = ({ revision, documents }: CheckedPolicy): CompiledPolicy =>
+  compileDocuments(revision, documents)
+
+/** The revision that these files have, valid or not. */
+export const policyRevision = (files: readonly PolicyFile[]): string => revisionOf(inOrder(files))
+
+const inOrder = (files: readonly PolicyFile[]): readonly PolicyFile[] =>
+  [...files].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
 
 /** SHA-256 over the paths and texts, each with its length before it, so that no two folders look alike. */
 function revisionOf(sorted: readonly PolicyFile[]): string {
@@ -52,8 +73,8 @@ function revisionOf(sorted: readonly PolicyFile[]): string {
   return hash.digest('hex')
 }
 
-function compileDocuments(revision: string, parsed: readonly ParsedDocument[]): CompiledPolicy {
-  const documents = parsed.map(({ document }) => document).sort((a, b) => compareNames(a, b))
+function compileDocuments(revision: string, unordered: readonly PolicyDocument[]): CompiledPolicy {
+  const documents = unordered.toSorted(compareNames)
   const budgets = documents.filter((document) => document.kind === 'Budget').map(compileBudget)
   const securities = documents.filter((document) => document.kind === 'SecurityPolicy').map(compileSecurity)
   const providers = new Map(PROVIDERS.map((provider) => [provider, defaultProvider(provider)]))

@@ -1,4 +1,4 @@
-export { compilePolicy } from './compile.ts'
+export { assemblePolicy, checkPolicy, compilePolicy, policyRevision } from './compile.ts'
 export { createPriceBook } from './price-book.ts'
 export { assertRateCard, RateCardError, readRateCard } from './rate-card.ts'
 export { nearest } from './suggest.ts'

@@ -5,6 +5,7 @@ import type {
   ModelPrice,
   NanoUsd,
   PicoUsd,
+  PolicyDocument,
   Principal,
   ServiceTier,
   Severity,
@@ -101,6 +102,17 @@ export interface PolicyFile {
 /** The outcome of reading a folder. */
 export type PolicyResult =
   | { readonly ok: true; readonly policy: CompiledPolicy }
+  | { readonly ok: false; readonly problems: readonly PolicyProblem[] }
+
+/** A folder that was read and found good: plain data, made into a policy by `assemblePolicy`. */
+export interface CheckedPolicy {
+  readonly revision: string
+  readonly documents: readonly PolicyDocument[]
+}
+
+/** The outcome of checking a folder. */
+export type PolicyCheck =
+  | ({ readonly ok: true } & CheckedPolicy)
   | { readonly ok: false; readonly problems: readonly PolicyProblem[] }
 
 /** A model's price, found and ready to multiply. Made by the price book, opaque elsewhere. */

@@ -21,13 +21,12 @@ import { createMeter } from './metering/meter.ts'
 import { createMetrics } from './metrics.ts'
 import { createPipeline } from './pipeline.ts'
 import { openPolicyStore } from './policy-store.ts'
+import { policyCheck } from './readiness.ts'
 import { createReadings } from './readings.ts'
 import { createPlan } from './routing/plan.ts'
 import { startDataServer } from './server.ts'
 import { createForward } from './upstream/forward.ts'
 import { createUpstreamPools } from './upstream/pools.ts'
-
-const POLICY_POLL_MS = 500
 
 /** Where the price list is: beside the shipped JavaScript, or in the checkout. */
 const rateCardUrl = (config: SidecarConfig): URL | string =>
@@ -59,7 +58,6 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     lastGoodFile: join(config.dataDir, 'policy-last-good.json'),
     clock,
     log,
-    pollMs: POLICY_POLL_MS,
   })
   const pools = createUpstreamPools(config.concurrencyMax)
   const scanPool = createScanPool({ threadsMax: config.scanThreadsMax, queueMax: config.scanQueueMax })
@@ -71,7 +69,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
 
   const pipeline = createPipeline({
     identify: createIdentify(config),
-    authorize: createAuthorize(policies.current),
+    authorize: createAuthorize(() => policies.current()),
     inspectRequest: createInspectRequest(scanner, detectorSet, inspection),
     plan: createPlan(prices, config.upstreams),
     reserve: createReserve({ gate: spend.gate, outbox: spend.outbox, prices, events, clock }),
@@ -109,15 +107,9 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   )
   const admin = await startAdminServer(config.adminListen, {
     readiness: () => {
-      const { revision, source, problems } = policies.status()
       const { writable } = spend.stats().outbox
       const checks = {
-        policy: {
-          ok: revision !== null,
-          detail: problems[0]
-            ? `${source}; refused: ${problems[0].file}:${problems[0].line} ${problems[0].message}`
-            : source,
-        },
+        policy: policyCheck(policies.status()),
         outbox: { ok: writable, detail: writable ? 'writable' : 'cannot write' },
         detectors: { ok: dead.length === 0, detail: dead.length === 0 ? 'alive' : `dead: ${dead.join(', ')}` },
       }

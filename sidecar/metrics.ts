@@ -12,13 +12,17 @@ export interface Metrics {
   text(): Promise<string>
 }
 
-/** A figure that is read when it is asked for. */
-export interface Reading {
-  readonly name: string
-  readonly help: string
-  readonly kind: 'gauge' | 'counter'
-  read(): number
-}
+/** A figure, or for `info` a 1 with a label, that is read when it is asked for. */
+export type Reading =
+  | { readonly name: string; readonly help: string; readonly kind: 'gauge' | 'counter'; read(): number }
+  | {
+      readonly name: string
+      readonly help: string
+      readonly kind: 'info'
+      readonly label: string
+      /** `null` leaves the series out. */
+      read(): string | null
+    }
 
 /** One value of a counter. */
 interface Cell {
@@ -62,6 +66,40 @@ class Tally {
 }
 
 const SEPARATOR = '\u001f'
+
+function addReading(registry: Registry, reading: Reading): void {
+  const { name, help } = reading
+  const shared = { name, help, registers: [registry] }
+  switch (reading.kind) {
+    case 'gauge':
+      new Gauge({
+        ...shared,
+        collect() {
+          this.set(reading.read())
+        },
+      })
+      return
+    case 'counter':
+      new Counter({
+        ...shared,
+        collect() {
+          this.reset()
+          this.inc(reading.read())
+        },
+      })
+      return
+    case 'info':
+      new Gauge({
+        ...shared,
+        labelNames: [reading.label],
+        collect() {
+          this.reset()
+          const value = reading.read()
+          if (value !== null) this.set({ [reading.label]: value }, 1)
+        },
+      })
+  }
+}
 
 /** Finds cells by one string and remembers them; starts anew when clients name too many. */
 function remembered<T>(make: (key: string) => T, max = 1_000): (key: string) => T {
@@ -130,28 +168,7 @@ export function createMetrics(
     buckets: [0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300],
     registers: [registry],
   })
-  for (const { name, help, kind, read } of readings) {
-    if (kind === 'gauge') {
-      new Gauge({
-        name,
-        help,
-        registers: [registry],
-        collect() {
-          this.set(read())
-        },
-      })
-    } else {
-      new Counter({
-        name,
-        help,
-        registers: [registry],
-        collect() {
-          this.reset()
-          this.inc(read())
-        },
-      })
-    }
-  }
+  for (const reading of readings) addReading(registry, reading)
 
   /** The cells of a model, by the name that the client used. */
   const cellsOf = remembered((key) => {

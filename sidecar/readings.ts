@@ -45,6 +45,13 @@ export function createReadings({
       'Connections refused before there was a request',
       () => data.stats().clientErrors,
     ),
+    {
+      name: 'acc_policy_revision_info',
+      help: '1 for the revision in force; no series while there is none',
+      kind: 'info',
+      label: 'revision',
+      read: () => policies.status().revision,
+    },
     gauge('acc_policy_age_seconds', 'Since the policy in force came into force', () => {
       const { sinceMs } = policies.status()
       return sinceMs === null ? 0 : (clock.nowMs() - sinceMs) / 1_000
@@ -55,6 +62,8 @@ export function createReadings({
       'Mistakes in the policy folder as it stands; 0 when it is in force',
       () => policies.status().problems.length,
     ),
+    counter('acc_policy_loads_total', 'Revisions that came into force', () => policies.status().loads),
+    counter('acc_policy_refusals_total', 'Revisions that were refused', () => policies.status().refusals),
     gauge('acc_upstream_connections', 'Connections to providers', () => pools.stats().connected),
     gauge('acc_upstream_queued_requests', 'Requests waiting for a connection', () => pools.stats().queued),
     gauge('acc_scan_queue_depth', 'Scans waiting for a worker', () => scanPool.stats().queued),

@@ -22,6 +22,7 @@ const { metafile } = await build({
   entryPoints: {
     main: 'sidecar/main.ts',
     spend: 'sidecar/spend.ts',
+    'policy-worker': 'sidecar/policy-worker.ts',
     'inspect/worker': 'sidecar/inspect/worker.ts',
     'events/storage-worker': 'sidecar/events/storage-worker.ts',
     // Piscina starts each of its threads with a file `worker.js` beside the one that it is in itself.

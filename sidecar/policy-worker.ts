@@ -1,0 +1,7 @@
+/** Reads and judges a policy folder off the main thread; lives for one folder. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { checkPolicy, type PolicyCheck, type PolicyFile } from '@agentcostcontrol/policy'
+
+const files: readonly PolicyFile[] = workerData
+const check: PolicyCheck = checkPolicy(files)
+parentPort?.postMessage(check)
