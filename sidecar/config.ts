@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { nearest } from '@agentcostcontrol/policy'
 import { z } from 'zod'
+import { ConfigError, LABEL } from './config-error.ts'
+import { readPodInfo } from './pod-info.ts'
 
 /** Where a listener binds. */
 export interface ListenAddress {
@@ -43,11 +44,6 @@ export interface SidecarConfig {
   readonly parentWatch: boolean
 }
 
-/** Thrown at start; the message lists every variable that is wrong, with what is expected. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-}
-
 const address = z
   .string()
   .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'expected host:port, like 127.0.0.1:4000')
@@ -64,7 +60,6 @@ const integer = (min: number, max: number) =>
     .transform(Number)
     .refine((value) => value >= min && value <= max, `expected ${min} to ${max}`)
 
-const LABEL = /^\P{Cc}{1,253}$/u
 const label = z.string().regex(LABEL, 'expected 1 to 253 characters without control characters')
 
 const pairs = z.string().transform((text, context) => {
@@ -88,7 +83,9 @@ const environment = z.object({
   ACC_POLICY_DIR: z.string().min(1).default('policies/starter'),
   ACC_RATE_CARD: z.string().min(1).optional(),
   ACC_UPSTREAM_OPENAI: z
-    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+    .url({ protocol: /^https?$/, error: 'expected an http or https URL, like https://api.openai.com/v1' })
+    .refine((text) => !/[?#]/.test(text), 'a base URL has no query and no fragment')
+    .refine((text) => !/^[a-z]+:\/\/[^/]*@/i.test(text), 'a base URL holds no user and no password')
     .default('https://api.openai.com/v1'),
   ACC_AGENT: label.optional(),
   ACC_WORKFLOW: label.optional(),
@@ -119,20 +116,30 @@ const environment = z.object({
   ACC_PARENT_WATCH: z.enum(['0', '1']).default('0'),
 })
 
+/** Every variable with its default as text, `null` where there is none; docs/configuration.md is held to it. */
+export const CONFIG_VARIABLES: readonly { readonly name: string; readonly fallback: string | null }[] = Object.entries(
+  environment.shape,
+).map(([name, schema]) => ({
+  name,
+  fallback:
+    schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault ? String(schema.def.defaultValue ?? '') : null,
+}))
+
+/** An empty value says "none" where a list is expected, and elsewhere the same as no value: charts and shells leave them behind. */
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set(['ACC_TAGS', 'ACC_TRUST_HEADERS'])
+
 /** Reads the environment, and the Kubernetes downward API's files where a folder is named. @throws ConfigError */
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): SidecarConfig {
-  const parsed = environment.safeParse(env)
-  if (!parsed.success) {
-    const lines = parsed.error.issues.map(
-      ({ path, message }) => `  ${path.join('.')}: ${message} (is ${JSON.stringify(env[String(path[0])])})`,
-    )
-    throw new ConfigError(`the configuration is not valid:\n${lines.join('\n')}`)
-  }
-  const unknown = Object.keys(env).filter((key) => key.startsWith('ACC_') && !(key in environment.shape))
-  if (unknown.length > 0)
+  const ours = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => name.startsWith('ACC_') && (value !== '' || MAY_BE_EMPTY.has(name))),
+  )
+  const parsed = environment.safeParse(ours)
+  const mistakes = [...unknownVariables(ours), ...(parsed.success ? [] : parsed.error.issues.map(mistake(ours)))]
+  if (!parsed.success || mistakes.length > 0) {
     throw new ConfigError(
-      `unknown variables: ${unknown.join(', ')}; known are ${Object.keys(environment.shape).join(', ')}`,
+      `the configuration is not valid (docs/configuration.md tells of every variable):\n${mistakes.join('\n')}`,
     )
+  }
   const values = parsed.data
   const pod = values.ACC_PODINFO_DIR === undefined ? {} : readPodInfo(values.ACC_PODINFO_DIR)
   return {
@@ -164,28 +171,25 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   }
 }
 
-const POD_ENTRY = /^agentcostcontrol\.io\/(agent|workflow|session)="(.*)"$/
-
-/**
- * Reads `agentcostcontrol.io/agent`, `/workflow` and `/session` from the files `labels` and `annotations` that the
- * downward API writes (`key="value"` a line, the value quoted as a Go string); annotations win.
- */
-function readPodInfo(folder: string): Readonly<Record<string, string>> {
-  const found: Record<string, string> = {}
-  for (const file of ['labels', 'annotations']) {
-    let text: string
-    try {
-      text = readFileSync(join(folder, file), 'utf8')
-    } catch (cause) {
-      if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') continue
-      throw new ConfigError(`ACC_PODINFO_DIR: ${join(folder, file)} cannot be read`, { cause })
-    }
-    for (const line of text.split('\n')) {
-      const match = POD_ENTRY.exec(line)
-      if (!match?.[1]) continue
-      const value: unknown = JSON.parse(`"${match[2] ?? ''}"`)
-      if (typeof value === 'string' && LABEL.test(value)) found[match[1]] = value
-    }
+const mistake =
+  (env: Readonly<Record<string, string | undefined>>) =>
+  ({ path: [name], message }: z.core.$ZodIssue): string => {
+    const value = env[String(name)] ?? ''
+    // The log is no place for the password of a URL.
+    const shown = value.includes('@') ? '' : ` (is ${JSON.stringify(value.slice(0, 80))})`
+    return `  ${String(name)}: ${message}${shown}`
   }
-  return found
+
+/** What Kubernetes puts into every container of a namespace that has a Service named `acc` or `acc-…`. */
+const SERVICE_LINK =
+  /^ACC(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)$/
+
+function unknownVariables(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const known = Object.keys(environment.shape)
+  return Object.keys(env)
+    .filter((name) => !known.includes(name) && !SERVICE_LINK.test(name))
+    .map((name) => {
+      const meant = nearest(name, known)
+      return `  ${name}: there is no such variable${meant ? `: did you mean ${meant}?` : ''}`
+    })
 }
