@@ -27,7 +27,11 @@ try {
   }
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
-  if (SIM_PARENT_WATCH === '1') process.once('disconnect', stop)
+  if (SIM_PARENT_WATCH === '1') {
+    process.once('disconnect', stop)
+    // It may have gone while the simulator started.
+    if (process.connected === false) stop()
+  }
 } catch (error) {
   process.stderr.write(`the simulator cannot start: ${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = 1

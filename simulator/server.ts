@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { RateCard } from '@agentcostcontrol/contract'
 import { type Bill, createBill } from './bill.ts'
-import { readControls } from './controls.ts'
+import { ControlError, type Controls, readControls } from './controls.ts'
 import { createFastChat } from './fast.ts'
 import { handleChat } from './openai/chat.ts'
 import { type OpenAiError, openAiError } from './openai/errors.ts'
@@ -80,7 +80,11 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       if (recorded.length > RECORDED_MAX) recorded.shift()
     }
     setHeaders(response, requestId)
-    const controls = readControls(request.headers, options.chunkDelayMs ?? 0)
+    const controls = controlsOf(request, options.chunkDelayMs ?? 0)
+    if (controls instanceof ControlError) {
+      fail(response, openAiError(400, `The simulator does not understand: ${controls.message}.`))
+      return
+    }
     if (await fault(controls.fault, request, response)) return
     const at = `${request.method} ${path}`
     if (at === 'POST /chat/completions') {
@@ -124,6 +128,15 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
         server.close(() => resolve())
         server.closeAllConnections()
       }),
+  }
+}
+
+function controlsOf(request: IncomingMessage, chunkDelayMs: number): Controls | ControlError {
+  try {
+    return readControls(request.headers, chunkDelayMs)
+  } catch (error) {
+    if (error instanceof ControlError) return error
+    throw error
   }
 }
 
