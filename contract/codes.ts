@@ -29,6 +29,7 @@ export const CODES = [
   'acc_outbox_unavailable',
   'acc_internal',
   // the provider
+  'acc_upstream_unconfigured',
   'acc_upstream_unreachable',
   'acc_upstream_timeout',
   'acc_upstream_cut',

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { FINDING_ACTIONS, SEVERITIES } from './finding.ts'
 import { BUDGET_PERIODS } from './lease.ts'
 import { parseUsd } from './money.ts'
+import { PROVIDER_NAMES } from './providers.ts'
 
 /** The `apiVersion` of every policy document. */
 export const POLICY_API_VERSION = 'agentcostcontrol.io/v1'
@@ -72,8 +73,8 @@ export const providerConfigDocument = z.strictObject({
   kind: z.literal('ProviderConfig'),
   metadata,
   spec: z.strictObject({
-    /** Names the wire format and the price list. */
-    provider: z.enum(['openai']),
+    /** Names the address, the wire format and the price list. */
+    provider: z.enum(PROVIDER_NAMES),
     /** Origin and base path, e.g. `https://api.openai.com/v1`. */
     baseUrl: z
       .url({ protocol: /^https?$/, error: 'expected an http or https URL, like "https://api.openai.com/v1"' })
@@ -89,8 +90,11 @@ export const providerConfigDocument = z.strictObject({
     onUnpricedEndpoint: z.enum(['passThrough', 'deny']).default('passThrough'),
     /** A request whose cost its body does not bound: refuse, reserve the model's whole context window, or let it through uncovered and count it. */
     onUnbounded: z.enum(['deny', 'contextWindow', 'allowCounted']).default('contextWindow'),
-    /** When the client leaves in mid-stream: end the call (where that ends the billing), or read it to its end for the exact bill. */
-    onClientAbort: z.enum(['abort', 'drain']).default('abort'),
+    /**
+     * When the client leaves in mid-stream: end the call, or read it to its end for the exact bill. Left out: end it
+     * where that ends the billing, else read on.
+     */
+    onClientAbort: z.enum(['abort', 'drain']).optional(),
     /** An output limit is never lowered below this to fit a budget. */
     minOutputTokens: z.int().min(1).max(1_000_000).default(16),
     connectTimeoutMs: z.int().min(100).max(60_000).default(5_000),

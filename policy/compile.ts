@@ -4,9 +4,12 @@ import {
   type FindingAction,
   POLICY_API_VERSION,
   type PolicyDocument,
+  PROVIDER_NAMES,
   type Principal,
   type ProviderConfigDocument,
+  type ProviderName,
   providerConfigDocument,
+  providerFacts,
   type SecurityPolicyDocument,
   type Severity,
   SUBJECT_NONE,
@@ -31,7 +34,6 @@ const EACH_AGENT = '*'
 const GLOBAL_SUBJECT = '*'
 /** Agents whose matches are remembered; names come from requests, so there is a bound. */
 const AGENTS_MAX = 10_000
-const PROVIDERS = providerConfigDocument.shape.spec.shape.provider.options
 const ACTION_LEFT_OUT: FindingAction = 'alert'
 
 /**
@@ -77,7 +79,7 @@ function compileDocuments(revision: string, unordered: readonly PolicyDocument[]
   const documents = unordered.toSorted(compareNames)
   const budgets = documents.filter((document) => document.kind === 'Budget').map(compileBudget)
   const securities = documents.filter((document) => document.kind === 'SecurityPolicy').map(compileSecurity)
-  const providers = new Map(PROVIDERS.map((provider) => [provider, defaultProvider(provider)]))
+  const providers = new Map(PROVIDER_NAMES.map((provider) => [provider, defaultProvider(provider)]))
   for (const document of documents)
     if (document.kind === 'ProviderConfig') providers.set(document.spec.provider, compileProvider(document))
   const budgetsFor = memoised(AGENTS_MAX, (agent) => Object.freeze(budgets.flatMap((rule) => match(rule, agent))))
@@ -90,7 +92,7 @@ function compileDocuments(revision: string, unordered: readonly PolicyDocument[]
     budgets: Object.freeze(budgets.map((rule) => rule.budget)),
     budgetsFor: (principal: Principal) => budgetsFor(principal.agent),
     securityFor: (principal: Principal) => securityFor(principal.agent),
-    provider: (provider: 'openai') => providers.get(provider) ?? defaultProvider(provider),
+    provider: (provider: ProviderName) => providers.get(provider) ?? defaultProvider(provider),
   })
 }
 
@@ -154,11 +156,12 @@ const allActions = (actions: { readonly [S in Severity]?: FindingAction | undefi
   })
 
 function compileProvider({ metadata: { name }, spec }: ProviderConfigDocument): CompiledProvider {
-  return Object.freeze({ ...spec, name, baseUrl: spec.baseUrl ?? null })
+  const onClientAbort = spec.onClientAbort ?? (providerFacts(spec.provider).cancelStopsBilling ? 'abort' : 'drain')
+  return Object.freeze({ ...spec, name, baseUrl: spec.baseUrl ?? null, onClientAbort })
 }
 
 /** The defaults of the schema, read out of the schema itself. */
-function defaultProvider(provider: 'openai'): CompiledProvider {
+function defaultProvider(provider: ProviderName): CompiledProvider {
   const metadata = { name: provider }
   return compileProvider(
     providerConfigDocument.parse({

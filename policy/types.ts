@@ -7,6 +7,7 @@ import type {
   PicoUsd,
   PolicyDocument,
   Principal,
+  ProviderName,
   ServiceTier,
   Severity,
   TokenUsage,
@@ -55,7 +56,7 @@ export interface CompiledSecurity {
 /** How a provider is reached. */
 export interface CompiledProvider {
   readonly name: string
-  readonly provider: 'openai'
+  readonly provider: ProviderName
   /** `null` where the document leaves it to the sidecar's configuration. */
   readonly baseUrl: string | null
   readonly onUnpricedModel: 'deny' | 'worstCase'
@@ -78,7 +79,7 @@ export interface CompiledPolicy {
   /** The security policy that holds, or `null` if none does. */
   securityFor(principal: Principal): CompiledSecurity | null
   /** The configuration of a provider; the defaults of the schema where no document names it. */
-  provider(provider: 'openai'): CompiledProvider
+  provider(provider: ProviderName): CompiledProvider
 }
 
 /** One thing that is wrong in a policy folder. */

@@ -1,3 +1,4 @@
+import { PROVIDER_NAMES, type ProviderName, providerFacts } from '@agentcostcontrol/contract'
 import { nearest } from '@agentcostcontrol/policy'
 import { z } from 'zod'
 import { ConfigError, LABEL } from './config-error.ts'
@@ -14,6 +15,9 @@ const TRUSTABLE = ['agent', 'workflow', 'session', 'task', 'tags'] as const
 /** One of {@link TRUSTABLE}. */
 export type Trustable = (typeof TRUSTABLE)[number]
 
+/** Base URLs of the providers whose address is known. */
+export type Upstreams = ReadonlyMap<ProviderName, string>
+
 /** Everything that a sidecar can be told from outside. docs/configuration.md is its reference. */
 export interface SidecarConfig {
   readonly listen: ListenAddress
@@ -22,7 +26,7 @@ export interface SidecarConfig {
   readonly policyDir: string
   readonly rateCardFile: string | null
   /** Base URL by provider; a ProviderConfig document wins over it. */
-  readonly upstreams: { readonly openai: string }
+  readonly upstreams: Upstreams
   readonly identity: {
     readonly agent: string | null
     readonly workflow: string | null
@@ -76,17 +80,26 @@ const pairs = z.string().transform((text, context) => {
   return Object.fromEntries(entries)
 })
 
+const baseUrl = z
+  .url({ protocol: /^https?$/, error: 'expected an http or https URL, like https://api.openai.com/v1' })
+  .refine((text) => !/[?#]/.test(text), 'a base URL has no query and no fragment')
+  .refine((text) => !/^[a-z]+:\/\/[^/]*@/i.test(text), 'a base URL holds no user and no password')
+
+/** The variable that says where a provider is. */
+export const upstreamVariable = (name: ProviderName): string => `ACC_UPSTREAM_${name.toUpperCase()}`
+
 const environment = z.object({
   ACC_LISTEN: address.prefault('127.0.0.1:4000'),
   ACC_ADMIN_LISTEN: address.prefault('127.0.0.1:4001'),
   ACC_DATA_DIR: z.string().min(1).default('.acc/sidecar'),
   ACC_POLICY_DIR: z.string().min(1).default('policies/starter'),
   ACC_RATE_CARD: z.string().min(1).optional(),
-  ACC_UPSTREAM_OPENAI: z
-    .url({ protocol: /^https?$/, error: 'expected an http or https URL, like https://api.openai.com/v1' })
-    .refine((text) => !/[?#]/.test(text), 'a base URL has no query and no fragment')
-    .refine((text) => !/^[a-z]+:\/\/[^/]*@/i.test(text), 'a base URL holds no user and no password')
-    .default('https://api.openai.com/v1'),
+  ...Object.fromEntries(
+    PROVIDER_NAMES.map((name) => {
+      const known = providerFacts(name).baseUrl
+      return [upstreamVariable(name), known === null ? baseUrl.optional() : baseUrl.default(known)]
+    }),
+  ),
   ACC_AGENT: label.optional(),
   ACC_WORKFLOW: label.optional(),
   ACC_SESSION: label.optional(),
@@ -148,7 +161,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     dataDir: values.ACC_DATA_DIR,
     policyDir: values.ACC_POLICY_DIR,
     rateCardFile: values.ACC_RATE_CARD ?? null,
-    upstreams: { openai: values.ACC_UPSTREAM_OPENAI },
+    upstreams: readUpstreams(values),
     identity: {
       agent: values.ACC_AGENT ?? pod.agent ?? null,
       workflow: values.ACC_WORKFLOW ?? pod.workflow ?? null,
@@ -169,6 +182,15 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     logLevel: values.ACC_LOG_LEVEL,
     parentWatch: values.ACC_PARENT_WATCH === '1',
   }
+}
+
+function readUpstreams(values: Readonly<Record<string, unknown>>): Upstreams {
+  const upstreams = new Map<ProviderName, string>()
+  for (const name of PROVIDER_NAMES) {
+    const value = values[upstreamVariable(name)]
+    if (typeof value === 'string') upstreams.set(name, value)
+  }
+  return upstreams
 }
 
 const mistake =

@@ -1,7 +1,6 @@
 import { CODES, type Code } from '@agentcostcontrol/contract'
 import type { Denial } from './exchange.ts'
-import { openaiChat } from './providers/openai/chat.ts'
-import type { ProviderAdapter, RenderedError } from './providers/provider.ts'
+import type { ErrorFormat, RenderedError } from './providers/provider.ts'
 
 /** HTTP status of each code. docs/errors.md tells causes and remedies. */
 const STATUS: Readonly<Record<Code, number>> = {
@@ -26,6 +25,7 @@ const STATUS: Readonly<Record<Code, number>> = {
   acc_shutting_down: 503,
   acc_outbox_unavailable: 503,
   acc_internal: 500,
+  acc_upstream_unconfigured: 503,
   acc_upstream_unreachable: 502,
   acc_upstream_timeout: 504,
   acc_upstream_cut: 502,
@@ -60,11 +60,11 @@ export interface ErrorAnswer {
 
 /**
  * Turns a refusal into the client's wire format: the only place that does.
- * @param adapter the format of the request; OpenAI's where the request was not understood
+ * @param format the wire format of the request
  */
-export function renderDenial(denial: Denial, requestId: string, adapter: ProviderAdapter = openaiChat): ErrorAnswer {
+export function renderDenial(denial: Denial, requestId: string, format: ErrorFormat): ErrorAnswer {
   const status = statusOf(denial.code)
-  const { contentType, body }: RenderedError = adapter.renderError(denial, status)
+  const { contentType, body }: RenderedError = format.renderError(denial, status)
   const headers = [
     'content-type',
     contentType,

@@ -2,7 +2,7 @@
  * The types between the stages of the pipeline. Each stage returns what it adds, wrapped around what it was given;
  * nothing is written to after it was returned.
  */
-import type { Code, EventFinding, Principal } from '@agentcostcontrol/contract'
+import type { Code, EventFinding, Principal, ProviderName } from '@agentcostcontrol/contract'
 import type {
   CompiledPolicy,
   CompiledProvider,
@@ -12,7 +12,7 @@ import type {
   UsageBound,
 } from '@agentcostcontrol/policy'
 import type { Intent } from './events/types.ts'
-import type { ChatRequest, ProviderAdapter } from './providers/provider.ts'
+import type { ErrorFormat, MeteredRequest, ProviderAdapter } from './providers/provider.ts'
 
 /** The client's side of the exchange: whether it is still there. */
 export interface ClientLink {
@@ -70,19 +70,21 @@ export const isDenial = (value: object): value is Denial => 'kind' in value && v
 
 /** What is asked of the provider: a metered operation of a known wire format, or an endpoint that is only counted. */
 export type Ask =
-  | { readonly kind: 'metered'; readonly adapter: ProviderAdapter; readonly request: ChatRequest }
+  | { readonly kind: 'metered'; readonly adapter: ProviderAdapter; readonly request: MeteredRequest }
   | { readonly kind: 'passThrough'; readonly billable: boolean }
 
 /** Stage 2, identify. */
 export interface Identified {
   readonly raw: RawExchange
-  readonly provider: 'openai'
+  readonly provider: ProviderName
   /** E.g. `chat.completions`, or the path of a pass-through. */
   readonly operation: string
   /** Path and query below the provider's base URL, beginning with `/`. */
   readonly upstreamTarget: string
   readonly principal: Principal
   readonly ask: Ask
+  /** How a refusal is told in the request's wire format. */
+  readonly errors: ErrorFormat
 }
 
 /** Stage 3, authorize: the policy that applies. */

@@ -3,14 +3,12 @@ import type { Principal } from '@agentcostcontrol/contract'
 import { headerValue } from './answer/headers.ts'
 import type { SidecarConfig, Trustable } from './config.ts'
 import { type Ask, type Denial, denial, type Identified, isDenial, type RawExchange } from './exchange.ts'
-import type { ProviderAdapter } from './providers/provider.ts'
-import { openaiEndpoint } from './providers/registry.ts'
+import type { Endpoint } from './providers/family.ts'
+import { routePath } from './providers/registry.ts'
 
 /** Stage 2: provider, operation, model, principal, parsed body. */
 export type Identify = (raw: RawExchange) => Identified | Denial
 
-const PREFIX = /^\/openai(?=\/)/
-const VERSION = /^\/v1(?=\/)/
 /** What a provider might normalise away, so that the path it serves is not the one that was judged. */
 const AMBIGUOUS_PATH = /\/\/|\/\.{1,2}(?:\/|$)|[\\;%\s]|\p{Cc}/u
 const LABEL = /^[\x20-\x7e\x80-\xff]{1,253}$/
@@ -20,7 +18,7 @@ export function createIdentify(config: Pick<SidecarConfig, 'identity' | 'trustHe
   const readPrincipal = createPrincipals(config)
   return (raw) => {
     const query = raw.target.indexOf('?')
-    const sent = (query === -1 ? raw.target : raw.target.slice(0, query)).replace(PREFIX, '').replace(VERSION, '')
+    const { provider, route, path: sent } = routePath(query === -1 ? raw.target : raw.target.slice(0, query))
     const path = decodePath(sent)
     if (path === null) {
       return denial(
@@ -30,19 +28,22 @@ export function createIdentify(config: Pick<SidecarConfig, 'identity' | 'trustHe
     }
     const principal = readPrincipal(raw.headers)
     if (isDenial(principal)) return principal
-    const endpoint = openaiEndpoint(raw.method, path)
-    const ask = endpoint.kind === 'metered' ? readMetered(raw, endpoint.adapter) : passThrough(endpoint.kind)
+    const endpoint = route.family.endpoint(raw.method, path)
+    const ask = endpoint.kind === 'metered' ? readMetered(raw, endpoint) : passThrough(endpoint.kind)
     if (isDenial(ask)) return ask
     return {
       raw,
-      provider: 'openai',
+      provider,
       operation: ask.kind === 'metered' ? ask.adapter.operation : (path.split('/')[1] ?? ''),
       upstreamTarget: query === -1 ? sent : sent + raw.target.slice(query),
       principal,
       ask,
+      errors: route.family.errors,
     }
   }
 }
+
+type MeteredEndpoint = Extract<Endpoint, { readonly kind: 'metered' }>
 
 const passThrough = (kind: 'free' | 'billable'): Ask => ({ kind: 'passThrough', billable: kind === 'billable' })
 
@@ -55,7 +56,7 @@ function decodePath(sent: string): string | null {
   }
 }
 
-function readMetered(raw: RawExchange, adapter: ProviderAdapter): Ask | Denial {
+function readMetered(raw: RawExchange, { adapter, path }: MeteredEndpoint): Ask | Denial {
   const encoding = headerValue(raw.headers, 'content-encoding')
   if (encoding !== null && encoding.toLowerCase() !== 'identity') {
     return denial(
@@ -71,7 +72,7 @@ function readMetered(raw: RawExchange, adapter: ProviderAdapter): Ask | Denial {
   } catch {
     return denial('acc_body_not_json', 'The request body is not valid JSON.')
   }
-  const request = adapter.parse(json)
+  const request = adapter.parse(json, path)
   return isDenial(request) ? request : { kind: 'metered', adapter, request }
 }
 

@@ -3,8 +3,9 @@
  */
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { PROVIDER_NAMES } from '@agentcostcontrol/contract'
 import { DETECTORS, selfTest } from '@agentcostcontrol/detectors'
-import { createPriceBook, readRateCard } from '@agentcostcontrol/policy'
+import { createPriceBook, findPrice, readRateCard } from '@agentcostcontrol/policy'
 import { startAdminServer } from './admin.ts'
 import { createAuthorize } from './authorize.ts'
 import { createReserve } from './budget/reserve-stage.ts'
@@ -102,9 +103,13 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   })
   const data = await startDataServer(config.listen, { config, pipeline, clock, newId: randomId })
   closers.push(() => data.drain(0))
+  const knownModel = (name: string, model: string): string => {
+    const provider = PROVIDER_NAMES.find((known) => known === name)
+    return (provider && findPrice(prices, { provider }, model, clock.nowMs())?.price.model) ?? 'other'
+  }
   const metrics = createMetrics(
     createReadings({ data, policies, spend, pools, scanPool, scanner, inspection, clock }),
-    (provider, model) => prices.find(provider, model, clock.nowMs())?.price.model ?? 'other',
+    knownModel,
   )
   const admin = await startAdminServer(config.adminListen, {
     readiness: () => {

@@ -13,6 +13,7 @@ import { type Denial, denial, type Identified, isDenial, type RawExchange, type 
 import type { Identify } from './identify.ts'
 import type { InspectRequest } from './inspect/inspect-request.ts'
 import type { Meter } from './metering/meter.ts'
+import { routePath } from './providers/registry.ts'
 import type { Plan } from './routing/plan.ts'
 import type { Forward, Forwarded } from './upstream/forward.ts'
 
@@ -118,8 +119,8 @@ function internalEnd(
 /** Stages 9 to 11: meter, settle, emit; and the refusal, if there is one, to the client. */
 function close(stages: PipelineStages, raw: RawExchange, reply: Reply, end: End): void {
   if (end.kind === 'denied') {
-    const adapter = end.known?.ask.kind === 'metered' ? end.known.ask.adapter : undefined
-    const answer = renderDenial(end.refusal, raw.id, adapter)
+    const format = end.known?.errors ?? routePath(raw.target).route.family.errors
+    const answer = renderDenial(end.refusal, raw.id, format)
     const clientStatus = raw.client.gone ? null : answer.status
     reply.head(answer.status, '', answer.headers)
     reply.end(answer.body)

@@ -7,6 +7,7 @@ import type { ListenAddress, SidecarConfig } from './config.ts'
 import { renderDenial } from './errors.ts'
 import { type ClientLink, type Denial, denial, isDenial, type RawExchange } from './exchange.ts'
 import type { Pipeline } from './pipeline.ts'
+import { openaiFamily } from './providers/openai/endpoints.ts'
 
 /** The data listener: stage 1, accept, with its limits. */
 export interface DataServer {
@@ -211,7 +212,8 @@ function refuseOnSocket(error: NodeJS.ErrnoException, socket: Socket, id: string
     'acc_header_invalid',
     'The request is not valid HTTP/1.1.',
   ]
-  const answer = renderDenial(denial(code, message), id)
+  // What was asked is not known: OpenAI's is the format that most clients read.
+  const answer = renderDenial(denial(code, message), id, openaiFamily.errors)
   const lines = [`HTTP/1.1 ${answer.status} ${code}`, 'connection: close']
   for (let at = 0; at + 1 < answer.headers.length; at += 2)
     lines.push(`${answer.headers[at]}: ${answer.headers[at + 1]}`)

@@ -2,9 +2,9 @@ import type { EventFinding } from '@agentcostcontrol/contract'
 import type { Denial } from '../exchange.ts'
 import { blocked } from '../inspect/inspect-request.ts'
 import { StreamWindow, type WindowResult } from '../inspect/stream-window.ts'
+import type { EventData, EventSplitter, Framing } from '../providers/framing.ts'
 import { removeMember, splice } from '../providers/json-edit.ts'
 import type { StreamReader } from '../providers/provider.ts'
-import { type EventData, eventData, SseSplitter } from '../providers/sse.ts'
 import type { AnswerInspection } from './inspection.ts'
 
 /** Largest single event of a stream that is held together. */
@@ -26,9 +26,12 @@ export class StreamFilter {
   readonly #hidesUsage: boolean
   readonly #inspection: AnswerInspection | null
   readonly #window: StreamWindow | null
-  readonly #splitter = new SseSplitter(EVENT_BYTES_MAX)
+  readonly #framing: Framing
+  readonly #splitter: EventSplitter
 
-  constructor(reader: StreamReader, hidesUsage: boolean, inspection: AnswerInspection | null) {
+  constructor(reader: StreamReader, framing: Framing, hidesUsage: boolean, inspection: AnswerInspection | null) {
+    this.#framing = framing
+    this.#splitter = framing.splitter(EVENT_BYTES_MAX)
     this.#reader = reader
     this.#hidesUsage = hidesUsage
     this.#inspection = inspection
@@ -58,7 +61,7 @@ export class StreamFilter {
   #pass(events: readonly Buffer[]): Filtered {
     const out: Buffer[] = []
     for (const event of events) {
-      const data = eventData(event)
+      const data = this.#framing.data(event)
       const facts = data === null ? null : this.#reader.read(data.text)
       if (facts?.onlyUsage && this.#hidesUsage) continue
       const [bytes, span] =

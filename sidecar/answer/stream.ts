@@ -1,5 +1,6 @@
 import type { Code, Outcome } from '@agentcostcontrol/contract'
 import { denial } from '../exchange.ts'
+import type { Framing } from '../providers/framing.ts'
 import type { ProviderAdapter, StreamReader } from '../providers/provider.ts'
 import type { Answer, Finish, Reply, Upstream } from './answer.ts'
 import type { ContentCoding } from './coding.ts'
@@ -14,13 +15,14 @@ export interface StreamAnswerOptions {
   readonly adapter: ProviderAdapter
   readonly inspection: AnswerInspection | null
   readonly coding: ContentCoding | 'identity'
+  readonly framing: Framing
   readonly hidesUsage: boolean
   readonly status: number
   /** HTTP status that a cut is classed as, for the error inside the stream. */
   statusOf(code: Code): number
 }
 
-/** Passes a stream of server-sent events on, event by event. */
+/** Passes a stream on, event by event. */
 export function openStreamAnswer(options: StreamAnswerOptions): Answer {
   const { coding, inspection } = options
   if (coding === 'identity') return new StreamAnswer(options, null, null)
@@ -43,7 +45,7 @@ class StreamAnswer implements Answer {
   constructor(options: StreamAnswerOptions, decode: ContentCoding | null, encode: ContentCoding | null) {
     this.#options = options
     this.#reader = options.adapter.openStream()
-    this.#filter = new StreamFilter(this.#reader, options.hidesUsage, options.inspection)
+    this.#filter = new StreamFilter(this.#reader, options.framing, options.hidesUsage, options.inspection)
     this.#decoder = decode?.decoder() ?? null
     this.#encoder = encode?.encoder() ?? null
     this.#copies = decode !== null && encode === null
@@ -122,10 +124,10 @@ class StreamAnswer implements Answer {
   /** Ends the stream in the client's format: a proper error event, then the end of the body. */
   #cut({ bytes, refusal }: Filtered): void {
     if (!refusal) return
-    const { adapter, upstream, statusOf, status } = this.#options
+    const { adapter, upstream, statusOf, status, framing } = this.#options
     upstream.abort()
     if (!this.#copies) {
-      for (const part of [...bytes, adapter.terminalEvent(refusal, statusOf(refusal.code))]) {
+      for (const part of [...bytes, adapter.terminalEvent(refusal, statusOf(refusal.code), framing)]) {
         if (this.#encoder) this.#encoder.write(part)
         else this.#options.reply.write(part)
       }

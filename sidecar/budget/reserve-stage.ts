@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { Outbox } from '../events/types.ts'
 import type { UsageEvents } from '../events/usage-events.ts'
 import { type Denial, denial, isDenial, type Planned, type Reserved, type Target } from '../exchange.ts'
-import { type ChatRequest, type ProviderAdapter, type RequestBound, usageBound } from '../providers/provider.ts'
+import { type MeteredRequest, type ProviderAdapter, type RequestBound, usageBound } from '../providers/provider.ts'
 import type { BudgetGate, Reservation, ReserveOutcome, Shortage } from './types.ts'
 
 /** Stage 6: bound, clamp only when exhausted, one reservation over every budget, the intent on disk. */
@@ -21,7 +21,7 @@ export interface ReserveOptions {
 
 interface Asked {
   readonly adapter: ProviderAdapter
-  readonly request: ChatRequest
+  readonly request: MeteredRequest
   readonly target: Target
   readonly priced: PricedModel
   readonly bound: RequestBound

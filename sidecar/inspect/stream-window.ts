@@ -1,8 +1,8 @@
 import type { EventFinding } from '@agentcostcontrol/contract'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import type { EventData } from '../providers/framing.ts'
 import { replaceValue, splice } from '../providers/json-edit.ts'
 import type { TextPiece } from '../providers/provider.ts'
-import type { EventData } from '../providers/sse.ts'
 import { decide, ruleIds, toEventFinding } from './decide.ts'
 import type { DetectorSet } from './scanner.ts'
 

@@ -4,10 +4,11 @@ import {
   NO_USAGE,
   nanoUsd,
   type Precision,
+  providerFacts,
   type TokenUsage,
   ZERO_USD,
 } from '@agentcostcontrol/contract'
-import type { Cost, PriceBook, PricedModel } from '@agentcostcontrol/policy'
+import { type Cost, findPrice, type PriceBook, type PricedModel } from '@agentcostcontrol/policy'
 import type { Reserved } from '../exchange.ts'
 import type { Forwarded } from '../upstream/forward.ts'
 
@@ -66,7 +67,7 @@ function servedModel(
   atMs: number,
 ): PricedModel {
   if (served === null || served === reserved.target.model) return asked
-  return prices.find(reserved.target.provider.provider, served, atMs) ?? asked
+  return findPrice(prices, reserved.target.provider, served, atMs) ?? asked
 }
 
 /**
@@ -83,11 +84,12 @@ function estimate(
   const { ask } = reserved.planned.inspected.authorized.identified
   const { bound, priced } = cover
   if (bound === null || ask.kind !== 'metered') return nothing('unbounded, and the provider reported no usage')
+  const stopsBilling = providerFacts(reserved.target.provider.provider).cancelStopsBilling
   const endedEarly = result.outcome === 'aborted' || result.outcome === 'cut'
   const counts =
     status === 200 &&
     result.outputBytes !== null &&
-    (result.outcome === 'completed' || (endedEarly && !result.readingWasPaused)) &&
+    (result.outcome === 'completed' || (endedEarly && !result.readingWasPaused && stopsBilling)) &&
     ask.adapter.outputIsVisible(reserved.target.model, ask.request)
   const outputTokens = counts
     ? Math.min(bound.outputTokensMax, (result.outputBytes ?? 0) + (endedEarly ? TAIL_TOKENS : 0))

@@ -5,9 +5,16 @@
 import type { Segment, ServiceTier, TokenUsage } from '@agentcostcontrol/contract'
 import type { UsageBound } from '@agentcostcontrol/policy'
 import type { Denial } from '../exchange.ts'
+import type { Framing } from './framing.ts'
+
+/** What the path of a request says, where a format says it there and not in the body. */
+export interface PathFacts {
+  readonly model: string | null
+  readonly stream: boolean
+}
 
 /** A request of a metered operation, read. */
-export interface ChatRequest {
+export interface MeteredRequest {
   readonly model: string
   readonly stream: boolean
   /** The parsed body, for the adapter's own use. */
@@ -85,31 +92,37 @@ export interface RenderedError {
   readonly body: Buffer
 }
 
-/** One wire format. */
+/** How refusals are told in a wire format. */
+export interface ErrorFormat {
+  renderError(denial: Denial, status: number): RenderedError
+}
+
+/** One operation of a wire format. */
 export interface ProviderAdapter {
   readonly operation: string
   /** Reads a parsed body. */
-  parse(json: unknown): ChatRequest | Denial
+  parse(json: unknown, path: PathFacts): MeteredRequest | Denial
+  /** How a streamed answer with this content type is cut into events; `null` for an answer that is one JSON text. */
+  framing(contentType: string, request: MeteredRequest): Framing | null
   /** Every piece of text that people or tools wrote, with its source. */
-  segments(request: ChatRequest): readonly Segment[]
-  bound(request: ChatRequest, bodyBytes: number): RequestBound
+  segments(request: MeteredRequest): readonly Segment[]
+  bound(request: MeteredRequest, bodyBytes: number): RequestBound
   /** True if everything that is billed as output can be seen in the stream: then what was seen bounds an aborted one. */
-  outputIsVisible(model: string, request: ChatRequest): boolean
+  outputIsVisible(model: string, request: MeteredRequest): boolean
   /** The body with its segments replaced. @throws if an edit cannot be made without breaking the JSON. */
   replaceSegments(body: Buffer, edits: readonly SegmentEdit[]): Buffer
   /** The body with its output limit lowered, in the provider's own field. */
-  limitOutput(body: Buffer, request: ChatRequest, tokens: number): Buffer
+  limitOutput(body: Buffer, request: MeteredRequest, tokens: number): Buffer
   /** The body asking for usage in a stream, or `null` if it already does. */
-  askForUsage(body: Buffer, request: ChatRequest): Buffer | null
+  askForUsage(body: Buffer, request: MeteredRequest): Buffer | null
   /** A reported usage together with what the provider bills and does not report: hosted searches. */
-  addUnreported(usage: TokenUsage, request: ChatRequest): TokenUsage
+  addUnreported(usage: TokenUsage, request: MeteredRequest): TokenUsage
   /** Reads a plain answer. */
   readAnswer(json: unknown): AnswerFacts
   answerSegments(json: unknown): readonly Segment[]
   openStream(): StreamReader
-  renderError(denial: Denial, status: number): RenderedError
-  /** The event that ends a stream which the sidecar cuts. */
-  terminalEvent(denial: Denial, status: number): Buffer
+  /** What ends a stream which the sidecar cuts. */
+  terminalEvent(denial: Denial, status: number, framing: Framing): Buffer
 }
 
 /** The most tokens that a request bounded by `bound` can use, with the model's own limits behind it. */

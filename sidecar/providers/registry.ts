@@ -1,26 +1,45 @@
-import { openaiChat } from './openai/chat.ts'
-import type { ProviderAdapter } from './provider.ts'
+/**
+ * Which provider a path means. `/NAME/…` names one; without a name the path itself tells, and what no other provider
+ * claims is OpenAI's.
+ */
+import { PROVIDER_NAMES, type ProviderName } from '@agentcostcontrol/contract'
+import type { ProviderRoute } from './family.ts'
+import { openaiFamily } from './openai/endpoints.ts'
 
-/** What an endpoint of a provider is, from method and path alone. */
-export type Endpoint =
-  | { readonly kind: 'metered'; readonly adapter: ProviderAdapter }
-  /** Costs nothing at the provider: lists, files, moderations, stored answers. */
-  | { readonly kind: 'free' }
-  /** Costs something, or may: not metered in this version. */
-  | { readonly kind: 'billable' }
+const V1 = /^\/v1(?=\/)/
 
-const FREE: readonly { readonly methods: readonly string[]; readonly path: RegExp }[] = [
-  { methods: ['GET', 'HEAD', 'DELETE'], path: /^\/models(?:\/[^/]+)*$/ },
-  { methods: ['GET', 'HEAD', 'DELETE', 'POST'], path: /^\/chat\/completions\/[^/]+(?:\/messages)?$/ },
-  { methods: ['GET', 'HEAD'], path: /^\/chat\/completions$/ },
-  { methods: ['POST'], path: /^\/moderations$/ },
-  { methods: ['GET', 'HEAD', 'POST', 'DELETE'], path: /^\/files(?:\/[^/]+){0,2}$/ },
-  { methods: ['POST'], path: /^\/uploads(?:\/[^/]+){0,2}$/ },
-]
+const ROUTES: Readonly<Record<ProviderName, ProviderRoute>> = {
+  openai: { family: openaiFamily, base: V1 },
+  cerebras: { family: openaiFamily, base: V1 },
+  deepseek: { family: openaiFamily, base: V1 },
+  fireworks: { family: openaiFamily, base: /^(?:\/inference)?\/v1(?=\/)/ },
+  groq: { family: openaiFamily, base: /^(?:\/openai)?\/v1(?=\/)/ },
+  mistral: { family: openaiFamily, base: V1 },
+  moonshotai: { family: openaiFamily, base: V1 },
+  openrouter: { family: openaiFamily, base: /^(?:\/api)?\/v1(?=\/)/ },
+  together: { family: openaiFamily, base: V1 },
+  vllm: { family: openaiFamily, base: V1 },
+  xai: { family: openaiFamily, base: V1 },
+}
 
-/** Classifies an endpoint of OpenAI's API. `path` is decoded, without query and below `/v1`. What is not known to be free may cost. */
-export function openaiEndpoint(method: string, path: string): Endpoint {
-  if (method === 'POST' && path === '/chat/completions') return { kind: 'metered', adapter: openaiChat }
-  const free = FREE.some((rule) => rule.methods.includes(method) && rule.path.test(path))
-  return { kind: free ? 'free' : 'billable' }
+/** A request's path, read. */
+export interface Routed {
+  readonly provider: ProviderName
+  readonly route: ProviderRoute
+  /** The path as sent, below the provider's base URL. */
+  readonly path: string
+}
+
+/** @param path as sent, without its query */
+export function routePath(path: string): Routed {
+  const provider = providerOf(path)
+  const route = ROUTES[provider]
+  const named = path.startsWith(`/${provider}/`) ? path.slice(provider.length + 1) : path
+  return { provider, route, path: named.replace(route.base, '') }
+}
+
+function providerOf(path: string): ProviderName {
+  const end = path.indexOf('/', 1)
+  const first = end === -1 ? '' : path.slice(1, end)
+  return PROVIDER_NAMES.find((name) => name === first) ?? 'openai'
 }

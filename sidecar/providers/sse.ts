@@ -3,11 +3,13 @@
  * so that all events put together are the stream again. Lines end with LF or CRLF; a lone CR ends none, as no provider
  * uses it.
  */
+import type { EventData, EventSplitter, Framing } from './framing.ts'
+
 const LF = 0x0a
 const CR = 0x0d
 
 /** Cuts a stream as its chunks come. */
-export class SseSplitter {
+export class SseSplitter implements EventSplitter {
   /** Largest event that is held together, in bytes. */
   readonly #eventBytesMax: number
   #held: Buffer[] = []
@@ -68,13 +70,6 @@ export class SseSplitter {
   }
 }
 
-/** Where the data of an event stands in its bytes. */
-export interface EventData {
-  readonly text: string
-  /** Byte range of the data when it is on one line; `null` when it is spread over several. */
-  readonly span: { readonly start: number; readonly end: number } | null
-}
-
 const DATA = Buffer.from('data:')
 
 /** The data of an event, its lines joined by LF; `null` for an event without data (comments, keep-alives). */
@@ -99,4 +94,11 @@ export function eventData(event: Buffer): EventData | null {
   if (!first) return null
   if (lines.length === 1) return { text: event.toString('utf8', first.start, first.end), span: first }
   return { text: lines.map(({ start, end }) => event.toString('utf8', start, end)).join('\n'), span: null }
+}
+
+/** Server-sent events. */
+export const SSE: Framing = {
+  name: 'sse',
+  splitter: (eventBytesMax) => new SseSplitter(eventBytesMax),
+  data: eventData,
 }

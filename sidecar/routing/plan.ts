@@ -1,18 +1,25 @@
-import type { PriceBook } from '@agentcostcontrol/policy'
+import { findPrice, type PriceBook, worstPrice } from '@agentcostcontrol/policy'
+import { type Upstreams, upstreamVariable } from '../config.ts'
 import { type Denial, denial, type Inspected, type Planned } from '../exchange.ts'
 
 /** Stage 5: the targets, in the order in which they are tried. */
 export type Plan = (inspected: Inspected) => Planned | Denial
 
-/** Makes stage 5. @param upstreams base URL by provider, where no ProviderConfig names one */
-export function createPlan(prices: PriceBook, upstreams: Readonly<Record<'openai', string>>): Plan {
+/** Makes stage 5. @param upstreams base URLs where no ProviderConfig names one */
+export function createPlan(prices: PriceBook, upstreams: Upstreams): Plan {
   return (inspected) => {
     const { identified, provider } = inspected.authorized
-    const baseUrl = provider.baseUrl ?? upstreams[identified.provider]
+    const baseUrl = provider.baseUrl ?? upstreams.get(identified.provider)
+    if (baseUrl === undefined) {
+      return denial(
+        'acc_upstream_unconfigured',
+        `Nobody says where "${identified.provider}" is: set baseUrl in a ProviderConfig for it, or ${upstreamVariable(identified.provider)}.`,
+      )
+    }
     const { ask } = identified
     if (ask.kind === 'passThrough') return { inspected, targets: [{ provider, model: '', baseUrl, priced: null }] }
     const { model } = ask.request
-    const found = prices.find(identified.provider, model, identified.raw.receivedAtMs)
+    const found = findPrice(prices, provider, model, identified.raw.receivedAtMs)
     if (!found && provider.onUnpricedModel === 'deny') {
       return denial(
         'acc_model_unpriced',
@@ -21,7 +28,7 @@ export function createPlan(prices: PriceBook, upstreams: Readonly<Record<'openai
     }
     return {
       inspected,
-      targets: [{ provider, model, baseUrl, priced: found ?? prices.worstCase(identified.provider) }],
+      targets: [{ provider, model, baseUrl, priced: found ?? worstPrice(prices, provider) }],
     }
   }
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { PROVIDER_NAMES } from '@agentcostcontrol/contract'
 import t from 'tap'
 import { inCheckout } from '../../test/support/paths.ts'
 import { folderFor } from '../../test/support/scope.ts'
@@ -44,12 +45,17 @@ const CASES: Readonly<
   ACC_DATA_DIR: { good: '/data', read: ({ dataDir }) => dataDir, becomes: '/data', bad: [] },
   ACC_POLICY_DIR: { good: '/policies', read: ({ policyDir }) => policyDir, becomes: '/policies', bad: [] },
   ACC_RATE_CARD: { good: '/card.json', read: ({ rateCardFile }) => rateCardFile, becomes: '/card.json', bad: [] },
-  ACC_UPSTREAM_OPENAI: {
-    good: 'http://localhost:1/v1',
-    read: ({ upstreams }) => upstreams.openai,
-    becomes: 'http://localhost:1/v1',
-    bad: ['api.openai.com', 'ftp://x', 'https://user:word@x/v1', 'https://x/v1?key=1', 'https://x/#a'],
-  },
+  ...Object.fromEntries(
+    PROVIDER_NAMES.map((name) => [
+      `ACC_UPSTREAM_${name.toUpperCase()}`,
+      {
+        good: 'http://localhost:1/v1',
+        read: ({ upstreams }: SidecarConfig) => upstreams.get(name),
+        becomes: 'http://localhost:1/v1',
+        bad: ['api.openai.com', 'ftp://x', 'https://user:word@x/v1', 'https://x/v1?key=1', 'https://x/#a'],
+      },
+    ]),
+  ),
   ACC_AGENT: { good: 'a', read: ({ identity }) => identity.agent, becomes: 'a', bad: ['a\n', 'a'.repeat(254)] },
   ACC_WORKFLOW: { good: 'ö', read: ({ identity }) => identity.workflow, becomes: 'ö', bad: ['\u0000'] },
   ACC_SESSION: { good: 's', read: ({ identity }) => identity.session, becomes: 's', bad: ['\u007f'] },

@@ -3,10 +3,15 @@ import t from 'tap'
 import { headerValue } from '../answer/headers.ts'
 import { ERROR_CATALOGUE, renderDenial } from '../errors.ts'
 import { denial } from '../exchange.ts'
+import { openaiFamily } from '../providers/openai/endpoints.ts'
 
 t.test('a refusal that stays one for longer than an SDK would wait tells it not to try again', async (t) => {
   const headersOf = (retryAfterS: number | null) => {
-    const { headers } = renderDenial(denial('acc_budget_exceeded', 'Spent.', { retryAfterS }), 'id')
+    const { headers } = renderDenial(
+      denial('acc_budget_exceeded', 'Spent.', { retryAfterS }),
+      'id',
+      openaiFamily.errors,
+    )
     return [headerValue(headers, 'retry-after'), headerValue(headers, 'x-should-retry')]
   }
   t.strictSame(headersOf(null), [null, 'false'])

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { outputIsVisible, requestBound } from '../providers/openai/bound.ts'
-import type { ChatRequest } from '../providers/provider.ts'
+import type { MeteredRequest } from '../providers/provider.ts'
 
-const request = (json: Record<string, unknown>): ChatRequest => ({
+const request = (json: Record<string, unknown>): MeteredRequest => ({
   model: 'gpt-4.1',
   stream: false,
   json: { model: 'gpt-4.1', ...json },

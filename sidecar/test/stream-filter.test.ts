@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import type { AnswerInspection } from '../answer/inspection.ts'
 import { StreamFilter } from '../answer/stream-filter.ts'
 import { openChatStream } from '../providers/openai/stream.ts'
+import { SSE } from '../providers/sse.ts'
 import { inspectionThat } from './support/detectors.ts'
 
 interface Shape {
@@ -43,7 +44,7 @@ interface Passed {
 }
 
 function pass(bytes: Buffer, cuts: readonly number[], inspection: AnswerInspection | null, hidesUsage = false): Passed {
-  const filter = new StreamFilter(openChatStream(), hidesUsage, inspection)
+  const filter = new StreamFilter(openChatStream(), SSE, hidesUsage, inspection)
   const edges = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b)
   const out: Buffer[] = []
   let from = 0
@@ -166,7 +167,7 @@ t.test('of a blocked stream no part of the secret is released', async (t) => {
 })
 
 t.test('clean text is not held beyond its own event', async (t) => {
-  const filter = new StreamFilter(openChatStream(), false, inspectionThat('block'))
+  const filter = new StreamFilter(openChatStream(), SSE, false, inspectionThat('block'))
   const event = Buffer.from('data: {"choices":[{"index":0,"delta":{"content":"clean text"}}]}\n\n')
   t.ok(Buffer.concat(filter.push(event).bytes).equals(event))
 })

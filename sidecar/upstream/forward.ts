@@ -148,7 +148,6 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
     const finish = (result: AnswerResult): void => this.#finish(result)
     const coding = contentCoding(headerValue(headers, 'content-encoding'))
     const type = headerValue(headers, 'content-type')?.toLowerCase() ?? ''
-    const kind = type.startsWith('text/event-stream') ? 'stream' : type.includes('json') ? 'plain' : 'raw'
     const inspection = this.#options.inspection(this.#reserved)
     const head = (contentLength: number | 'keep' | 'drop'): void =>
       this.#head(status, statusMessage, headers, contentLength)
@@ -156,11 +155,13 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
       head('keep')
       return openRawAnswer(this.#reply, this, status, finish)
     }
-    if (kind === 'raw' || coding === null) return this.#openUnreadable(inspection, head, status, finish)
+    const framing = ask.adapter.framing(type, ask.request)
+    if (coding === null || (framing === null && !type.includes('json')))
+      return this.#openUnreadable(inspection, head, status, finish)
     const shared = { reply: this.#reply, upstream: this, finish, adapter: ask.adapter, inspection, coding, status }
-    if (kind === 'stream') {
+    if (framing !== null) {
       head(changesLength(this.#reserved, inspection, coding) ? 'drop' : 'keep')
-      return openStreamAnswer({ ...shared, hidesUsage: this.#reserved.hidesUsage, statusOf })
+      return openStreamAnswer({ ...shared, framing, hidesUsage: this.#reserved.hidesUsage, statusOf })
     }
     return openPlainAnswer({
       ...shared,
@@ -242,8 +243,8 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
   }
 
   #deny(refusal: Denial): number {
-    const { ask } = this.#reserved.planned.inspected.authorized.identified
-    const answer = renderDenial(refusal, this.#requestId, ask.kind === 'metered' ? ask.adapter : undefined)
+    const { errors: format } = this.#reserved.planned.inspected.authorized.identified
+    const answer = renderDenial(refusal, this.#requestId, format)
     this.#reply.head(answer.status, '', answer.headers)
     this.#reply.end(answer.body)
     return answer.status

@@ -1,4 +1,4 @@
-import type { ChatRequest, RequestBound } from '../provider.ts'
+import type { MeteredRequest, RequestBound } from '../provider.ts'
 import { isRecord, readArray, readPositiveInteger } from '../read.ts'
 import { readServiceTier } from './usage.ts'
 
@@ -19,12 +19,12 @@ const IMAGE_TOKENS_MAX = 50_000
 const SEARCHES_ALWAYS = /-search-(?:preview|api)(?:$|-)/
 
 /** Web searches that a chat request makes: billed by the call, and in no usage report. */
-export function searchCalls({ model, json }: ChatRequest): number {
+export function searchCalls({ model, json }: MeteredRequest): number {
   return (json.web_search_options ?? null) !== null || SEARCHES_ALWAYS.test(model) ? 1 : 0
 }
 
 /** What bounds a chat request; `bodyBytes` is the length of its JSON. */
-export function requestBound(request: ChatRequest, bodyBytes: number): RequestBound {
+export function requestBound(request: MeteredRequest, bodyBytes: number): RequestBound {
   const { json } = request
   const messages = readArray(json.messages)
   const tools = readArray(json.tools).length + readArray(json.functions).length
@@ -97,7 +97,7 @@ function readMedia(messages: readonly unknown[]): Media {
 const SHOWS_ALL_OUTPUT = /^(?:ft:)?(?:gpt-3\.5|gpt-4|gpt-4o|gpt-4\.1|gpt-4\.5|chatgpt-4o)(?:$|[-:])/
 
 /** Whether the text seen in a stream bounds the billed output. */
-export function outputIsVisible(model: string, request: ChatRequest): boolean {
+export function outputIsVisible(model: string, request: MeteredRequest): boolean {
   return (
     SHOWS_ALL_OUTPUT.test(model) &&
     !model.includes('audio') &&

@@ -1,9 +1,10 @@
-import { CODES, type Code } from '@agentcostcontrol/contract'
 import { type Denial, denial } from '../../exchange.ts'
 import { type JsonSplice, replaceValue, setMember, splice } from '../json-edit.ts'
-import type { ChatRequest, ProviderAdapter, RenderedError, SegmentEdit } from '../provider.ts'
+import type { MeteredRequest, PathFacts, ProviderAdapter, SegmentEdit } from '../provider.ts'
 import { isRecord, readArray } from '../read.ts'
+import { SSE } from '../sse.ts'
 import { outputIsVisible, requestBound, searchCalls } from './bound.ts'
+import { renderOpenAiError } from './errors.ts'
 import { answerSegments, requestSegments } from './segments.ts'
 import { openChatStream } from './stream.ts'
 import { readFacts } from './usage.ts'
@@ -22,13 +23,14 @@ export const openaiChat: ProviderAdapter = {
   readAnswer: readFacts,
   answerSegments,
   openStream: openChatStream,
-  renderError,
-  terminalEvent: (refusal, status) => Buffer.from(`data: ${renderError(refusal, status).body.toString()}\n\n`),
+  framing: (contentType) => (contentType.startsWith('text/event-stream') ? SSE : null),
+  terminalEvent: (refusal, status) => Buffer.from(`data: ${renderOpenAiError(refusal, status).body.toString()}\n\n`),
 }
 
-function parse(json: unknown): ChatRequest | Denial {
+function parse(json: unknown, path: PathFacts): MeteredRequest | Denial {
   if (!isRecord(json)) return denial('acc_body_not_json', 'The request body must be a JSON object.')
-  const model = json.model
+  // A deployment stands in the path (Azure); a model in the body names what is deployed.
+  const model = path.model ?? json.model
   if (typeof model !== 'string' || model === '') {
     return denial(
       'acc_model_missing',
@@ -59,7 +61,7 @@ function valueAt(json: unknown, path: readonly (string | number)[]): unknown {
 }
 
 /** Lowers whichever limit the client set; without one it sets the current field, which every chat model takes. */
-function limitOutput(body: Buffer, request: ChatRequest, tokens: number): Buffer {
+function limitOutput(body: Buffer, request: MeteredRequest, tokens: number): Buffer {
   const fields = ['max_completion_tokens', 'max_tokens'].filter((field) => typeof request.json[field] === 'number')
   const splices: JsonSplice[] = (fields.length > 0 ? fields : ['max_completion_tokens']).map((field) =>
     setMember(body, [], field, String(tokens)),
@@ -67,29 +69,9 @@ function limitOutput(body: Buffer, request: ChatRequest, tokens: number): Buffer
   return splice(body, splices)
 }
 
-function askForUsage(body: Buffer, request: ChatRequest): Buffer | null {
+function askForUsage(body: Buffer, request: MeteredRequest): Buffer | null {
   const options = request.json.stream_options
   if (!isRecord(options)) return splice(body, [setMember(body, [], 'stream_options', '{"include_usage":true}')])
   if (options.include_usage === true) return null
   return splice(body, [setMember(body, ['stream_options'], 'include_usage', 'true')])
-}
-
-const BUDGET_CODES: ReadonlySet<Code> = new Set(CODES.filter((code) => code.startsWith('acc_budget_')))
-
-/** OpenAI's own error types, so that clients that look at them behave as they would without us. */
-function errorType(code: Code, status: number): string {
-  if (BUDGET_CODES.has(code)) return 'insufficient_quota'
-  if (status === 429) return 'rate_limit_error'
-  return status < 500 ? 'invalid_request_error' : 'server_error'
-}
-
-function renderError(refusal: Denial, status: number): RenderedError {
-  const error = {
-    message: refusal.message,
-    type: errorType(refusal.code, status),
-    param: null,
-    code: refusal.code,
-    ...refusal.details,
-  }
-  return { contentType: 'application/json', body: Buffer.from(JSON.stringify({ error })) }
 }

@@ -1,0 +1,28 @@
+import { providerFacts } from '@agentcostcontrol/contract'
+import type { CompiledProvider, PriceBook, PricedModel } from './types.ts'
+
+/** How a reseller names the makers of its models, where the rate card names them otherwise. */
+const MAKERS: Readonly<Record<string, string>> = { mistralai: 'mistral', qwen: 'alibaba', 'x-ai': 'xai', 'z-ai': 'zai' }
+
+/**
+ * The price of a model as a provider names it. At a reseller, which has no price list of its own, `vendor/model` is the
+ * vendor's model at the vendor's price.
+ * @returns `null` if nobody states one
+ */
+export function findPrice(
+  prices: PriceBook,
+  { provider }: Pick<CompiledProvider, 'provider'>,
+  model: string,
+  atMs: number,
+): PricedModel | null {
+  const { priceList } = providerFacts(provider)
+  if (priceList !== null) return prices.find(priceList, model, atMs)
+  const slash = model.indexOf('/')
+  if (slash < 1) return null
+  const maker = model.slice(0, slash)
+  return prices.find(MAKERS[maker] ?? maker, model.slice(slash + 1), atMs)
+}
+
+/** The dearest rates of a provider, for `onUnpricedModel: worstCase`; of the whole card where it has no list of its own. */
+export const worstPrice = (prices: PriceBook, { provider }: Pick<CompiledProvider, 'provider'>): PricedModel =>
+  prices.worstCase(providerFacts(provider).priceList ?? provider)

@@ -1,0 +1,26 @@
+import type { ErrorFormat, PathFacts, ProviderAdapter } from './provider.ts'
+
+/** What an endpoint of a provider is, from method and path alone. */
+export type Endpoint =
+  | { readonly kind: 'metered'; readonly adapter: ProviderAdapter; readonly path: PathFacts }
+  /** Costs nothing at the provider: lists, files, moderations, stored answers. */
+  | { readonly kind: 'free' }
+  /** Costs something, or may: not metered in this version. */
+  | { readonly kind: 'billable' }
+
+/** An API that several providers may speak: its endpoints, and how it tells errors. */
+export interface WireFamily {
+  readonly errors: ErrorFormat
+  /** Classifies an endpoint. `path` is decoded, without query, and below what {@link ProviderRoute.base} takes off. */
+  endpoint(method: string, path: string): Endpoint
+}
+
+/** How the paths of one provider are read. */
+export interface ProviderRoute {
+  readonly family: WireFamily
+  /**
+   * What clients may send in front of the family's paths and the provider's base URL already holds, e.g. `/v1`.
+   * Anchored at the start and ending before a slash.
+   */
+  readonly base: RegExp
+}

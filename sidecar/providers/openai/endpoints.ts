@@ -1,0 +1,23 @@
+import type { Endpoint, WireFamily } from '../family.ts'
+import { openaiChat } from './chat.ts'
+import { renderOpenAiError } from './errors.ts'
+
+const FREE: readonly { readonly methods: readonly string[]; readonly path: RegExp }[] = [
+  { methods: ['GET', 'HEAD', 'DELETE'], path: /^\/models(?:\/[^/]+)*$/ },
+  { methods: ['GET', 'HEAD', 'DELETE', 'POST'], path: /^\/chat\/completions\/[^/]+(?:\/messages)?$/ },
+  { methods: ['GET', 'HEAD'], path: /^\/chat\/completions$/ },
+  { methods: ['POST'], path: /^\/moderations$/ },
+  { methods: ['GET', 'HEAD', 'POST', 'DELETE'], path: /^\/files(?:\/[^/]+){0,2}$/ },
+  { methods: ['POST'], path: /^\/uploads(?:\/[^/]+){0,2}$/ },
+]
+
+/** Endpoints of OpenAI's API and of those who speak it, below `/v1`. What is not known to be free may cost. */
+export const openaiFamily: WireFamily = {
+  errors: { renderError: renderOpenAiError },
+  endpoint(method, path): Endpoint {
+    if (method === 'POST' && path === '/chat/completions')
+      return { kind: 'metered', adapter: openaiChat, path: { model: null, stream: false } }
+    const free = FREE.some((rule) => rule.methods.includes(method) && rule.path.test(path))
+    return { kind: free ? 'free' : 'billable' }
+  },
+}
