@@ -1,7 +1,13 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { join, relative } from 'node:path'
-import { compilePolicy, type PolicyFile } from '@agentcostcontrol/policy'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { PolicyProblem } from '@agentcostcontrol/policy'
 import { type Command, readWords, UsageError } from '../support/command.ts'
+import { sidecarTool } from '../support/sidecar-tool.ts'
+
+/** What the sidecar says of a folder. */
+type Verdict =
+  | { readonly ok: true; readonly files: number; readonly budgets: number; readonly revision: string }
+  | { readonly ok: false; readonly problems: readonly PolicyProblem[] }
 
 /** `acc policy lint`: says of a folder what a sidecar would say. */
 export const policyLint: Command = {
@@ -12,39 +18,20 @@ export const policyLint: Command = {
     const { positionals, flags } = readWords(words, { flags: ['json'], positionals: ['FOLDER'] })
     const [folder] = positionals
     if (folder === undefined) throw new UsageError('usage: acc policy lint FOLDER [--json]')
-    const files = readFolder(folder)
-    const result = compilePolicy(files)
-    if (flags.has('json'))
-      process.stdout.write(`${JSON.stringify(result.ok ? { ok: true, revision: result.policy.revision } : result)}\n`)
-    else if (result.ok)
-      process.stdout.write(
-        `${files.length} file${files.length === 1 ? '' : 's'}, ${result.policy.budgets.length} budgets: valid. Revision ${result.policy.revision}\n`,
-      )
-    else {
-      for (const { file, line, path, message } of result.problems)
-        process.stdout.write(`${join(folder, file)}:${line} ${path === '' ? '' : `${path}: `}${message}\n`)
-      process.stdout.write(
-        `${result.problems.length} mistake${result.problems.length === 1 ? '' : 's'}. A sidecar would keep the last good policy.\n`,
-      )
-    }
-    return result.ok ? 0 : 1
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw new UsageError(`${folder} is not a folder`)
+    const verdict: Verdict = JSON.parse(await sidecarTool('sidecar/policy-lint.ts', [folder]))
+    process.stdout.write(flags.has('json') ? `${JSON.stringify(verdict)}\n` : sentences(folder, verdict))
+    return verdict.ok ? 0 : 1
   },
 }
 
-function readFolder(folder: string): readonly PolicyFile[] {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw new UsageError(`${folder} is not a folder`)
-  return listFiles(folder).map((path) => ({ path: relative(folder, path), text: readFileSync(path, 'utf8') }))
+function sentences(folder: string, verdict: Verdict): string {
+  if (verdict.ok)
+    return `${count(verdict.files, 'file')}, ${count(verdict.budgets, 'budget')}: valid. Revision ${verdict.revision}\n`
+  const lines = verdict.problems.map(
+    ({ file, line, path, message }) => `${join(folder, file)}:${line} ${path === '' ? '' : `${path}: `}${message}\n`,
+  )
+  return `${lines.join('')}${count(verdict.problems.length, 'mistake')}. A sidecar would keep the last good policy.\n`
 }
 
-/** The files that a sidecar reads: links are followed, since a Kubernetes ConfigMap is a folder of them; no hidden ones. */
-function listFiles(folder: string): readonly string[] {
-  return readdirSync(folder)
-    .filter((name) => !name.startsWith('.'))
-    .sort()
-    .flatMap((name) => {
-      const path = join(folder, name)
-      const entry = statSync(path)
-      if (entry.isDirectory()) return listFiles(path)
-      return entry.isFile() && /\.ya?ml$/.test(name) ? [path] : []
-    })
-}
+const count = (amount: number, thing: string): string => `${amount} ${thing}${amount === 1 ? '' : 's'}`

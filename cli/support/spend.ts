@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-import { inCheckout } from './paths.ts'
+import { sidecarTool } from './sidecar-tool.ts'
 
 /** Spend of one group; amounts in nano-USD, decimal. */
 export interface SpendRow {
@@ -19,14 +17,7 @@ export interface Spend {
   readonly total: Omit<SpendRow, 'key'>
 }
 
-/** Asks the sidecar's own reader, as a process: the planes are not imported here. @throws with its message */
+/** Asks the sidecar's own reader. @throws with its message */
 export async function readSpend(dataDir: string, by: string, since: string | null): Promise<Spend> {
-  const words = [inCheckout('sidecar/spend.ts'), dataDir, by, ...(since === null ? [] : [since])]
-  try {
-    const { stdout } = await promisify(execFile)(process.execPath, words)
-    return JSON.parse(stdout)
-  } catch (error) {
-    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : ''
-    throw new Error(said === '' ? String(error) : said)
-  }
+  return JSON.parse(await sidecarTool('sidecar/spend.ts', [dataDir, by, ...(since === null ? [] : [since])]))
 }
