@@ -23,7 +23,7 @@ const LOWER = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 65 && byte 
 
 /** Compiles keywords. @throws RangeError for one that is shorter than three characters or not ASCII. */
 export function createKeywordScanner(keywords: readonly Keyword[]): KeywordScanner {
-  const { buckets, firstEntry, entries, masks, values } = buildKeywordTable(keywords)
+  const { buckets, firstCandidate, masks, values, entryIndexes, entries } = buildKeywordTable(keywords)
   const overlap = 2 * Math.max(3, ...keywords.map(({ text }) => text.length))
   const bytes = Buffer.alloc(CHUNK_CHARS + overlap + 8)
   const pairs = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length >> 1)
@@ -33,10 +33,10 @@ export function createKeywordScanner(keywords: readonly Keyword[]): KeywordScann
   const candidates = (word: number, piece: string): void => {
     const pair = pairs[word] ?? 0
     const four = pair | ((pairs[word + 1] ?? 0) << 16)
-    const end = firstEntry[pair + 1] ?? 0
-    for (let index = firstEntry[pair] ?? 0; index < end; index++) {
+    const end = firstCandidate[pair + 1] ?? 0
+    for (let index = firstCandidate[pair] ?? 0; index < end; index++) {
       if ((four & (masks[index] ?? 0)) !== values[index]) continue
-      const entry = entries[index]
+      const entry = entries[entryIndexes[index] ?? 0]
       if (!entry) continue
       const start = 2 * word - entry.delta
       if (entry.startsWord && start > 0 && isAlnum(bytes[start - 1] ?? 0) && isAlnum(piece.charCodeAt(start - 1)))

@@ -15,12 +15,14 @@ export interface Keyword {
 export interface KeywordTable {
   /** By pair. Bit b: it can be the first pair of a keyword in bucket b; bit 16 + b: the second. */
   readonly buckets: Int32Array
-  /** By pair: where the entries of keywords whose first pair it is begin; they end where the next pair's begin. */
-  readonly firstEntry: Uint32Array
-  readonly entries: readonly KeywordEntry[]
-  /** By entry: the four bytes of both pairs are `values` where `masks` has bits. */
+  /** By pair: where the candidates, keywords whose first pair it is, begin; they end where the next pair's begin. */
+  readonly firstCandidate: Uint32Array
+  /** By candidate: the four bytes of both pairs are `values` where `masks` has bits. */
   readonly masks: Int32Array
   readonly values: Int32Array
+  /** By candidate: its index in `entries`. */
+  readonly entryIndexes: Uint16Array
+  readonly entries: readonly KeywordEntry[]
 }
 
 /** One way in which a keyword can lie across pairs. */
@@ -31,11 +33,6 @@ export interface KeywordEntry {
   readonly bytes: Uint8Array
   readonly ignoreCase: boolean
   readonly startsWord: boolean
-}
-
-interface MaskedEntry extends KeywordEntry {
-  readonly mask: number
-  readonly value: number
 }
 
 /** The bytes that are possible at each of four neighbouring places. */
@@ -66,54 +63,63 @@ const FREQUENCY: Readonly<Record<string, number>> = Object.fromEntries(
 const WEIGHTS = Float64Array.from({ length: 256 }, (_, byte) =>
   byte < 128 ? (FREQUENCY[String.fromCharCode(byte)] ?? 1) : 1,
 )
+const sumOfWeights = (bytes: readonly number[]): number => bytes.reduce((sum, byte) => sum + (WEIGHTS[byte] ?? 0), 0)
+const ANY_WEIGHT = sumOfWeights(ANY_BYTE)
 
 /** Builds them. @throws RangeError for a keyword that is shorter than three characters or not ASCII. */
 export function buildKeywordTable(keywords: readonly Keyword[]): KeywordTable {
-  const buckets = new Int32Array(PAIRS)
   const weights = Array.from({ length: BUCKETS }, () => ({ first: 0, second: 0 }))
-  const entriesOf = new Map<number, MaskedEntry[]>()
   const placed = keywords.map(({ text, ignoreCase, startsWord, next }, keywordIndex) => {
     if (text.length < 3 || !/^[\x20-\x7e]+$/.test(text)) throw new RangeError(`"${text}" cannot be a keyword`)
     const bytes = Uint8Array.from(Buffer.from(text, 'latin1'))
     const placements = placementsOf([...[...bytes].map((byte) => variants(byte, ignoreCase)), ...next])
-    return { keywordIndex, ignoreCase, startsWord, bytes, placements, weight: weightsOf(placements) }
+    return { entry: { keywordIndex, bytes, ignoreCase, startsWord }, placements, weight: weightsOf(placements) }
   })
   // Those that few pairs fit come first; the others then gather where they do the least harm.
   placed.sort((a, b) => a.weight.first * a.weight.second - b.weight.first * b.weight.second)
-  placed.forEach(({ keywordIndex, ignoreCase, startsWord, bytes, placements, weight }) => {
+  const lying = placed.flatMap(({ entry, placements, weight }) => {
     const bucket = cheapestBucket(weights, weight)
-    for (const { places, delta } of placements) {
-      const entry = { keywordIndex, delta, ...maskOf(places), bytes, ignoreCase, startsWord }
-      forEachPair(places[0], places[1], (pair) => {
-        buckets[pair] = (buckets[pair] ?? 0) | (1 << bucket)
-        const others = entriesOf.get(pair)
-        if (others) others.push(entry)
-        else entriesOf.set(pair, [entry])
-      })
-      forEachPair(places[2], places[3], (pair) => {
-        buckets[pair] = (buckets[pair] ?? 0) | (1 << (bucket + 16))
-      })
+    return placements.map(({ places, delta }) => ({ entry: { ...entry, delta }, places, bucket }))
+  })
+  return { ...tablesOf(lying), entries: lying.map(({ entry }) => entry) }
+}
+
+/** Counts before it fills: some keywords fit thousands of pairs, and a list for each pair would be garbage by the megabyte. */
+function tablesOf(lying: readonly { readonly places: Placement['places']; readonly bucket: number }[]) {
+  const buckets = new Int32Array(PAIRS)
+  const firstCandidate = new Uint32Array(PAIRS + 1)
+  for (const { places, bucket } of lying) {
+    mark(buckets, 1 << bucket, places[0], places[1])
+    mark(buckets, 1 << (bucket + 16), places[2], places[3])
+    for (const pair of pairsOf(places[0], places[1])) firstCandidate[pair + 1] = (firstCandidate[pair + 1] ?? 0) + 1
+  }
+  for (let pair = 0; pair < PAIRS; pair++) {
+    firstCandidate[pair + 1] = (firstCandidate[pair + 1] ?? 0) + (firstCandidate[pair] ?? 0)
+  }
+  const count = firstCandidate[PAIRS] ?? 0
+  const [masks, values, entryIndexes] = [new Int32Array(count), new Int32Array(count), new Uint16Array(count)]
+  const next = firstCandidate.slice()
+  lying.forEach(({ places }, entryIndex) => {
+    const { mask, value } = maskOf(places)
+    for (const pair of pairsOf(places[0], places[1])) {
+      const candidate = next[pair] ?? 0
+      next[pair] = candidate + 1
+      masks[candidate] = mask
+      values[candidate] = value
+      entryIndexes[candidate] = entryIndex
     }
   })
-  const firstEntry = new Uint32Array(PAIRS + 1)
-  const entries: MaskedEntry[] = []
-  for (let pair = 0; pair < PAIRS; pair++) {
-    firstEntry[pair] = entries.length
-    for (const entry of entriesOf.get(pair) ?? []) entries.push(entry)
-  }
-  firstEntry[PAIRS] = entries.length
-  const masks = Int32Array.from(entries, ({ mask }) => mask)
-  const values = Int32Array.from(entries, ({ value }) => value)
-  return { buckets, firstEntry, entries, masks, values }
+  return { buckets, firstCandidate, masks, values, entryIndexes }
 }
 
 /** The two ways in which a keyword lies across pairs, from where it is rarest: an even place first, and an odd one. */
 function placementsOf(all: readonly (readonly number[])[]): readonly Placement[] {
   const at = (index: number): readonly number[] => all[index] ?? ANY_BYTE
+  const weights = all.map(weightOf)
   let best = 0
   let least = Number.POSITIVE_INFINITY
   for (let from = 0; from === 0 || from + WINDOW_CHARS <= all.length; from++) {
-    const weight = all.slice(from, from + WINDOW_CHARS).reduce((product, bytes) => product * weightOf(bytes), 1)
+    const weight = weights.slice(from, from + WINDOW_CHARS).reduce((product, factor) => product * factor, 1)
     if (weight >= least) continue
     best = from
     least = weight
@@ -170,7 +176,7 @@ function variants(byte: number, ignoreCase: boolean): readonly number[] {
 }
 
 function weightOf(bytes: readonly number[]): number {
-  return bytes.reduce((sum, byte) => sum + (WEIGHTS[byte] ?? 0), 0)
+  return bytes === ANY_BYTE ? ANY_WEIGHT : sumOfWeights(bytes)
 }
 
 const scratch = new Uint8Array(4)
@@ -181,12 +187,21 @@ function fourOf(bytes: readonly number[]): number {
   return (scratchPairs[0] ?? 0) | ((scratchPairs[1] ?? 0) << 16)
 }
 
-function forEachPair(firsts: readonly number[], seconds: readonly number[], visit: (pair: number) => void): void {
-  for (const first of firsts) {
-    for (const second of seconds) {
-      scratch[0] = first
-      scratch[1] = second
-      visit(scratchPairs[0] ?? 0)
+const LITTLE_ENDIAN = fourOf([1, 0, 0, 0]) === 1
+const FIRST_SHIFT = LITTLE_ENDIAN ? 0 : 8
+const SECOND_SHIFT = 8 - FIRST_SHIFT
+
+function pairsOf(firsts: readonly number[], seconds: readonly number[]): readonly number[] {
+  return firsts.flatMap((first) => seconds.map((second) => (first << FIRST_SHIFT) | (second << SECOND_SHIFT)))
+}
+
+/** Sets bits of every pair. A plain loop: it runs half a million times at each start. */
+function mark(buckets: Int32Array, bits: number, firsts: readonly number[], seconds: readonly number[]): void {
+  for (let i = 0; i < firsts.length; i++) {
+    const first = (firsts[i] ?? 0) << FIRST_SHIFT
+    for (let k = 0; k < seconds.length; k++) {
+      const pair = first | ((seconds[k] ?? 0) << SECOND_SHIFT)
+      buckets[pair] = (buckets[pair] ?? 0) | bits
     }
   }
 }

@@ -224,19 +224,20 @@ export function bytesAt(
   }
 }
 
-const bytesOfSource = new Map<string, readonly number[]>()
+const bytesOfSource = { exact: new Map<string, readonly number[]>(), ignoreCase: new Map<string, readonly number[]>() }
 
 /** Asked for the same few classes again and again while rules are compiled. */
 function bytesOf(source: string, ignoreCase: boolean): readonly number[] {
-  const char = new RegExp(`^${source}$`, ignoreCase ? 'i' : '')
-  const key = String(char)
-  let bytes = bytesOfSource.get(key)
+  const known = bytesOfSource[ignoreCase ? 'ignoreCase' : 'exact']
+  let bytes = known.get(source)
   if (!bytes) {
+    const char = new RegExp(`^${source}$`, ignoreCase ? 'i' : '')
     const beyond = char.test('\u4e00')
-    bytes = ANY_BYTE.filter((byte) => (byte < 128 ? char.test(String.fromCharCode(byte)) : beyond))
-    bytesOfSource.set(key, bytes)
+    bytes = ANY_BYTE.filter((byte) => (byte < 128 ? char.test(ASCII[byte] ?? '') : beyond))
+    known.set(source, bytes)
   }
   return bytes
 }
 
 const ANY_BYTE: readonly number[] = Array.from({ length: 256 }, (_, byte) => byte)
+const ASCII: readonly string[] = Array.from({ length: 128 }, (_, byte) => String.fromCharCode(byte))

@@ -1,4 +1,4 @@
-import { beginningSource, bytesAt, fullSource, parsePattern } from '../scan/pattern.ts'
+import { beginningSource, bytesAt, fullSource, type Pattern, parsePattern } from '../scan/pattern.ts'
 import type { AssignedRule, PatternRule, SecretEnd, SecretFamily, SecretRule } from './rule.ts'
 
 /** A rule ready to run at an offset. */
@@ -46,7 +46,7 @@ export function compileRule(rule: SecretRule, family: SecretFamily): CompiledRul
     beginning: new RegExp(beginningSource(pattern), flags),
     reachChars: pattern.charsMax + 2,
     keywordAt,
-    before: 'pattern' in rule ? (rule.before ?? (goesOnOverDashes(rule) ? 'notWord' : 'notAlnum')) : 'any',
+    before: 'pattern' in rule ? (rule.before ?? (goesOnOverDashes(rule, pattern) ? 'notWord' : 'notAlnum')) : 'any',
     bytesAfter: (keywordChars) => {
       const count = KEYWORD_CHARS - keywordChars
       return count > 0 ? bytesAt(pattern, keywordAt + keywordChars, count, ignoreCase) : []
@@ -58,8 +58,8 @@ export function compileRule(rule: SecretRule, family: SecretFamily): CompiledRul
  * Whether a long match can go on over "-" or "_", behind which the same rule would otherwise begin again: a text like
  * "sk-sk-sk-…" must not be read as often as it has dashes.
  */
-function goesOnOverDashes({ pattern }: PatternRule): boolean {
-  return parsePattern(pattern).charsMax >= 64 && /\[[^\]]*[_-]\]/.test(pattern)
+function goesOnOverDashes(rule: PatternRule, { charsMax }: Pattern): boolean {
+  return charsMax >= 64 && /\[[^\]]*[_-]\]/.test(rule.pattern)
 }
 
 function assignedPattern(rule: AssignedRule): string {
