@@ -2,7 +2,7 @@
  * The policy documents that people write in git, as zod schemas. What they mean is decided in `policy/`.
  * Schemas are strict: an unknown key is an error that names it.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import { FINDING_ACTIONS, SEVERITIES } from './finding.ts'
 import { BUDGET_PERIODS } from './lease.ts'
 import { parseUsd } from './money.ts'

@@ -1,6 +1,6 @@
 /** Says what is wrong with a document so that its author can mend it: what stands there, what is expected, what was likely meant. */
 import { policyDocument } from '@agentcostcontrol/contract'
-import { z } from 'zod'
+import * as z from 'zod'
 import { nearest } from './suggest.ts'
 
 const SHOWN_CHARS_MAX = 60

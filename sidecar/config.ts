@@ -1,6 +1,6 @@
 import { PROVIDER_NAMES, type ProviderName, providerFacts } from '@agentcostcontrol/contract'
 import { nearest } from '@agentcostcontrol/policy'
-import { z } from 'zod'
+import * as z from 'zod'
 import { ConfigError, LABEL } from './config-error.ts'
 import { readPodInfo } from './pod-info.ts'
 

@@ -6,9 +6,10 @@
  * source maps lead to the sources with `node --enable-source-maps`, and are not opened without it.
  */
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { asciiOnly, lean } from './lean.ts'
 import { thirdPartyLicences } from './licences.ts'
 
 const NAME = '@agentcostcontrol/sidecar'
@@ -16,7 +17,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = resolve(process.argv[2] ?? join(root, 'sidecar/dist'))
 
 await empty(folder)
-const { metafile } = await build({
+const { metafile, outputFiles } = await build({
   absWorkingDir: root,
   // The names that sidecar/worker-url.ts and the Dockerfile lean on.
   entryPoints: {
@@ -38,6 +39,7 @@ const { metafile } = await build({
   target: 'node24',
   // Native code that Piscina loads only to change the threads' niceness, which nobody asks for.
   external: ['@napi-rs/nice'],
+  plugins: [lean(join(root, 'sidecar'))],
   define: { __dirname: 'import.meta.dirname' },
   banner: {
     js: "import { createRequire as createRequireOf } from 'node:module'\nconst require = createRequireOf(import.meta.url)",
@@ -45,6 +47,7 @@ const { metafile } = await build({
   legalComments: 'none',
   sourcemap: 'linked',
   sourcesContent: false,
+  write: false,
   metafile: true,
   logLevel: 'warning',
 })
@@ -52,6 +55,10 @@ const { metafile } = await build({
 const { version } = JSON.parse(await readFile(join(root, 'sidecar/package.json'), 'utf8'))
 const about = { name: NAME, version, private: true, license: 'Apache-2.0', type: 'module', engines: { node: '>=24' } }
 await Promise.all([
+  ...outputFiles.map(async ({ path, text }) => {
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, asciiOnly(text))
+  }),
   writeFile(join(folder, 'package.json'), `${JSON.stringify(about, null, 2)}\n`),
   writeFile(join(folder, 'THIRD-PARTY-LICENCES.txt'), thirdPartyLicences(root, Object.keys(metafile.inputs))),
   cp(join(root, 'LICENSE'), join(folder, 'LICENSE')),
