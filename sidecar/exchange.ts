@@ -68,6 +68,14 @@ export function denial(
 /** Tells a stage's refusal from its result. */
 export const isDenial = (value: object): value is Denial => 'kind' in value && value.kind === 'denial'
 
+/** The client left before anything was sent: nobody is to be told, and nothing is to be charged. */
+export interface Abandoned {
+  readonly kind: 'abandoned'
+}
+
+/** Tells a client that left from a stage's result. */
+export const isAbandoned = (value: object): value is Abandoned => 'kind' in value && value.kind === 'abandoned'
+
 /** What is asked of the provider: a metered operation of a known wire format, or an endpoint that is only counted. */
 export type Ask =
   | { readonly kind: 'metered'; readonly adapter: ProviderAdapter; readonly request: MeteredRequest }
@@ -130,7 +138,10 @@ export type Cover =
       readonly kind: 'covered'
       readonly intent: Intent
       readonly priced: PricedModel
-      /** `null` where policy lets an unbounded request through: nothing was reserved, its cost is charged as overrun. */
+      /**
+       * The most that it can use. Where policy lets an unbounded request through, nothing is reserved and its cost is
+       * charged as overrun: then this is as much as the model's own limits tell, `null` if they tell nothing.
+       */
       readonly bound: UsageBound | null
     }
   | { readonly kind: 'uncovered' }

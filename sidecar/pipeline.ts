@@ -2,20 +2,24 @@
  * The life of a request, stage by stage (docs/lifecycle.md draws it with every way out). Each stage returns what it adds
  * or a {@link Denial}. Whatever happens, the `finally` below gives one settlement and one event.
  */
-import type { UsageEvent } from '@agentcostcontrol/contract'
 import { type AnswerResult, type Reply, unread } from './answer/answer.ts'
 import type { Authorize } from './authorize.ts'
 import type { Reserve } from './budget/reserve-stage.ts'
-import { renderDenial, SidecarError } from './errors.ts'
-import type { Outbox } from './events/types.ts'
-import type { UsageEvents } from './events/usage-events.ts'
-import { type Denial, denial, type Identified, isDenial, type RawExchange, type Reserved } from './exchange.ts'
+import { type Closers, close, type End } from './close.ts'
+import { SidecarError } from './errors.ts'
+import {
+  type Denial,
+  denial,
+  type Identified,
+  isAbandoned,
+  isDenial,
+  type RawExchange,
+  type Reserved,
+} from './exchange.ts'
 import type { Identify } from './identify.ts'
 import type { InspectRequest } from './inspect/inspect-request.ts'
-import type { Meter } from './metering/meter.ts'
-import { routePath } from './providers/registry.ts'
 import type { Plan } from './routing/plan.ts'
-import type { Forward, Forwarded } from './upstream/forward.ts'
+import type { Forward } from './upstream/forward.ts'
 
 /** Handles exchanges. */
 export interface Pipeline {
@@ -26,27 +30,14 @@ export interface Pipeline {
 }
 
 /** The stages and what closes an exchange. */
-export interface PipelineStages {
+export interface PipelineStages extends Closers {
   readonly identify: Identify
   readonly authorize: Authorize
   readonly inspectRequest: InspectRequest
   readonly plan: Plan
   readonly reserve: Reserve
   readonly forward: Forward
-  readonly meter: Meter
-  readonly outbox: Outbox
-  readonly events: UsageEvents
-  policyRevision(): string
-  /** Told of each exchange when it is over: metrics and log. `addedMs`: from the whole request to its sending. */
-  observe(event: UsageEvent, addedMs: number | null): void
-  /** Told of what should not happen. */
-  onInternalError(error: unknown): void
 }
-
-/** How far an exchange got, for the one settlement and the one event. */
-type End =
-  | { readonly kind: 'denied'; readonly known: Identified | null; readonly refusal: Denial }
-  | { readonly kind: 'forwarded'; readonly reserved: Reserved; readonly forwarded: Forwarded }
 
 /** Puts the stages together. */
 export function createPipeline(stages: PipelineStages): Pipeline {
@@ -75,6 +66,7 @@ export function createPipeline(stages: PipelineStages): Pipeline {
 
     const reserved = await reserve(planned)
     if (isDenial(reserved)) return deny({ ...reserved, findings: inspected.findings })
+    if (isAbandoned(reserved)) return { kind: 'abandoned', inspected }
     reached.reserved = reserved
 
     return { kind: 'forwarded', reserved, forwarded: await forward(reserved, reply) }
@@ -114,27 +106,4 @@ function internalEnd(
     reserved: reached.reserved,
     forwarded: { result, status: null, sent: true, sentAtMs: null, firstByteMs: null },
   }
-}
-
-/** Stages 9 to 11: meter, settle, emit; and the refusal, if there is one, to the client. */
-function close(stages: PipelineStages, raw: RawExchange, reply: Reply, end: End): void {
-  if (end.kind === 'denied') {
-    const format = end.known?.errors ?? routePath(raw.target).route.family.errors
-    const answer = renderDenial(end.refusal, raw.id, format)
-    const clientStatus = raw.client.gone ? null : answer.status
-    reply.head(answer.status, '', answer.headers)
-    reply.end(answer.body)
-    const event = stages.events.denied(raw, end.known, stages.policyRevision(), end.refusal, clientStatus)
-    stages.outbox.record(event)
-    stages.observe(event, null)
-    return
-  }
-  const { reserved, forwarded } = end
-  const metered = stages.meter(reserved, forwarded)
-  const event = stages.events.attempted(reserved, forwarded, metered)
-  if (reserved.cover.kind === 'covered') {
-    stages.outbox.settle({ intent: reserved.cover.intent, charged: metered.charged, event })
-  } else stages.outbox.record(event)
-  stages.observe(event, forwarded.sentAtMs === null ? null : forwarded.sentAtMs - raw.acceptedMs)
-  if (forwarded.result.outcome === 'failed' && !reply.headSent) reply.destroy()
 }

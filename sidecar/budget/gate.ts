@@ -29,6 +29,8 @@ export interface GateStats {
   readonly syncs: number
   readonly syncFailures: number
   readonly waiting: number
+  /** USD that running requests hold. */
+  readonly reservedUsd: number
   readonly wouldDeny: number
 }
 
@@ -146,6 +148,7 @@ export function createBudgetGate({ holder, identity, source, clock, random, comm
     for (const [at, result] of (await source.sync(identity, items)).entries()) {
       holder.granted(result, sentAtMs)
       const account = batch[at]?.[0]
+      if (account) account.toldCharged = items[at]?.charged ?? account.toldCharged
       if (
         account &&
         (result.verdict === 'exhausted' ||
@@ -218,9 +221,9 @@ export function createBudgetGate({ holder, identity, source, clock, random, comm
 
   function look(waiter: Waiter): ReserveOutcome | null {
     const { request, deadlineMs } = waiter
-    const result = request.signal.aborted ? holder.slots(request.lines) : attempt(request)
+    if (request.signal.aborted) return { kind: 'abandoned' }
+    const result = attempt(request)
     if ('kind' in result) return result
-    if (request.signal.aborted) return busy(request, result)
     const refused = judgeShort(request, result)
     if (refused) return refused
     if (clock.monotonicMs() >= deadlineMs) return busy(request, result)
@@ -248,13 +251,18 @@ export function createBudgetGate({ holder, identity, source, clock, random, comm
       const nowMs = clock.monotonicMs()
       for (const account of holder.accounts.values()) {
         if (!all && nowMs - account.usedAtMs < IDLE_MS) continue
-        if (balanceOf(account) <= 0n) continue
+        if (balanceOf(account) <= 0n && account.toldCharged === account.charged) continue
         holder.giveBack(account)
         ask(account, { need: ZERO_USD, least: ZERO_USD, more: false })
       }
       await syncing
     },
-    stats: () => ({ ...counts, waiting: waiters.length, wouldDeny: holder.wouldDeny }),
+    stats: () => ({
+      ...counts,
+      waiting: waiters.length,
+      wouldDeny: holder.wouldDeny,
+      reservedUsd: [...holder.accounts.values()].reduce((sum, { uncharged }) => sum + Number(uncharged), 0) / 1e9,
+    }),
   }
 }
 

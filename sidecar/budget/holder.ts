@@ -32,6 +32,8 @@ export class Account {
   uncharged: NanoUsd = ZERO_USD
   durableReturned: NanoUsd = ZERO_USD
   durableCharged: NanoUsd = ZERO_USD
+  /** What the grantor has been told was charged, by this process. */
+  toldCharged: NanoUsd = ZERO_USD
   /** Monotonic ms until which reservations may be made without asking (H1); -Infinity before the first answer. */
   believedUntilMs = Number.NEGATIVE_INFINITY
   /** Monotonic ms until which `exhausted` is remembered. */

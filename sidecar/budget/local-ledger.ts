@@ -49,6 +49,7 @@ export function openLocalLedger(file: string): LocalLedger {
     "SELECT counter, granted FROM leases WHERE instance = ? AND generation = ? AND state = 'active'",
   )
   const fence = db.prepare("UPDATE leases SET state = 'fenced' WHERE instance = ? AND generation <= ?")
+  const fenceOthers = db.prepare("UPDATE leases SET state = 'fenced' WHERE instance <> ?")
   const upsert = db.prepare(`
     INSERT INTO leases (counter, instance, generation, granted, returned, settled, state) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET granted = excluded.granted, returned = excluded.returned, settled = excluded.settled, state = excluded.state`)
@@ -97,6 +98,8 @@ export function openLocalLedger(file: string): LocalLedger {
     hello: ({ instanceId, generation, continuity }) =>
       transaction(() => {
         if (continuity === 'broken') fence.run(instanceId, generation)
+        // This ledger has one holder: another instance is one whose outbox is lost. Its open money stands.
+        fenceOthers.run(instanceId)
         const current = continuity === 'broken' ? generation + 1 : generation
         const leases = ofHolder
           .all(instanceId, current)

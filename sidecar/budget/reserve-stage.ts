@@ -1,14 +1,23 @@
 import { formatUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
 import type { PriceBook, PricedModel, UsageBound } from '@agentcostcontrol/policy'
 import type { Clock } from '../clock.ts'
-import type { Outbox } from '../events/types.ts'
+import { type Outbox, OutboxUnavailableError } from '../events/types.ts'
 import type { UsageEvents } from '../events/usage-events.ts'
-import { type Denial, denial, isDenial, type Planned, type Reserved, type Target } from '../exchange.ts'
+import {
+  type Abandoned,
+  type Denial,
+  denial,
+  isAbandoned,
+  isDenial,
+  type Planned,
+  type Reserved,
+  type Target,
+} from '../exchange.ts'
 import { type MeteredRequest, type ProviderAdapter, type RequestBound, usageBound } from '../providers/provider.ts'
 import type { BudgetGate, Reservation, ReserveOutcome, Shortage } from './types.ts'
 
 /** Stage 6: bound, clamp only when exhausted, one reservation over every budget, the intent on disk. */
-export type Reserve = (planned: Planned) => Promise<Reserved | Denial>
+export type Reserve = (planned: Planned) => Promise<Reserved | Denial | Abandoned>
 
 /** What stage 6 needs. */
 export interface ReserveOptions {
@@ -47,33 +56,45 @@ export function createReserve(options: ReserveOptions): Reserve {
     const bound = ask.adapter.bound(ask.request, inspected.body.length)
     const asked: Asked = { adapter: ask.adapter, request: ask.request, target, priced: target.priced, bound }
     const held = await hold(options, planned, asked)
-    if (isDenial(held)) return held
-    const intent = {
-      reservation: held.reservation,
-      event: events.unresolved(inspected, target, held.reservation, held.clamped),
-    }
+    // Leases are not granted either while nothing can be written down: that is why there is no money, then.
+    if (isDenial(held) && held.code === 'acc_budget_busy' && !outbox.writable) return UNWRITABLE
+    if (isDenial(held) || isAbandoned(held)) return held
+    const { reservation, clamped } = held
     try {
+      // Everything that can fail stands before the intent: what is behind it must end in a settlement.
+      const sending = bytesToSend(asked, inspected.body, clamped)
+      const intent = { reservation, event: events.unresolved(inspected, target, reservation, clamped) }
       await outbox.commitIntent(intent)
-    } catch {
-      gate.release(held.reservation)
-      return denial(
-        'acc_outbox_unavailable',
-        'The sidecar cannot write to its disk, so it sends nothing that costs money. See acc_outbox_* in its metrics.',
-        { retryAfterS: 5 },
-      )
-    }
-    const limited =
-      held.clamped === null ? inspected.body : asked.adapter.limitOutput(inspected.body, asked.request, held.clamped)
-    const reporting = asked.request.stream ? asked.adapter.askForUsage(limited, asked.request) : null
-    return {
-      planned,
-      target,
-      cover: { kind: 'covered', intent, priced: asked.priced, bound: held.bound },
-      body: reporting ?? limited,
-      hidesUsage: reporting !== null,
-      clampedOutputTokens: held.clamped,
+      return {
+        planned,
+        target,
+        cover: { kind: 'covered', intent, priced: asked.priced, bound: held.bound },
+        ...sending,
+        clampedOutputTokens: clamped,
+      }
+    } catch (error) {
+      gate.release(reservation)
+      if (!(error instanceof OutboxUnavailableError)) throw error
+      return UNWRITABLE
     }
   }
+}
+
+const UNWRITABLE = denial(
+  'acc_outbox_unavailable',
+  'The sidecar cannot write to its disk, so it sends nothing that costs money. See acc_outbox_* in its metrics.',
+  { retryAfterS: 5 },
+)
+
+/** The request as it is sent: with a lower output limit, and asking for usage, where that is needed. */
+function bytesToSend(
+  { adapter, request }: Asked,
+  body: Buffer,
+  clamped: number | null,
+): Pick<Reserved, 'body' | 'hidesUsage'> {
+  const limited = clamped === null ? body : adapter.limitOutput(body, request, clamped)
+  const reporting = request.stream ? adapter.askForUsage(limited, request) : null
+  return { body: reporting ?? limited, hidesUsage: reporting !== null }
 }
 
 interface Held {
@@ -83,7 +104,7 @@ interface Held {
 }
 
 /** Reserves the bound, or what of it the budgets can afford. */
-async function hold(options: ReserveOptions, planned: Planned, asked: Asked): Promise<Held | Denial> {
+async function hold(options: ReserveOptions, planned: Planned, asked: Asked): Promise<Held | Denial | Abandoned> {
   const { prices } = options
   const { provider } = planned.inspected.authorized
   const usage = boundedBy(asked, provider.onUnbounded)
@@ -95,12 +116,16 @@ async function hold(options: ReserveOptions, planned: Planned, asked: Asked): Pr
       ? ZERO_USD
       : prices.bound(asked.priced, withOutput(usage, asked.bound, provider.minOutputTokens), atMs)
   const first = await reserve(options, planned, amount, least)
-  if (first.kind === 'reserved') return { reservation: first.reservation, bound: usage, clamped: null }
+  if (first.kind === 'reserved') {
+    return { reservation: first.reservation, bound: usage ?? usageBound(asked.bound, asked.priced), clamped: null }
+  }
+  if (first.kind === 'abandoned') return first
   if (first.kind === 'busy' || usage === null) return refuse(options.clock, asked, first)
   const perChoice = affordable(prices, asked, usage, first.shortage, atMs)
   if (perChoice === null || perChoice < provider.minOutputTokens) return refuse(options.clock, asked, first)
   const clampedUsage = withOutput(usage, asked.bound, perChoice)
   const second = await reserve(options, planned, prices.bound(asked.priced, clampedUsage, atMs), least)
+  if (second.kind === 'abandoned') return second
   if (second.kind !== 'reserved') return refuse(options.clock, asked, second)
   return { reservation: second.reservation, bound: clampedUsage, clamped: perChoice }
 }
@@ -163,7 +188,7 @@ function affordable(
   return perChoice * asked.bound.choices + extraOutput(asked.bound) < usage.outputTokensMax ? perChoice : null
 }
 
-function refuse(clock: Clock, asked: Asked, outcome: Exclude<ReserveOutcome, { kind: 'reserved' }>): Denial {
+function refuse(clock: Clock, asked: Asked, outcome: Extract<ReserveOutcome, { shortage: Shortage }>): Denial {
   const { shortage } = outcome
   const left = nanoUsd(shortage.available > 0n ? shortage.available : 0n)
   const details = {

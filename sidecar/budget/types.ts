@@ -13,7 +13,7 @@ export interface ReserveRequest {
   readonly bound: NanoUsd
   /** The smallest amount of use: the bound with the output limit clamped to its minimum. At most `bound`. */
   readonly least: NanoUsd
-  /** Aborted when the client leaves; a waiting reservation then ends as `busy`. */
+  /** Aborted when the client leaves; a waiting reservation then ends as `abandoned`. */
   readonly signal: AbortSignal
 }
 
@@ -40,11 +40,13 @@ export interface Shortage {
  * - `reserved`: go on.
  * - `exhausted`: the budget is spent for that much; the pipeline may clamp the output to `shortage.available` and ask again, once.
  * - `busy`: money is held by running requests and may come back; ask again after `retryAfterMs`.
+ * - `abandoned`: the client left while its request waited; nothing is held.
  */
 export type ReserveOutcome =
   | { readonly kind: 'reserved'; readonly reservation: Reservation }
   | { readonly kind: 'exhausted'; readonly shortage: Shortage }
   | { readonly kind: 'busy'; readonly shortage: Shortage; readonly retryAfterMs: number }
+  | { readonly kind: 'abandoned' }
 
 /** The budget stage as the pipeline sees it. */
 export interface BudgetGate {

@@ -178,6 +178,9 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
   }
 
   return {
+    get writable() {
+      return writable
+    },
     commitIntent: (intent) => {
       if (closed) return Promise.reject(refusal('closed'))
       if (!writable) return Promise.reject(refusal('disk'))

@@ -21,6 +21,8 @@ export interface Settlement {
 
 /** The store of intents and events as the pipeline sees it. */
 export interface Outbox {
+  /** False while nothing can be written down. */
+  readonly writable: boolean
   /**
    * Resolves once the intent is on disk; all intents of one turn of the event loop share one transaction (H3).
    * @throws OutboxUnavailableError if it could not be written (disk full, outbox above its bound, closing); nothing may be sent then.

@@ -1,8 +1,6 @@
 import {
-  type Code,
   type NanoUsd,
   nanoToWire,
-  type Outcome,
   type PicoUsd,
   USAGE_FIELDS,
   type UsageAttempt,
@@ -13,7 +11,7 @@ import {
 import type { PriceBook } from '@agentcostcontrol/policy'
 import type { Reservation } from '../budget/types.ts'
 import type { Clock } from '../clock.ts'
-import type { Denial, Identified, Inspected, RawExchange, Reserved, Target } from '../exchange.ts'
+import type { Identified, Inspected, RawExchange, Reserved, Target } from '../exchange.ts'
 import type { Metered } from '../metering/meter.ts'
 import type { Forwarded } from '../upstream/forward.ts'
 
@@ -28,20 +26,17 @@ export interface UsageEvents {
   ): UsageEvent
   /** The end of an exchange whose attempt was sent, or was about to be. */
   attempted(reserved: Reserved, forwarded: Forwarded, metered: Metered): UsageEvent
-  /** The end of an exchange that was refused; `known` is as far as it got. */
-  denied(
-    raw: RawExchange,
-    known: Identified | null,
-    policyRevision: string,
-    denial: Denial,
-    clientStatus: number | null,
-  ): UsageEvent
+  /** The end of an exchange of which nothing was sent; `known` is as far as it got. */
+  unsent(raw: RawExchange, known: Identified | null, policyRevision: string, end: UnsentEnd): UsageEvent
 }
+
+/** How an exchange ended of which nothing was sent. */
+export type UnsentEnd = Pick<UsageEvent, 'outcome' | 'code' | 'clientStatus' | 'findings'>
 
 /** What all events have in common. */
 export interface UsageEventOptions {
   readonly instanceId: string
-  readonly prices: PriceBook
+  readonly prices: Pick<PriceBook, 'version'>
   readonly clock: Clock
 }
 
@@ -89,7 +84,7 @@ export function createUsageEvents({ instanceId, prices, clock }: UsageEventOptio
     rawUsage: null,
     serviceTier: null,
     rateCardVersion: prices.version,
-    costNanoUsd: bound,
+    costNanoUsd: target.priced === null || target.priced.foundBy === 'worstCase' ? null : bound,
     costPicoUsd: {},
     chargedNanoUsd: bound,
     boundNanoUsd: bound,
@@ -138,7 +133,7 @@ export function createUsageEvents({ instanceId, prices, clock }: UsageEventOptio
           usage: metered.usage,
           rawUsage: isSmall(result.facts?.rawUsage, RAW_VALUES_MAX) ? result.facts?.rawUsage : null,
           serviceTier: result.facts?.serviceTier ?? null,
-          costNanoUsd: cover.kind === 'uncovered' ? null : nanoToWire(metered.cost?.total ?? ZERO_USD),
+          costNanoUsd: metered.cost && nanoToWire(metered.cost.total),
           costPicoUsd: metered.cost ? componentsToWire(metered.cost.components) : NO_COMPONENTS,
           chargedNanoUsd: nanoToWire(metered.charged),
         })),
@@ -146,21 +141,19 @@ export function createUsageEvents({ instanceId, prices, clock }: UsageEventOptio
         upstreamFirstByteMs: forwarded.firstByteMs === null ? null : Math.round(forwarded.firstByteMs),
       }
     },
-    denied: (raw, known, policyRevision, denial, clientStatus) => ({
+    unsent: (raw, known, policyRevision, { outcome, code, clientStatus, findings }) => ({
       ...base(raw, known, policyRevision),
-      outcome: deniedOutcome(denial.code),
-      code: denial.code,
+      outcome,
+      code,
       clientStatus,
       attempts: [],
-      findings: denial.findings,
+      findings,
       budgets: [],
       clampedOutputTokens: null,
       upstreamFirstByteMs: null,
     }),
   }
 }
-
-const deniedOutcome = (code: Code): Outcome => (code === 'acc_internal' ? 'failed' : 'denied')
 
 const budgetNames = (reservation: Reservation): readonly string[] =>
   reservation.holds.map(({ budgetName, counter }) => `${budgetName}/${counter.subject}/${counter.periodId}`)

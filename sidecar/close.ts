@@ -1,0 +1,102 @@
+/** Stages 9 to 11: meter, settle, emit; and the refusal, if there is one, to the client. */
+import { type Code, type NanoUsd, type Outcome, type UsageEvent, ZERO_USD } from '@agentcostcontrol/contract'
+import type { Reply } from './answer/answer.ts'
+import { renderDenial } from './errors.ts'
+import type { Outbox } from './events/types.ts'
+import type { UsageEvents } from './events/usage-events.ts'
+import type { Denial, Identified, Inspected, RawExchange, Reserved } from './exchange.ts'
+import type { Meter } from './metering/meter.ts'
+import { routePath } from './providers/registry.ts'
+import type { Forwarded } from './upstream/forward.ts'
+
+/** How far an exchange got. */
+export type End =
+  | { readonly kind: 'denied'; readonly known: Identified | null; readonly refusal: Denial }
+  | { readonly kind: 'abandoned'; readonly inspected: Inspected }
+  | { readonly kind: 'forwarded'; readonly reserved: Reserved; readonly forwarded: Forwarded }
+
+/** What closes an exchange. */
+export interface Closers {
+  readonly meter: Meter
+  readonly outbox: Outbox
+  readonly events: UsageEvents
+  policyRevision(): string
+  /** Told of each exchange when it is over: metrics and log. `addedMs`: from the whole request to its sending. */
+  observe(event: UsageEvent, addedMs: number | null): void
+  /** Told of what should not happen. */
+  onInternalError(error: unknown): void
+}
+
+/** Gives an exchange its one settlement and its one event. Never throws: an intent that stayed open would hold its money. */
+export function close(closers: Closers, raw: RawExchange, reply: Reply, end: End): void {
+  switch (end.kind) {
+    case 'denied':
+      closeDenied(closers, raw, reply, end)
+      return
+    case 'abandoned': {
+      const { authorized, findings } = end.inspected
+      const left = { outcome: 'aborted', code: null, clientStatus: null, findings } as const
+      told(closers, closers.events.unsent(raw, authorized.identified, authorized.policy.revision, left))
+      return
+    }
+    case 'forwarded':
+      closeForwarded(closers, raw, reply, end)
+  }
+}
+
+function told({ outbox, observe }: Closers, event: UsageEvent): void {
+  outbox.record(event)
+  observe(event, null)
+}
+
+function closeDenied(
+  closers: Closers,
+  raw: RawExchange,
+  reply: Reply,
+  { known, refusal }: Extract<End, { kind: 'denied' }>,
+) {
+  const answer = renderDenial(refusal, raw.id, known?.errors ?? routePath(raw.target).route.family.errors)
+  const clientStatus = raw.client.gone ? null : answer.status
+  reply.head(answer.status, '', answer.headers)
+  reply.end(answer.body)
+  const { code, findings } = refusal
+  const end = { outcome: outcomeOf(code), code, clientStatus, findings }
+  told(closers, closers.events.unsent(raw, known, closers.policyRevision(), end))
+}
+
+const outcomeOf = (code: Code): Outcome => (code === 'acc_internal' ? 'failed' : 'denied')
+
+function closeForwarded(
+  closers: Closers,
+  raw: RawExchange,
+  reply: Reply,
+  { reserved, forwarded }: Extract<End, { kind: 'forwarded' }>,
+): void {
+  const { cover } = reserved
+  const { event, charged } = conclude(closers, reserved, forwarded)
+  if (cover.kind === 'covered') closers.outbox.settle({ intent: cover.intent, charged, event })
+  else closers.outbox.record(event)
+  closers.observe(event, forwarded.sentAtMs === null ? null : forwarded.sentAtMs - raw.acceptedMs)
+  if (forwarded.result.outcome === 'failed' && !reply.headSent) reply.destroy()
+}
+
+/** What an attempt is charged and its event; the bound where the attempt cannot be metered. */
+function conclude(
+  { meter, events, onInternalError }: Closers,
+  reserved: Reserved,
+  forwarded: Forwarded,
+): { readonly event: UsageEvent; readonly charged: NanoUsd } {
+  try {
+    const metered = meter(reserved, forwarded)
+    return { event: events.attempted(reserved, forwarded, metered), charged: metered.charged }
+  } catch (error) {
+    onInternalError(error)
+    const { cover } = reserved
+    if (cover.kind === 'uncovered') {
+      const unmetered = { precision: 'none', reason: 'it could not be metered', usage: null, cost: null } as const
+      return { event: events.attempted(reserved, forwarded, { ...unmetered, charged: ZERO_USD }), charged: ZERO_USD }
+    }
+    const { event, reservation } = cover.intent
+    return { event: { ...event, outcome: 'failed', code: 'acc_internal' }, charged: reservation.bound }
+  }
+}
