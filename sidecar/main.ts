@@ -27,7 +27,7 @@ import { policyCheck } from './readiness.ts'
 import { createReadings } from './readings.ts'
 import { createPlan } from './routing/plan.ts'
 import { startDataServer } from './server.ts'
-import { createForward } from './upstream/forward.ts'
+import { createForward, type FlowStats } from './upstream/forward.ts'
 import { createUpstreamPools } from './upstream/pools.ts'
 
 /** Where the price list is: beside the shipped JavaScript, or in the checkout. */
@@ -65,6 +65,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const scanPool = createScanPool({ threadsMax: config.scanThreadsMax, queueMax: config.scanQueueMax })
   const scanner = new SegmentScanner(scanPool, config.verdictCacheMax)
   const detectorSet = createDetectorSets()
+  const flow: FlowStats = { paused: 0 }
   const inspection: InspectionStats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
   const events = createUsageEvents({ instanceId: spend.instanceId, prices, clock })
   const dead = DETECTORS.filter((detector) => !selfTest(detector)).map(({ id }) => id)
@@ -78,6 +79,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     forward: createForward({
       pools,
       clock,
+      flow,
       inspection: ({ planned }) => {
         const { security } = planned.inspected.authorized
         return security === null ? null : { security, set: detectorSet(security), scanner }
@@ -108,7 +110,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     return (provider && findPrice(prices, { provider }, model, clock.nowMs())?.price.model) ?? 'other'
   }
   const metrics = createMetrics(
-    createReadings({ data, policies, spend, pools, scanPool, scanner, inspection, clock }),
+    createReadings({ data, policies, spend, pools, scanPool, scanner, inspection, flow, clock }),
     knownModel,
   )
   const admin = await startAdminServer(config.adminListen, {
@@ -133,7 +135,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const stop = (why: string): void => {
     _stopping ??= (async () => {
       log.info('sidecar stops', { why, inFlight: data.stats().inFlight })
-      await data.drain(config.drainTimeoutMs)
+      await data.drain(config.drainTimeoutMs, () => void pools.close())
       policies.close()
       await spend.close()
       await Promise.all([scanPool.close(), pools.close(), admin.close()])

@@ -6,6 +6,7 @@ import type { SegmentScanner } from './inspect/scanner.ts'
 import type { Reading } from './metrics.ts'
 import type { PolicyStore } from './policy-store.ts'
 import type { DataServer } from './server.ts'
+import type { FlowStats } from './upstream/forward.ts'
 import type { UpstreamPools } from './upstream/pools.ts'
 
 /** The parts whose state is shown. */
@@ -17,6 +18,7 @@ export interface ReadingSources {
   readonly scanPool: ClosableScanPool
   readonly scanner: SegmentScanner
   readonly inspection: InspectionStats
+  readonly flow: FlowStats
   readonly clock: Clock
 }
 
@@ -33,6 +35,7 @@ export function createReadings({
   scanPool,
   scanner,
   inspection,
+  flow,
   clock,
 }: ReadingSources): readonly Reading[] {
   const outbox = () => spend.stats().outbox
@@ -66,6 +69,7 @@ export function createReadings({
     counter('acc_policy_refusals_total', 'Revisions that were refused', () => policies.status().refusals),
     gauge('acc_upstream_connections', 'Connections to providers', () => pools.stats().connected),
     gauge('acc_upstream_queued_requests', 'Requests waiting for a connection', () => pools.stats().queued),
+    gauge('acc_upstream_paused_answers', 'Answers whose client takes nothing', () => flow.paused),
     gauge('acc_scan_queue_depth', 'Scans waiting for a worker', () => scanPool.stats().queued),
     gauge('acc_scan_threads', 'Scan workers', () => scanPool.stats().threads),
     counter('acc_scan_overloads_total', 'Scans refused because the queue was full', () => scanPool.stats().full),
@@ -113,6 +117,11 @@ export function createReadings({
     ),
     counter('acc_budget_syncs_total', 'Messages to the grantor of leases', () => gate().syncs),
     counter('acc_budget_sync_failures_total', 'Messages to the grantor that failed', () => gate().syncFailures),
+    gauge(
+      'acc_budget_reserved_usd',
+      'Reserved for running requests, summed over the budgets',
+      () => gate().reservedUsd,
+    ),
     gauge('acc_budget_waiting_requests', 'Requests waiting for a lease', () => gate().waiting),
     gauge(
       'acc_unresolved_intents_at_start',

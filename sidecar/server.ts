@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
 import type { Code } from '@agentcostcontrol/contract'
 import type { Reply } from './answer/answer.ts'
 import type { Clock, NewId } from './clock.ts'
@@ -13,8 +13,11 @@ import { openaiFamily } from './providers/openai/endpoints.ts'
 export interface DataServer {
   readonly address: AddressInfo
   stats(): { readonly inFlight: number; readonly bufferedBytes: number; readonly clientErrors: number }
-  /** Refuses new requests, waits for running ones at most `timeoutMs`, then breaks them off. */
-  drain(timeoutMs: number): Promise<void>
+  /**
+   * Refuses new requests, waits for running ones at most `timeoutMs`, then breaks them off.
+   * @param breakOff ends the providers' side as well, where an answer would be read to its end without its client
+   */
+  drain(timeoutMs: number, breakOff?: () => void): Promise<void>
 }
 
 /** What stage 1 needs. */
@@ -26,6 +29,14 @@ export interface DataServerOptions {
   readonly pipeline: Pipeline
   readonly clock: Clock
   readonly newId: NewId
+}
+
+/** An open connection of a client. */
+interface Connection {
+  /** Exchanges that are not over. */
+  running: number
+  /** Bytes read when the last exchange was over; with more than that another request is on its way. */
+  bytesSeen: number
 }
 
 const NO_BODY = Buffer.alloc(0)
@@ -40,6 +51,7 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
   let clientErrors = 0
   let draining = false
   let drained: (() => void) | null = null
+  const connections = new Map<Socket, Connection>()
 
   const server = createServer({
     maxHeaderSize: config.headerBytesMax,
@@ -53,10 +65,28 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
   server.maxHeadersCount = 0
   server.on('request', (request, response) => {
     inFlight++
-    void accept(request, response).finally(() => {
+    const { socket } = request
+    const connection = connections.get(socket)
+    if (connection) connection.running++
+    // An exchange is over when it was handled and its answer has left: a drain must not cut off what is not sent yet.
+    let open = 2
+    const over = (): void => {
+      open--
+      if (open > 0) return
       inFlight--
+      if (connection) {
+        connection.running--
+        connection.bytesSeen = socket.bytesRead
+        if (draining && connection.running === 0) socket.destroySoon()
+      }
       if (inFlight === 0) drained?.()
-    })
+    }
+    response.once('close', over)
+    void accept(request, response).finally(over)
+  })
+  server.on('connection', (socket) => {
+    connections.set(socket, { running: 0, bytesSeen: 0 })
+    socket.once('close', () => connections.delete(socket))
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     clientErrors++
@@ -161,15 +191,21 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
   return {
     address: boundAddress(server),
     stats: () => ({ inFlight, bufferedBytes, clientErrors }),
-    drain: async (timeoutMs) => {
+    drain: async (timeoutMs, breakOff) => {
       draining = true
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      server.closeIdleConnections()
+      // The close() of an HTTP server takes a connection for idle whose answer is written and has not left yet.
+      const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()))
+      for (const [socket, { running, bytesSeen }] of connections) {
+        if (running === 0 && socket.bytesRead === bytesSeen) socket.destroy()
+      }
       if (inFlight > 0) {
         const idle = new Promise<void>((resolve) => {
           drained = resolve
         })
-        const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
+        const timer = setTimeout(() => {
+          server.closeAllConnections()
+          breakOff?.()
+        }, timeoutMs)
         await idle
         clearTimeout(timer)
       }

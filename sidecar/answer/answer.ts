@@ -37,16 +37,21 @@ export interface AnswerResult {
   readonly outputBytes: number | null
   /** True if the provider may have been ahead of what was read when the answer was ended early. */
   readonly readingWasPaused: boolean
+  /** False if the answer stopped without its own end: the provider may have made more than was seen. */
+  readonly endSeen: boolean
   readonly findings: readonly EventFinding[]
 }
+
+/** How a provider's answer breaks off. */
+export type UpstreamFault = 'acc_upstream_cut' | 'acc_upstream_timeout'
 
 /** One path. */
 export interface Answer {
   data(chunk: Buffer): void
   /** The provider's answer is complete. */
   end(): void
-  /** The provider's answer broke off. */
-  fail(): void
+  /** The provider's answer broke off, or nothing more came of it in time. */
+  fail(code: UpstreamFault): void
   /** The client left, and the provider's side was ended. */
   abandon(): void
 }
@@ -62,5 +67,6 @@ export const unread = (outcome: Outcome, code: Code | null, clientStatus: number
   facts: null,
   outputBytes: null,
   readingWasPaused: false,
+  endSeen: false,
   findings: [],
 })

@@ -5,7 +5,7 @@ import { type Decided, decide, ruleIds, strongest, toEventFinding } from '../ins
 import { blocked } from '../inspect/inspect-request.ts'
 import { ScanPoolFullError } from '../inspect/scanner.ts'
 import type { AnswerFacts, ProviderAdapter, SegmentEdit } from '../providers/provider.ts'
-import { type Answer, type Finish, type Reply, type Upstream, unread } from './answer.ts'
+import { type Answer, type Finish, type Reply, type Upstream, type UpstreamFault, unread } from './answer.ts'
 import type { ContentCoding } from './coding.ts'
 import type { AnswerInspection } from './inspection.ts'
 
@@ -100,7 +100,7 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
     },
     end: () => {
       if (!passing) {
-        void complete().catch(() => fail())
+        void complete().catch(() => fail('acc_upstream_cut'))
         return
       }
       reply.end()
@@ -111,13 +111,13 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
   }
 
   /** The client sees what it would have seen without us: the head, the bytes so far, a broken connection. */
-  function fail(): void {
+  function fail(code: UpstreamFault): void {
     if (!passing) {
       options.head('as-is')
       for (const chunk of chunks) reply.write(chunk)
     }
     reply.destroy()
-    finish(unread('failed', 'acc_upstream_cut', status))
+    finish(unread('failed', code, status))
   }
 }
 
@@ -128,6 +128,7 @@ const read = (outcome: 'cut' | 'completed', facts: AnswerFacts, judged: Judged |
   facts,
   outputBytes: null,
   readingWasPaused: false,
+  endSeen: true,
   findings: judged?.findings ?? [],
 })
 

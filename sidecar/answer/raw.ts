@@ -13,9 +13,9 @@ export function openRawAnswer(reply: Reply, upstream: Upstream, status: number, 
       reply.end()
       finish(unread('completed', null, status))
     },
-    fail: () => {
+    fail: (code) => {
       reply.destroy()
-      finish(unread('failed', 'acc_upstream_cut', status))
+      finish(unread('failed', code, status))
     },
     abandon: () => finish(unread('aborted', null, null)),
   }

@@ -2,7 +2,7 @@ import type { Code, Outcome } from '@agentcostcontrol/contract'
 import { denial } from '../exchange.ts'
 import type { Framing } from '../providers/framing.ts'
 import type { ProviderAdapter, StreamReader } from '../providers/provider.ts'
-import type { Answer, Finish, Reply, Upstream } from './answer.ts'
+import type { Answer, Finish, Reply, Upstream, UpstreamFault } from './answer.ts'
 import type { ContentCoding } from './coding.ts'
 import type { AnswerInspection } from './inspection.ts'
 import { type Filtered, StreamFilter } from './stream-filter.ts'
@@ -49,7 +49,7 @@ class StreamAnswer implements Answer {
     this.#decoder = decode?.decoder() ?? null
     this.#encoder = encode?.encoder() ?? null
     this.#copies = decode !== null && encode === null
-    this.#decoder?.on('data', (chunk: Buffer) => this.#take(chunk)).on('error', () => this.#broken())
+    this.#decoder?.on('data', (chunk: Buffer) => this.#take(chunk)).on('error', () => this.#broken('acc_upstream_cut'))
     this.#decoder?.on('end', () => this.#ended())
     this.#encoder?.on('data', (chunk: Buffer) => this.#send(chunk)).on('end', () => options.reply.end())
   }
@@ -67,11 +67,11 @@ class StreamAnswer implements Answer {
     else this.#ended()
   }
 
-  fail(): void {
+  fail(code: UpstreamFault): void {
     if (this.#over) return
     // What is still being decoded goes out first; it comes in the turn behind the flush.
-    if (this.#decoder) this.#decoder.flush(() => setImmediate(() => this.#broken()))
-    else this.#broken()
+    if (this.#decoder) this.#decoder.flush(() => setImmediate(() => this.#broken(code)))
+    else this.#broken(code)
   }
 
   abandon(): void {
@@ -142,14 +142,14 @@ class StreamAnswer implements Answer {
   }
 
   /** The provider broke off: so does the client's connection, as it would without us. */
-  #broken(): void {
+  #broken(code: UpstreamFault): void {
     if (this.#over) return
     const { reply, status } = this.#options
     if (!this.#copies) for (const bytes of this.#filter.flush().bytes) (this.#encoder ?? reply).write(bytes)
     // What the encoder holds comes out in the turn behind its flush.
     if (this.#encoder) this.#encoder.flush(() => setImmediate(() => reply.destroy()))
     else reply.destroy()
-    this.#finish('failed', 'acc_upstream_cut', status)
+    this.#finish('failed', code, status)
   }
 
   #finish(outcome: Outcome, code: Code | null, clientStatus: number | null): void {
@@ -162,6 +162,7 @@ class StreamAnswer implements Answer {
       facts: this.#reader.facts(),
       outputBytes: this.#reader.outputBytes(),
       readingWasPaused: this.#paused,
+      endSeen: this.#reader.ended(),
       findings: this.#filter.findings,
     })
   }

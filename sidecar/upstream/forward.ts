@@ -28,10 +28,17 @@ export interface Forwarded {
 /** Stages 7 and 8: sends the attempt and passes the answer on; resolves when both sides are done. Never rejects. */
 export type Forward = (reserved: Reserved, reply: Reply) => Promise<Forwarded>
 
+/** For the metrics. */
+export interface FlowStats {
+  /** Answers that are not read on because their client takes nothing. */
+  paused: number
+}
+
 /** What stage 7 needs. */
 export interface ForwardOptions {
   readonly pools: UpstreamPools
   readonly clock: Clock
+  readonly flow: FlowStats
   inspection(reserved: Reserved): AnswerInspection | null
 }
 
@@ -56,6 +63,7 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
   #sentAtMs: number | null = null
   #firstByteMs: number | null = null
   #finished = false
+  #paused = false
   #clientLeft = false
 
   constructor(options: ForwardOptions, reserved: Reserved, reply: Reply, resolve: (forwarded: Forwarded) => void) {
@@ -120,21 +128,30 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     if (this.#finished) return
-    if (this.#clientLeft) {
+    // The pool is only destroyed when the sidecar stops and will not wait any longer.
+    if (this.#clientLeft || error instanceof errors.ClientDestroyedError) {
       if (this.#answer) this.#answer.abandon()
       else this.#finish(unread('aborted', null, null))
-    } else if (this.#answer) this.#answer.fail()
+    } else if (this.#answer) this.#answer.fail(isTimeout(error) ? 'acc_upstream_timeout' : 'acc_upstream_cut')
     else this.#unanswered(error)
   }
 
   // Upstream, for the answer paths
 
   pause(): void {
+    this.#setPaused(true)
     this.#controller?.pause()
   }
 
   resume(): void {
+    this.#setPaused(false)
     this.#controller?.resume()
+  }
+
+  #setPaused(paused: boolean): void {
+    if (paused === this.#paused) return
+    this.#paused = paused
+    this.#options.flow.paused += paused ? 1 : -1
   }
 
   abort(): void {
@@ -214,7 +231,7 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
   }
 
   #unanswered(error: Error): void {
-    if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
+    if (isTimeout(error)) {
       this.#refuse('acc_upstream_timeout', 'The provider did not answer in time.')
     } else if (error instanceof errors.ConnectTimeoutError) {
       this.#refuse(
@@ -253,8 +270,10 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
   #finish(result: AnswerResult): void {
     if (this.#finished) return
     this.#finished = true
+    this.#setPaused(false)
+    const { client } = this.#reserved.planned.inspected.authorized.identified.raw
     this.#resolve({
-      result,
+      result: client.gone ? withoutClient(result) : result,
       status: this.#status,
       sent: this.#sentAtMs !== null,
       sentAtMs: this.#sentAtMs,
@@ -267,6 +286,16 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
 class ClientGoneError extends Error {
   override readonly name = 'ClientGoneError'
 }
+
+/** An answer that was read to its end for its exact usage, while the client it was for had left. */
+const withoutClient = (result: AnswerResult): AnswerResult => ({
+  ...result,
+  outcome: result.outcome === 'completed' ? 'aborted' : result.outcome,
+  clientStatus: null,
+})
+
+const isTimeout = (error: Error): boolean =>
+  error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError
 
 const errorCode = (error: Error): string =>
   'code' in error && typeof error.code === 'string' ? error.code : error.name

@@ -5,6 +5,7 @@ import { Pool } from 'undici'
 export interface UpstreamPools {
   /** The pool for a base URL, and the path in front of every target. */
   get(baseUrl: string, provider: CompiledProvider): { readonly pool: Pool; readonly basePath: string }
+  /** `queued`: requests that wait for a connection to be free or made. */
   stats(): { readonly connected: number; readonly running: number; readonly queued: number }
   close(): Promise<void>
 }
@@ -34,7 +35,7 @@ export function createUpstreamPools(connectionsMax: number): UpstreamPools {
       return {
         connected: stats.reduce((sum, { connected }) => sum + connected, 0),
         running: stats.reduce((sum, { running }) => sum + running, 0),
-        queued: stats.reduce((sum, { queued }) => sum + queued, 0),
+        queued: stats.reduce((sum, { pending }) => sum + pending, 0),
       }
     },
     close: async () => {

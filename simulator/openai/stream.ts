@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { Transform } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises'
 import { constants, createBrotliCompress, createDeflate, createGzip, createZstdCompress, type Zlib } from 'node:zlib'
 import type { Controls } from '../controls.ts'
 import type { StreamChunk } from './render.ts'
@@ -48,7 +48,7 @@ export async function sendStream(
     for (const part of split(Buffer.from(`data:${space}${json}${newline}${newline}`), controls.fault)) await write(part)
     if (controls.chunkDelayMs > 0)
       await Promise.race([delay(controls.chunkDelayMs), once(response, 'close').catch(() => {})])
-    else if (at % 8 === 7) await delay(0)
+    else if (at % 8 === 7) await immediate()
   }
   if (gone) return { ended: 'aborted', tokens }
   await write(Buffer.from(`data:${space}[DONE]${newline}${newline}`))
