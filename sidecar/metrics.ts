@@ -141,7 +141,7 @@ export function createMetrics(
   const unpriced = new Tally(
     registry,
     'acc_unpriced_requests_total',
-    'Requests that were passed through without a price',
+    'Requests without a price: passed through, or charged at the dearest rates',
     ['operation'],
   )
   const findings = new Tally(registry, 'acc_findings_total', 'Findings of the detectors', [
@@ -193,7 +193,7 @@ export function createMetrics(
     if (attempt.status !== null) upstream.add(1, attempt.provider, String(attempt.status))
     if (attempt.costNanoUsd === null) {
       unpriced.add(1, event.operation)
-      return
+      if (attempt.usage === null) return
     }
     const cells = cellsOf(attempt.provider + SEPARATOR + attempt.requestedModel)
     cells.cost[attempt.precision].value += Number(attempt.costNanoUsd) / 1e9

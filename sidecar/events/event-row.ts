@@ -30,7 +30,8 @@ export function eventRow(event: UsageEvent): EventRow {
       inputTokens += totalInputTokens(attempt.usage)
       outputTokens += totalOutputTokens(attempt.usage)
     }
-    cost += BigInt(attempt.costNanoUsd ?? 0)
+    // What nobody knows the price of stands in the report as what it was charged, never as nothing.
+    cost += BigInt(attempt.costNanoUsd ?? attempt.chargedNanoUsd)
     charged += BigInt(attempt.chargedNanoUsd)
     if (attempt.precision === 'estimated' || (attempt.precision === 'exact' && precision === 'none'))
       precision = attempt.precision

@@ -1,8 +1,6 @@
 import {
-  minUsd,
   type NanoUsd,
   NO_USAGE,
-  nanoUsd,
   type Precision,
   providerFacts,
   type TokenUsage,
@@ -17,6 +15,7 @@ export interface Metered {
   readonly precision: Precision
   readonly reason: string | null
   readonly usage: TokenUsage | null
+  /** `null` where nobody knows a price. */
   readonly cost: Cost | null
   /** What the budgets are charged (H5). */
   readonly charged: NanoUsd
@@ -38,10 +37,11 @@ const MAYBE_BILLED = (status: number): boolean =>
 export function createMeter(prices: PriceBook): Meter {
   return (reserved, { result, status, sent }) => {
     const { cover } = reserved
-    if (cover.kind === 'uncovered') return nothing('an endpoint without a price')
-    if (!sent) return nothing('not sent')
+    if (cover.kind === 'uncovered') return nothing('an endpoint without a price', null)
+    const free: Cost = { total: ZERO_USD, components: {}, rateCardVersion: prices.version }
+    if (!sent) return nothing('not sent', free)
     if (status !== null && status >= 300 && !MAYBE_BILLED(status))
-      return nothing(`refused by the provider with status ${status}`)
+      return nothing(`refused by the provider with status ${status}`, free)
     // Prices are those of the moment that stands in the intent, so that a cost can be recomputed from its event.
     const atMs = reserved.planned.inspected.authorized.identified.raw.receivedAtMs
     const { ask } = reserved.planned.inspected.authorized.identified
@@ -50,13 +50,27 @@ export function createMeter(prices: PriceBook): Meter {
       const usage = ask.kind === 'metered' ? ask.adapter.addUnreported(reported, ask.request) : reported
       const model = servedModel(prices, cover.priced, reserved, result.facts?.responseModel ?? null, atMs)
       const cost = prices.cost(model, usage, { serviceTier: result.facts?.serviceTier ?? null, atMs: atMs })
+      if (model.foundBy === 'worstCase') return { ...UNPRICED, usage, charged: cost.total }
       return { precision: 'exact', reason: null, usage, cost, charged: cost.total }
     }
     return estimate(prices, reserved, cover, { result, status }, atMs)
   }
 }
 
-const nothing = (reason: string): Metered => ({ precision: 'none', reason, usage: null, cost: null, charged: ZERO_USD })
+const nothing = (reason: string, cost: Cost | null): Metered => ({
+  precision: 'none',
+  reason,
+  usage: null,
+  cost,
+  charged: ZERO_USD,
+})
+
+/** The usage is known and its price is not: the budgets are charged, but no cost is made up. */
+const UNPRICED = {
+  precision: 'estimated',
+  reason: 'a model without a price: charged at the dearest rates',
+  cost: null,
+} as const
 
 /** A provider bills the model that it served; a name that the card does not know is the one that was asked for. */
 function servedModel(
@@ -83,28 +97,29 @@ function estimate(
 ): Metered {
   const { ask } = reserved.planned.inspected.authorized.identified
   const { bound, priced } = cover
-  if (bound === null || ask.kind !== 'metered') return nothing('unbounded, and the provider reported no usage')
+  if (bound === null || ask.kind !== 'metered') {
+    const reason = 'no usage report, and nothing bounds what it may have cost'
+    return { precision: 'estimated', reason, usage: null, cost: null, charged: ZERO_USD }
+  }
   const stopsBilling = providerFacts(reserved.target.provider.provider).cancelStopsBilling
-  const endedEarly = result.outcome === 'aborted' || result.outcome === 'cut'
+  const endedEarly = result.outcome === 'aborted' || result.outcome === 'cut' || !result.endSeen
   const counts =
     status === 200 &&
     result.outputBytes !== null &&
-    (result.outcome === 'completed' || (endedEarly && !result.readingWasPaused && stopsBilling)) &&
+    result.outcome !== 'failed' &&
+    (result.outcome === 'completed' || (!result.readingWasPaused && stopsBilling)) &&
     ask.adapter.outputIsVisible(reserved.target.model, ask.request)
   const outputTokens = counts
     ? Math.min(bound.outputTokensMax, (result.outputBytes ?? 0) + (endedEarly ? TAIL_TOKENS : 0))
     : bound.outputTokensMax
-  const charged = minUsd(
-    prices.bound(priced, { ...bound, outputTokensMax: outputTokens }, atMs),
-    cover.intent.reservation.bound,
-  )
+  const charged = prices.bound(priced, { ...bound, outputTokensMax: outputTokens }, atMs)
   return {
     precision: 'estimated',
     reason: counts
       ? 'no usage report: counted from the bytes that passed'
       : `no usage report (${result.outcome}): the bound`,
     usage: { ...NO_USAGE, inputUncached: bound.inputTokensMax, outputVisible: outputTokens },
-    cost: { total: nanoUsd(charged), components: {}, rateCardVersion: prices.version },
+    cost: priced.foundBy === 'worstCase' ? null : { total: charged, components: {}, rateCardVersion: prices.version },
     charged,
   }
 }

@@ -12,7 +12,8 @@ const count = (value: unknown): number | null =>
 /**
  * Normalises a usage object of OpenAI's chat format to disjoint fields. Cached, cache-write and audio tokens are part of
  * the prompt, reasoning and audio part of the completion, unless the sum says otherwise: where the total equals prompt
- * plus completion plus the figure, the figure is an addition (xAI reports reasoning so).
+ * plus completion plus the figure, the figure is an addition (xAI reports reasoning so). DeepSeek's
+ * `prompt_cache_hit_tokens` is read where `cached_tokens` is missing; the two are never added.
  * @returns `null` if the object holds no usable figures; absent is not zero.
  */
 export function readUsage(raw: unknown): TokenUsage | null {
@@ -22,7 +23,7 @@ export function readUsage(raw: unknown): TokenUsage | null {
   if (prompt === null || completion === null) return null
   const promptDetails = isRecord(raw.prompt_tokens_details) ? raw.prompt_tokens_details : {}
   const completionDetails = isRecord(raw.completion_tokens_details) ? raw.completion_tokens_details : {}
-  const cached = count(promptDetails.cached_tokens)
+  const cached = count(promptDetails.cached_tokens ?? raw.prompt_cache_hit_tokens)
   const written = count(promptDetails.cache_write_tokens)
   const audioInput = count(promptDetails.audio_tokens)
   const reasoning = count(completionDetails.reasoning_tokens)
