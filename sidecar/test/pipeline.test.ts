@@ -74,7 +74,14 @@ function wayThrough() {
   } satisfies RawExchange
   const principal = { agent: null, workflow: null, session: null, task: null, tags: {} }
   const ask = { kind: 'passThrough', billable: false }
-  const identified = { raw, provider: 'openai', operation: 'o', upstreamTarget: '/', principal, ask } as Identified
+  const identified = {
+    raw,
+    provider: 'openai',
+    operation: 'o',
+    upstreamTarget: '/',
+    principal,
+    ask,
+  } as unknown as Identified
   const authorized = { identified, policy: { revision: 'r' } } as Authorized
   const inspected = { authorized, body: raw.body, findings: [], warnings: [] } as Inspected
   const target = { provider: { provider: 'openai' }, model: 'm', baseUrl: '', priced: null }

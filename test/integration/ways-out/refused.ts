@@ -1,0 +1,308 @@
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { send } from '../../support/ask.ts'
+import { AMPLE_BUDGET, budgetYaml, providerYaml, securityYaml } from '../../support/sidecar.ts'
+import { until } from '../../support/until.ts'
+import { aborted, completed, type Desk, denied, type Place, type Way } from '../../support/ways-out.ts'
+
+/** Sends any body to any path. */
+const post =
+  (path: string, body: string, headers: Readonly<Record<string, string>> = {}): Way['go'] =>
+  ({ sidecar }) =>
+    fetch(`${sidecar.url}${path}`, { method: 'POST', headers: { authorization: 'Bearer any', ...headers }, body })
+
+const CHAT = '/v1/chat/completions'
+/** Nested so deep that writing it down again fails: the one way that a client has to make a stage throw. */
+const BOTTOMLESS = `{"model":"gpt-4.1-mini","messages":[],"prediction":${'['.repeat(20_000)}${']'.repeat(20_000)}}`
+
+/** Stages 2, 3, 5 and 6: what the request itself and the policy forbid. */
+const strict: Desk = {
+  name: 'a strict policy',
+  settings: {
+    policies: {
+      'budget.yaml': AMPLE_BUDGET,
+      'provider.yaml': providerYaml({ onUnbounded: 'deny', onUnpricedModel: 'deny', onUnpricedEndpoint: 'deny' }),
+    },
+  },
+  ways: [
+    {
+      name: 'a path with two readings',
+      go: post('/v1//chat/completions', '{}'),
+      ends: denied('acc_route_unknown', 404),
+    },
+    {
+      name: 'a label that is too long',
+      go: ({ ask }) => ask({ headers: { 'x-acc-agent': 'a'.repeat(254) } }),
+      ends: denied('acc_header_invalid', 400),
+    },
+    { name: 'a body that is no JSON', go: post(CHAT, '{"model":'), ends: denied('acc_body_not_json', 400) },
+    {
+      name: 'a compressed body',
+      go: post(CHAT, '{}', { 'content-encoding': 'gzip' }),
+      ends: denied('acc_body_encoding_unsupported', 415),
+    },
+    { name: 'no model', go: post(CHAT, '{"messages":[]}'), ends: denied('acc_model_missing', 400) },
+    {
+      name: 'an endpoint that may cost something',
+      go: post('/v1/embeddings', '{"model":"text-embedding-3-small","input":"a"}'),
+      ends: denied('acc_endpoint_denied', 403),
+    },
+    {
+      name: 'a free endpoint that the policy denies',
+      go: ({ sidecar }) => fetch(`${sidecar.url}/v1/models`),
+      ends: denied('acc_endpoint_denied', 403),
+    },
+    {
+      name: 'a model without a price',
+      go: ({ ask }) => ask({ model: 'gpt-unheard-of' }),
+      ends: denied('acc_model_unpriced', 403),
+    },
+    {
+      name: 'a cost that the body does not bound',
+      go: ({ ask }) => ask({ body: { web_search_options: {} } }),
+      ends: denied('acc_request_unbounded', 403),
+    },
+    {
+      name: 'a stage that throws',
+      go: post(CHAT, BOTTOMLESS),
+      ends: [{ outcome: 'failed', code: 'acc_internal', clientStatus: 500, charged: 'nothing' }],
+    },
+  ],
+}
+
+/** Stage 4: what the detectors see, or do not get to see. */
+const guarded: Desk = {
+  name: 'a security policy',
+  settings: {
+    policies: {
+      'budget.yaml': AMPLE_BUDGET,
+      'security.yaml': securityYaml({ request: 'block', extra: '  onTimeout: closed\n  timeoutMs: 10\n' }),
+    },
+  },
+  ways: [
+    {
+      name: 'a secret in the prompt',
+      go: ({ ask }) => ask({ prompt: `my key is ${SECRET}` }),
+      ends: denied('acc_security_blocked', 403),
+    },
+    {
+      name: 'a prompt that takes longer than the policy waits',
+      go: ({ ask }) => ask({ prompt: 'lorem ipsum '.repeat(1_000_000) }),
+      ends: denied('acc_inspection_unavailable', 503),
+    },
+  ],
+}
+
+/** A key that stands in no other test, in the format of a well-known provider. */
+export const SECRET = ['ghp', 'x7Kq2Vn9Lp4Rt6Wz8Yb3Dc5Fg1Hj0MsNvAeQ'].join('_')
+
+/** Sends bytes, and gives what came back until the connection was closed. */
+const rawAnswer = (port: number, bytes: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    let text = ''
+    const socket = connect(port, '127.0.0.1')
+      .setEncoding('latin1')
+      .on('data', (chunk: string) => {
+        text += chunk
+      })
+      .on('close', () => resolve(text))
+      .on('error', reject)
+    socket.write(bytes)
+  })
+
+const HALF = { 'content-type': 'application/json', 'content-length': '1000' }
+
+/** Stage 1: the limits. */
+const tight: Desk = {
+  name: 'tight limits',
+  settings: { env: { ACC_BODY_BYTES_MAX: '2048', ACC_CONCURRENCY_MAX: '1', ACC_HEADER_BYTES_MAX: '4096' } },
+  ways: [
+    {
+      name: 'a body that is too large',
+      go: ({ ask }) => ask({ prompt: 'a'.repeat(4_096) }),
+      ends: denied('acc_body_too_large', 413),
+    },
+    {
+      name: 'a body that ends in its middle',
+      go: async ({ sidecar }) => {
+        const half = request(`${sidecar.url}${CHAT}`, { method: 'POST', headers: HALF }).on('error', () => {})
+        half.write('{"model"')
+        await until('the request is there', async () =>
+          (await sidecar.metric('acc_requests_in_flight')) === 1 ? 1 : null,
+        )
+        half.destroy()
+        return null
+      },
+      ends: denied('acc_body_incomplete', null),
+    },
+    {
+      name: 'more requests than allowed at once',
+      go: async ({ sidecar, ask }) => {
+        const leaving = new AbortController()
+        const first = ask({ sim: { fault: 'hang' }, signal: leaving.signal }).catch(() => null)
+        await until('the first one is there', async () =>
+          (await sidecar.metric('acc_requests_in_flight')) === 1 ? 1 : null,
+        )
+        const second = await send(sidecar.url)
+        if (second.status !== 503 || second.headers.get('x-acc-code') !== 'acc_overloaded')
+          throw new Error(`answered ${second.status}`)
+        leaving.abort()
+        await first
+        return null
+      },
+      ends: [...denied('acc_overloaded', 503), ...aborted('bound')],
+    },
+    {
+      name: 'headers that are too large: before there is a request, so it is counted and not told',
+      go: async ({ sidecar }) => {
+        const before = await sidecar.metric('acc_client_errors_total')
+        const response = await send(sidecar.url, { headers: { 'x-long': 'a'.repeat(5_000) } })
+        await response.text()
+        if (response.status !== 431 || response.headers.get('x-acc-code') !== 'acc_headers_too_large')
+          throw new Error(`answered ${response.status}`)
+        if ((await sidecar.metric('acc_client_errors_total')) !== before + 1) throw new Error('not counted')
+        return null
+      },
+      ends: [],
+    },
+    {
+      name: 'bytes that are no HTTP: counted and not told',
+      go: async ({ sidecar }) => {
+        const answer = await rawAnswer(sidecar.port, 'HELLO\r\n\r\n')
+        if (!answer.includes('x-acc-code: acc_header_invalid')) throw new Error(answer)
+        return null
+      },
+      ends: [],
+    },
+  ],
+}
+
+/** Sends the beginning of a request and waits for the answer to it. */
+const stopsAfter =
+  (beginning: string): Way['go'] =>
+  async ({ sidecar }) => {
+    const answer = await rawAnswer(sidecar.port, beginning)
+    if (!answer.startsWith('HTTP/1.1 408 ') || !answer.includes('acc_request_timeout')) throw new Error(answer)
+    return null
+  }
+
+/** Stage 1: time. */
+const impatient: Desk = {
+  name: 'a client that stops sending',
+  settings: { env: { ACC_REQUEST_TIMEOUT_MS: '200' } },
+  ways: [
+    {
+      name: 'in its headers: counted and not told',
+      go: stopsAfter('POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n'),
+      ends: [],
+    },
+    {
+      name: 'in its body',
+      go: stopsAfter('POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 99\r\n\r\n{"model"'),
+      ends: denied('acc_body_incomplete', null),
+    },
+  ],
+}
+
+/** What one request of this desk may cost at most takes nearly all of an agent's money. */
+const SMALL = '0.100000000'
+const waiting = ({ sidecar }: Place, count: number): Promise<true> =>
+  until(`${count} wait for money`, async () =>
+    (await sidecar.metric('acc_budget_waiting_requests')) === count ? true : null,
+  )
+
+/** A request of an agent that holds its money while another one of it is tried. */
+async function besides(place: Place, agent: string, other: () => Promise<void>): Promise<null> {
+  const leaving = new AbortController()
+  const headers = { 'x-acc-agent': agent }
+  const holder = place.ask({ headers, sim: { fault: 'hang', mark: agent }, signal: leaving.signal }).catch(() => null)
+  await until('the provider has it', () => (place.simulator.requests().some(has(agent)) ? true : null))
+  await other()
+  leaving.abort()
+  await holder
+  return null
+}
+
+/** The simulator sees no `x-acc-` header: its requests are told apart by a mark. */
+const has =
+  (mark: string) =>
+  ({ rawHeaders }: { readonly rawHeaders: readonly string[] }): boolean =>
+    rawHeaders.includes(mark)
+
+/** Stage 6: money. */
+const poor: Desk = {
+  name: 'small budgets',
+  settings: { policies: { 'budget.yaml': budgetYaml({ name: 'each', limit: SMALL, agent: '*' }) } },
+  ways: [
+    {
+      name: 'a budget that is spent for that much',
+      go: ({ ask }) => ask({ headers: { 'x-acc-agent': 'poor' }, prompt: 'a'.repeat(200_000) }),
+      ends: denied('acc_budget_exceeded', 429),
+    },
+    {
+      name: 'a budget that a running request holds',
+      go: (place) =>
+        besides(place, 'busy', async () => {
+          const response = await place.ask({ headers: { 'x-acc-agent': 'busy' } })
+          if (response.headers.get('x-acc-code') !== 'acc_budget_busy') throw new Error(`answered ${response.status}`)
+        }),
+      ends: [...denied('acc_budget_busy', 429), ...aborted('bound')],
+    },
+    {
+      name: 'a client that leaves while it waits for money',
+      go: (place) =>
+        besides(place, 'leaving', async () => {
+          const leaving = new AbortController()
+          const waiter = place.ask({ headers: { 'x-acc-agent': 'leaving' }, signal: leaving.signal }).catch(() => null)
+          await waiting(place, 1)
+          leaving.abort()
+          await waiter
+          await waiting(place, 0)
+        }),
+      ends: [...aborted('nothing'), ...aborted('bound')],
+    },
+  ],
+}
+
+async function unwritable({ sidecar, simulator, ask }: Place, mark: string): Promise<Response> {
+  const db = new DatabaseSync(join(sidecar.dataDir, 'outbox.sqlite'))
+  db.exec('BEGIN IMMEDIATE')
+  const response = await ask({ sim: { mark } })
+  db.exec('ROLLBACK')
+  db.close()
+  if (simulator.requests().some(has(mark))) throw new Error('it was sent')
+  return response
+}
+
+/** Another process holds the file of the outbox, as a full or broken disk would. */
+const locked: Desk = {
+  name: 'an outbox that cannot be written',
+  ways: [
+    {
+      name: 'a request that has no lease yet, and gets none',
+      go: (place) => unwritable(place, 'no lease'),
+      ends: denied('acc_outbox_unavailable', 503),
+    },
+    {
+      name: 'a request before',
+      go: ({ ask }) => ask(),
+      ends: completed(200, 'bill'),
+    },
+    {
+      name: 'a request that has a lease',
+      go: (place) => unwritable(place, 'with a lease'),
+      ends: denied('acc_outbox_unavailable', 503),
+    },
+  ],
+}
+
+const lawless: Desk = {
+  name: 'no valid policy',
+  settings: { policies: { 'broken.yaml': 'apiVersion: agentcostcontrol.io/v1\nkind: Budget\n' } },
+  ways: [{ name: 'nobody knows what is allowed', go: ({ ask }) => ask(), ends: denied('acc_policy_missing', 503) }],
+}
+
+/** Everything that is refused before it is sent. */
+export const REFUSED: readonly Desk[] = [strict, guarded, tight, impatient, poor, locked, lawless]
