@@ -98,8 +98,8 @@ const broken: Desk = {
     },
     {
       name: 'a connection that breaks before the answer',
-      go: asking({ sim: { fault: 'reset-before-headers' } }),
-      ends: failed('acc_upstream_cut', 502, 'bound'),
+      go: breaking({ sim: { fault: 'reset-before-headers' } }),
+      ends: failed('acc_upstream_cut', null, 'bound'),
     },
     {
       name: 'half of a plain answer',

@@ -55,6 +55,11 @@ const strict: Desk = {
       ends: denied('acc_endpoint_denied', 403),
     },
     {
+      name: 'a provider without an address',
+      go: post('/vllm/v1/chat/completions', '{"model":"own","messages":[]}'),
+      ends: denied('acc_upstream_unconfigured', 503),
+    },
+    {
       name: 'a model without a price',
       go: ({ ask }) => ask({ model: 'gpt-unheard-of' }),
       ends: denied('acc_model_unpriced', 403),
@@ -139,19 +144,11 @@ const tight: Desk = {
     },
     {
       name: 'more requests than allowed at once',
-      go: async ({ sidecar, ask }) => {
-        const leaving = new AbortController()
-        const first = ask({ sim: { fault: 'hang' }, signal: leaving.signal }).catch(() => null)
-        await until('the first one is there', async () =>
-          (await sidecar.metric('acc_requests_in_flight')) === 1 ? 1 : null,
-        )
-        const second = await send(sidecar.url)
-        if (second.status !== 503 || second.headers.get('x-acc-code') !== 'acc_overloaded')
-          throw new Error(`answered ${second.status}`)
-        leaving.abort()
-        await first
-        return null
-      },
+      go: (place) =>
+        besides(place, 'the only one', async () => {
+          const second = await send(place.sidecar.url)
+          if (second.headers.get('x-acc-code') !== 'acc_overloaded') throw new Error(`answered ${second.status}`)
+        }),
       ends: [...denied('acc_overloaded', 503), ...aborted('bound')],
     },
     {
@@ -217,7 +214,7 @@ const waiting = ({ sidecar }: Place, count: number): Promise<true> =>
 async function besides(place: Place, agent: string, other: () => Promise<void>): Promise<null> {
   const leaving = new AbortController()
   const headers = { 'x-acc-agent': agent }
-  const holder = place.ask({ headers, sim: { fault: 'hang', mark: agent }, signal: leaving.signal }).catch(() => null)
+  const holder = place.ask({ headers, prompt: agent, sim: { fault: 'hang' }, signal: leaving.signal }).catch(() => null)
   await until('the provider has it', () => (place.simulator.requests().some(has(agent)) ? true : null))
   await other()
   leaving.abort()
@@ -225,11 +222,11 @@ async function besides(place: Place, agent: string, other: () => Promise<void>):
   return null
 }
 
-/** The simulator sees no `x-acc-` header: its requests are told apart by a mark. */
+/** The provider sees no `x-acc-` header: requests are told apart there by their prompt. */
 const has =
-  (mark: string) =>
-  ({ rawHeaders }: { readonly rawHeaders: readonly string[] }): boolean =>
-    rawHeaders.includes(mark)
+  (prompt: string) =>
+  ({ body }: { readonly body: Buffer }): boolean =>
+    body.includes(`"${prompt}"`)
 
 /** Stage 6: money. */
 const poor: Desk = {
@@ -266,13 +263,13 @@ const poor: Desk = {
   ],
 }
 
-async function unwritable({ sidecar, simulator, ask }: Place, mark: string): Promise<Response> {
+async function unwritable({ sidecar, simulator, ask }: Place, prompt: string): Promise<Response> {
   const db = new DatabaseSync(join(sidecar.dataDir, 'outbox.sqlite'))
   db.exec('BEGIN IMMEDIATE')
-  const response = await ask({ sim: { mark } })
+  const response = await ask({ prompt })
   db.exec('ROLLBACK')
   db.close()
-  if (simulator.requests().some(has(mark))) throw new Error('it was sent')
+  if (simulator.requests().some(has(prompt))) throw new Error('it was sent')
   return response
 }
 
