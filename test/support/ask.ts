@@ -16,7 +16,7 @@ export const askBody = ({ model = 'gpt-4.1-mini', prompt = 'hello', stream = fal
   JSON.stringify({ model, messages: [{ role: 'user', content: prompt }], ...(stream ? { stream } : {}), ...body })
 
 /** Its headers, those of the simulator included. */
-export const askHeaders = ({ sim = {}, headers = {} }: Ask): Record<string, string> => ({
+const askHeaders = ({ sim = {}, headers = {} }: Ask): Record<string, string> => ({
   authorization: 'Bearer any',
   'content-type': 'application/json',
   ...Object.fromEntries(Object.entries(sim).map(([name, value]) => [`x-sim-${name}`, String(value)])),
@@ -31,12 +31,6 @@ export function send(url: string, ask: Ask = {}): Promise<Response> {
     body: askBody(ask),
     ...(ask.signal ? { signal: ask.signal } : {}),
   })
-}
-
-/** An error answer's error object, the provider's or the sidecar's. */
-export async function errorOf(response: Response): Promise<Readonly<Record<string, unknown>>> {
-  const { error } = (await response.json()) as { error: Record<string, unknown> }
-  return error
 }
 
 /** Reads a stream until its text so far holds what is looked for, and leaves it open. @throws if it ends before */
@@ -58,7 +52,7 @@ export async function readUntil(
 }
 
 /** The chunks of a stream's text, without its end mark. */
-export const chunksOf = (text: string): readonly Readonly<Record<string, unknown>>[] =>
+const chunksOf = (text: string): readonly Readonly<Record<string, unknown>>[] =>
   text
     .split('\n')
     .filter((line) => line.startsWith('data: {'))

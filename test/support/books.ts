@@ -64,7 +64,7 @@ const leaseOf = (row: Readonly<Record<string, unknown>>): BookedLease => {
 }
 
 /** What the events charged, by counter. */
-export function chargesOf(events: readonly UsageEvent[]): ReadonlyMap<string, bigint> {
+function chargesOf(events: readonly UsageEvent[]): ReadonlyMap<string, bigint> {
   const charges = new Map<string, bigint>()
   for (const { attempts, budgets } of events) {
     const charged = attempts.reduce((sum, { chargedNanoUsd }) => sum + BigInt(chargedNanoUsd), 0n)

@@ -123,7 +123,7 @@ export const chargeOf = (event: UsageEvent): bigint =>
   event.attempts.reduce((sum, { chargedNanoUsd }) => sum + BigInt(chargedNanoUsd), 0n)
 
 /** Nothing is under way any more: no request, no intent, no money held for one, no queued event. */
-export function settled(sidecar: TestSidecar): Promise<true> {
+function settled(sidecar: TestSidecar): Promise<true> {
   return until('nothing under way', async () => {
     const readings = await Promise.all(
       [
