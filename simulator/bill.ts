@@ -1,26 +1,31 @@
-import type { OpenAiUsage, Oracle } from './pricing.ts'
+import type { Consumed, Oracle } from './pricing.ts'
 
 /** What the provider would charge for one accepted request. */
 export interface BillEntry {
   readonly requestId: string
   readonly responseId: string
+  /** As on the rate card. */
+  readonly provider: string
   readonly model: string
   readonly serviceTier: string
   readonly tag: string | null
-  /** Web searches, billed by the call. */
-  readonly searchCalls: number
-  /** As far as it was generated. */
-  usage: OpenAiUsage
+  /** As the provider reports it, so far. */
+  usage: object
+  /** The same in one way of counting. */
+  consumed: Consumed
   ended: 'open' | 'completed' | 'aborted' | 'cut'
   /** Pico-USD, decimal; `null` for a model that the rate card does not know. */
   costPicoUsd: string | null
 }
 
+/** Usage as a provider reports it, and what it stands for. */
+export type Reported = Pick<BillEntry, 'usage' | 'consumed'>
+
 /** The bill: complete at all times, also of what was broken off. */
 export interface Bill {
-  open(entry: Omit<BillEntry, 'usage' | 'ended' | 'costPicoUsd'>, usage: OpenAiUsage): BillEntry
+  open(entry: Omit<BillEntry, 'usage' | 'consumed' | 'ended' | 'costPicoUsd'>, reported: Reported): BillEntry
   /** More was generated, or it ended. */
-  update(entry: BillEntry, usage: OpenAiUsage, ended: BillEntry['ended']): void
+  update(entry: BillEntry, reported: Reported, ended: BillEntry['ended']): void
   entries(): readonly Readonly<BillEntry>[]
 }
 
@@ -28,20 +33,21 @@ export interface Bill {
 export function createBill(oracle: Oracle, entriesMax = 200_000): Bill {
   const entries: BillEntry[] = []
   const price = (
-    { model, serviceTier, searchCalls }: Pick<BillEntry, 'model' | 'serviceTier' | 'searchCalls'>,
-    usage: OpenAiUsage,
-  ): string | null => oracle(model, usage, serviceTier, searchCalls)?.toString() ?? null
+    { provider, model, serviceTier }: Pick<BillEntry, 'provider' | 'model' | 'serviceTier'>,
+    consumed: Consumed,
+  ): string | null => oracle(provider, model, consumed, serviceTier)?.toString() ?? null
   return {
-    open: (entry, usage) => {
-      const opened: BillEntry = { ...entry, usage, ended: 'open', costPicoUsd: price(entry, usage) }
+    open: (entry, { usage, consumed }) => {
+      const opened: BillEntry = { ...entry, usage, consumed, ended: 'open', costPicoUsd: price(entry, consumed) }
       entries.push(opened)
       if (entries.length > entriesMax) entries.splice(0, entries.length - entriesMax)
       return opened
     },
-    update: (entry, usage, ended) => {
+    update: (entry, { usage, consumed }, ended) => {
       entry.usage = usage
+      entry.consumed = consumed
       entry.ended = ended
-      entry.costPicoUsd = price(entry, usage)
+      entry.costPicoUsd = price(entry, consumed)
     },
     entries: () => entries,
   }

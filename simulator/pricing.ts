@@ -4,47 +4,53 @@
  */
 import type { ModelPrice, RateCard, Rates } from '@agentcostcontrol/contract'
 
-/** Usage as OpenAI reports it. */
-export interface OpenAiUsage {
-  readonly prompt_tokens: number
-  readonly completion_tokens: number
-  readonly total_tokens: number
-  readonly prompt_tokens_details: {
-    readonly cached_tokens: number
-    readonly audio_tokens: number
-    readonly cache_write_tokens?: number
-  }
-  readonly completion_tokens_details: {
-    readonly reasoning_tokens: number
-    readonly audio_tokens: number
-    readonly accepted_prediction_tokens: number
-    readonly rejected_prediction_tokens: number
-  }
+/** What was consumed: tokens, each counted once, and calls of the provider's own tools. */
+export interface Consumed {
+  /** Input that neither came from a cache nor went into one. */
+  readonly input: number
+  readonly cacheRead: number
+  readonly cacheWrite5m: number
+  readonly cacheWrite1h: number
+  /** All output, reasoning included. */
+  readonly output: number
+  readonly searchCalls: number
 }
 
-/** Prices usage and web searches by model name; `null` for a model that the card does not know. */
-export type Oracle = (model: string, usage: OpenAiUsage, serviceTier: string, searchCalls: number) => bigint | null
+/** Nothing, to spread over. */
+export const NOTHING_CONSUMED: Consumed = {
+  input: 0,
+  cacheRead: 0,
+  cacheWrite5m: 0,
+  cacheWrite1h: 0,
+  output: 0,
+  searchCalls: 0,
+}
 
-/** Makes an oracle of the current OpenAI prices of a card. */
+/** Prices by the provider's name on the rate card; `null` for a model that the card does not know. */
+export type Oracle = (provider: string, model: string, consumed: Consumed, serviceTier: string) => bigint | null
+
+/** Makes an oracle of the current prices of a card. */
 export function createOracle(card: RateCard): Oracle {
-  const models = card.models.filter(({ provider, effectiveTo }) => provider === 'openai' && effectiveTo === null)
-  return (model, usage, serviceTier, searchCalls) => {
+  const current = Map.groupBy(
+    card.models.filter(({ effectiveTo }) => effectiveTo === null),
+    ({ provider }) => provider,
+  )
+  return (provider, model, consumed, serviceTier) => {
+    const models = current.get(provider) ?? []
     const price =
       models.find((each) => each.model === model || each.aliases.includes(model)) ??
-      models.find(
-        (each) =>
-          each.snapshots &&
-          model.startsWith(`${each.model}-`) &&
-          /^\d{4}-\d{2}-\d{2}$/.test(model.slice(each.model.length + 1)),
-      )
-    return price
-      ? bill(price, usage, serviceTier) + BigInt(searchCalls) * BigInt(price.webSearchPicoUsdPerCall ?? 0)
-      : null
+      models.find((each) => each.snapshots && isSnapshot(each.model, model))
+    return price ? bill(price, consumed, serviceTier) : null
   }
 }
 
-function bill(price: ModelPrice, usage: OpenAiUsage, serviceTier: string): bigint {
-  const tier = price.contextTiers.filter(({ aboveInputTokens }) => usage.prompt_tokens > aboveInputTokens).at(-1)
+const isSnapshot = (family: string, model: string): boolean =>
+  model.startsWith(`${family}-`) && /^(?:\d{4}-\d{2}-\d{2}|20\d{6})$/.test(model.slice(family.length + 1))
+
+function bill(price: ModelPrice, consumed: Consumed, serviceTier: string): bigint {
+  const { input: plain, cacheRead, cacheWrite5m, cacheWrite1h } = consumed
+  const all = plain + cacheRead + cacheWrite5m + cacheWrite1h
+  const tier = price.contextTiers.filter(({ aboveInputTokens }) => all > aboveInputTokens).at(-1)
   const base: Rates = tier?.rates ?? price.rates
   const service =
     serviceTier === 'flex' || serviceTier === 'priority' || serviceTier === 'batch'
@@ -52,7 +58,6 @@ function bill(price: ModelPrice, usage: OpenAiUsage, serviceTier: string): bigin
       : null
   const input = BigInt(service?.input ?? base.input)
   const output = BigInt(service?.output ?? base.output)
-  const { cached_tokens: cached, cache_write_tokens: written = 0 } = usage.prompt_tokens_details
   // A service tier states input and output alone; its cache keeps the ratio of the standard rates, rounded up.
   const scaled = (rate: string | null): bigint => {
     if (rate === null) return input
@@ -60,11 +65,12 @@ function bill(price: ModelPrice, usage: OpenAiUsage, serviceTier: string): bigin
     const standard = BigInt(base.input)
     return standard === 0n ? BigInt(rate) : (BigInt(rate) * input + standard - 1n) / standard
   }
-  const plain = usage.prompt_tokens - cached - written
   return (
     BigInt(plain) * input +
-    BigInt(cached) * scaled(base.cacheRead) +
-    BigInt(written) * scaled(base.cacheWrite5m) +
-    BigInt(usage.completion_tokens) * output
+    BigInt(cacheRead) * scaled(base.cacheRead) +
+    BigInt(cacheWrite5m) * scaled(base.cacheWrite5m) +
+    BigInt(cacheWrite1h) * scaled(base.cacheWrite1h ?? base.cacheWrite5m) +
+    BigInt(consumed.output) * output +
+    BigInt(consumed.searchCalls) * BigInt(price.webSearchPicoUsdPerCall ?? 0)
   )
 }

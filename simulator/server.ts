@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { RateCard } from '@agentcostcontrol/contract'
+import { type Api, sendJson } from './api.ts'
 import { type Bill, createBill } from './bill.ts'
 import { ControlError, type Controls, readControls } from './controls.ts'
 import { createFastChat } from './fast.ts'
-import { handleChat } from './openai/chat.ts'
-import { type OpenAiError, openAiError } from './openai/errors.ts'
+import { openaiApi } from './openai/api.ts'
 import { createOracle } from './pricing.ts'
 
 /** A request as it arrived, for comparing what a proxy sent with what a client sent. */
@@ -42,19 +42,22 @@ export interface Simulator {
 
 const BODY_BYTES_MAX = 128 * 1024 * 1024
 const RECORDED_MAX = 1_000
-const MODELS = [
-  'gpt-4.1',
-  'gpt-4.1-mini',
-  'gpt-4.1-nano',
-  'gpt-4o',
-  'gpt-4o-mini',
-  'o3',
-  'o4-mini',
-  'gpt-5',
-  'gpt-5-mini',
-]
 
-/** Starts a simulated OpenAI API. @throws if the address is taken or the rate card cannot be read */
+/** The APIs by the first part of a path; without one it is OpenAI's. */
+const APIS: Readonly<Record<string, { readonly api: Api; readonly provider: string }>> = {
+  openai: { api: openaiApi, provider: 'openai' },
+}
+const VERSION = /^\/v1(?=\/)/
+
+function apiOf(path: string): { readonly api: Api; readonly provider: string; readonly path: string } {
+  const [, first = '', rest = ''] = /^\/([^/]+)(\/.*)$/.exec(path) ?? []
+  const named = Object.hasOwn(APIS, first) ? APIS[first] : undefined
+  return named
+    ? { ...named, path: rest.replace(VERSION, '') }
+    : { api: openaiApi, provider: 'openai', path: path.replace(VERSION, '') }
+}
+
+/** Starts the simulated APIs. @throws if the address is taken or the rate card cannot be read */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   const card: RateCard =
     typeof options.rateCard === 'string' ? JSON.parse(readFileSync(options.rateCard, 'utf8')) : options.rateCard
@@ -73,42 +76,51 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 
   async function handle(request: IncomingMessage, response: ServerResponse, requestId: string): Promise<void> {
     const body = await readBody(request)
+    response.setHeader('x-simulated', 'agentcostcontrol')
     const target = request.url ?? '/'
-    const path = (target.split('?')[0] ?? '').replace(/^\/v1(?=\/)/, '')
-    if (options.recordRequests && !path.startsWith('/_sim/')) {
+    const query = target.indexOf('?')
+    const sent = query === -1 ? target : target.slice(0, query)
+    if (sent.startsWith('/_sim/')) {
+      answerOwn(response, sent)
+      return
+    }
+    if (options.recordRequests) {
       recorded.push({ method: request.method ?? '', target, rawHeaders: request.rawHeaders, body })
       if (recorded.length > RECORDED_MAX) recorded.shift()
     }
-    setHeaders(response, requestId)
+    const { api, provider, path } = apiOf(sent)
+    api.setHeaders(response, requestId)
     const controls = controlsOf(request, options.chunkDelayMs ?? 0)
     if (controls instanceof ControlError) {
-      fail(response, openAiError(400, `The simulator does not understand: ${controls.message}.`))
+      api.fail(response, 400, `The simulator does not understand: ${controls.message}.`)
       return
     }
-    if (await fault(controls.fault, request, response)) return
-    const at = `${request.method} ${path}`
-    if (at === 'POST /chat/completions') {
-      await handleChat(request, response, body, controls, requestId, {
-        bill,
-        seed: options.seed ?? 1,
-        now: () => Date.now(),
-        fail,
-      })
-    } else if (at === 'POST /moderations')
-      json(response, 200, {
-        id: 'modr-1',
-        model: 'omni-moderation-latest',
-        results: [{ flagged: false, categories: {}, category_scores: {} }],
-      })
-    else if (at === 'GET /models') json(response, 200, { object: 'list', data: MODELS.map(model) })
-    else if (at.startsWith('GET /models/')) {
-      const name = decodeURIComponent(path.slice('/models/'.length))
-      if (MODELS.includes(name)) json(response, 200, model(name))
-      else fail(response, openAiError(404))
-    } else if (at === 'GET /_sim/bill') json(response, 200, { entries: bill.entries() })
-    else if (at === 'GET /_sim/requests')
-      json(response, 200, { requests: recorded.map((each) => ({ ...each, body: each.body.toString('base64') })) })
-    else fail(response, openAiError(404, `Invalid URL (${request.method} ${target})`))
+    if (await fault(controls.fault, request, response, api)) return
+    const method = request.method ?? ''
+    const answered = await api.handle({
+      request,
+      response,
+      body,
+      method,
+      path,
+      query: new URLSearchParams(query === -1 ? '' : target.slice(query)),
+      controls,
+      requestId,
+      provider,
+      bill,
+      seed: options.seed ?? 1,
+      now: () => Date.now(),
+    })
+    if (!answered) api.fail(response, 404, `Invalid URL (${method} ${target})`)
+  }
+
+  /** What the simulator tells of itself. */
+  function answerOwn(response: ServerResponse, path: string): void {
+    if (path === '/_sim/bill') sendJson(response, 200, JSON.stringify({ entries: bill.entries() }))
+    else if (path === '/_sim/requests') {
+      const requests = recorded.map((each) => ({ ...each, body: each.body.toString('base64') }))
+      sendJson(response, 200, JSON.stringify({ requests }))
+    } else sendJson(response, 404, '{"error":"here are /_sim/bill and /_sim/requests"}')
   }
 
   await new Promise<void>((resolve, reject) => {
@@ -141,9 +153,14 @@ function controlsOf(request: IncomingMessage, chunkDelayMs: number): Controls | 
 }
 
 /** Faults that come before any answer; true if one did. */
-async function fault(name: string | null, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+async function fault(
+  name: string | null,
+  request: IncomingMessage,
+  response: ServerResponse,
+  api: Api,
+): Promise<boolean> {
   if (name?.startsWith('status-')) {
-    fail(response, openAiError(Number(name.slice('status-'.length))))
+    api.fail(response, Number(name.slice('status-'.length)))
     return true
   }
   if (name === 'hang') {
@@ -169,34 +186,4 @@ function readBody(request: IncomingMessage): Promise<Buffer> {
     request.once('end', () => resolve(Buffer.concat(chunks)))
     request.once('close', () => reject(new Error('the client left')))
   })
-}
-
-/** The headers that OpenAI puts on every answer, and the one that says what this is. */
-function setHeaders(response: ServerResponse, requestId: string): void {
-  response.setHeader('x-simulated', 'agentcostcontrol')
-  response.setHeader('x-request-id', requestId)
-  response.setHeader('openai-version', '2020-10-01')
-  response.setHeader('openai-organization', 'simulated')
-  response.setHeader('openai-processing-ms', '7')
-  response.setHeader('x-ratelimit-limit-requests', '10000')
-  response.setHeader('x-ratelimit-remaining-requests', '9999')
-  response.setHeader('Set-Cookie', ['__cf_bm=simulated; path=/; HttpOnly', '_cfuvid=simulated; path=/'])
-}
-
-const model = (id: string) => ({ id, object: 'model', created: 1_750_000_000, owned_by: 'simulated' })
-
-function json(response: ServerResponse, status: number, body: unknown): void {
-  const text = Buffer.from(JSON.stringify(body))
-  response.setHeader('content-type', 'application/json')
-  response.setHeader('content-length', text.length)
-  response.writeHead(status)
-  response.end(text)
-}
-
-function fail(response: ServerResponse, error: OpenAiError): void {
-  for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value)
-  response.setHeader('content-type', 'application/json; charset=utf-8')
-  response.setHeader('content-length', Buffer.byteLength(error.body))
-  response.writeHead(error.status)
-  response.end(error.body)
 }

@@ -1,12 +1,12 @@
 /** What the simulator answers to a chat request: decided before the first byte is sent, so that plain and streamed agree. */
 import type { Controls } from '../controls.ts'
-import type { OpenAiUsage } from '../pricing.ts'
+import { isRecord, type Json, positive } from '../json.ts'
 import { exampleOf, prose, randomFrom, seedOf } from '../text.ts'
 import { countTokens, tokenPieces } from '../tokens.ts'
 import { type Features, predictedTokens, readFeatures } from './features.ts'
-import { isRecord, type Json, positive } from './json.ts'
 import { countPrompt } from './prompt.ts'
 import { cutCalls, type ToolCall, toolCallsOf } from './tool-calls.ts'
+import { type OpenAiUsage, usageOf } from './usage.ts'
 
 /** One choice, cut into tokens. */
 export interface Choice {
@@ -74,20 +74,6 @@ export function answerChat(json: Json, controls: Controls, seed: number, now: nu
     features,
   }
 }
-
-/** Usage without caches. */
-export const usageOf = (prompt: number, completion: number, reasoning: number): OpenAiUsage => ({
-  prompt_tokens: prompt,
-  completion_tokens: completion,
-  total_tokens: prompt + completion,
-  prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0 },
-  completion_tokens_details: {
-    reasoning_tokens: reasoning,
-    audio_tokens: 0,
-    accepted_prediction_tokens: 0,
-    rejected_prediction_tokens: 0,
-  },
-})
 
 /** Output tokens of a choice, the reasoning left out. */
 const choiceTokens = ({ pieces, toolCalls }: Choice): number =>

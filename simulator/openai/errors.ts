@@ -1,9 +1,5 @@
-/** OpenAI's error object. */
-export interface OpenAiError {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
-}
+import type { ServerResponse } from 'node:http'
+import { sendJson } from '../api.ts'
 
 const KINDS: Readonly<Record<number, readonly [type: string, code: string | null, message: string]>> = {
   400: ['invalid_request_error', null, 'The request is not valid.'],
@@ -18,12 +14,18 @@ const KINDS: Readonly<Record<number, readonly [type: string, code: string | null
   529: ['overloaded_error', null, 'Overloaded'],
 }
 
-/** An error as OpenAI words it; a 429 says when to come back. */
-export function openAiError(status: number, message?: string, param: string | null = null): OpenAiError {
+/** Answers with an error as OpenAI words it; a 429 says when to come back. @param param the member that is wrong */
+export function failOpenAi(
+  response: ServerResponse,
+  status: number,
+  message?: string,
+  param: string | null = null,
+): void {
   const [type, code, standard] = KINDS[status] ?? ['server_error', null, 'error']
-  return {
-    status,
-    headers: status === 429 ? { 'retry-after': '1', 'retry-after-ms': '1000' } : {},
-    body: JSON.stringify({ error: { message: message ?? standard, type, param, code } }, null, 2),
+  if (status === 429) {
+    response.setHeader('retry-after', '1')
+    response.setHeader('retry-after-ms', '1000')
   }
+  const error = { message: message ?? standard, type, param, code }
+  sendJson(response, status, JSON.stringify({ error }, null, 2), 'application/json; charset=utf-8')
 }

@@ -1,6 +1,7 @@
 /** What an answer carries besides its text, where the request asks for it: logprobs, sound, citations, predicted output. */
+
+import { isRecord, type Json } from '../json.ts'
 import { countTokens } from '../tokens.ts'
-import { isRecord, type Json } from './json.ts'
 
 /** The features of one answer. */
 export interface Features {

@@ -1,5 +1,5 @@
+import { isRecord, type Json, list } from '../json.ts'
 import { countTokens, IMAGE_TOKENS, MESSAGE_TOKENS, REQUEST_TOKENS } from '../tokens.ts'
-import { isRecord, type Json, list } from './json.ts'
 
 /** Tokens of a prompt: its texts, a fixed number for each image, its definitions and the framing. */
 export function countPrompt(json: Json): number {

@@ -1,3 +1,4 @@
+import type { StreamChunk } from '../stream.ts'
 import { countTokens } from '../tokens.ts'
 import type { ChatAnswer, Choice } from './answer.ts'
 import { citationsOf, type Features, logprobOf, soundOf } from './features.ts'
@@ -61,14 +62,6 @@ const renderCall = ({ kind, id, name, text }: ToolCall): object =>
     ? { id, type: 'custom', custom: { name, input: text } }
     : { id, type: 'function', function: { name, arguments: text } }
 
-/** One event of a stream and how many output tokens it carries. */
-export interface StreamChunk {
-  readonly json: string
-  readonly tokens: number
-  /** The choice that it belongs to; -1 for the usage at the end. */
-  readonly choice: number
-}
-
 /** What one chunk says of its choice. */
 interface Step {
   readonly delta: object
@@ -97,12 +90,11 @@ export function renderChunks(answer: ChatAnswer, usage: boolean): readonly Strea
           ...(usage ? { usage: null } : {}),
         }),
         tokens,
-        choice: index,
       }),
     ),
   )
   if (!usage) return chunks
-  return [...chunks, { json: JSON.stringify({ ...base, choices: [], usage: answer.usage }), tokens: 0, choice: -1 }]
+  return [...chunks, { json: JSON.stringify({ ...base, choices: [], usage: answer.usage }), tokens: 0, isReport: true }]
 }
 
 function stepsOf(answer: ChatAnswer, choice: Choice): readonly Step[] {

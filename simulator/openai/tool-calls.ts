@@ -1,7 +1,7 @@
 import type { Controls } from '../controls.ts'
+import { isRecord, type Json, list } from '../json.ts'
 import { exampleOf, prose } from '../text.ts'
 import { countTokens, tokenPieces } from '../tokens.ts'
-import { isRecord, type Json, list } from './json.ts'
 
 /** A call that the answer makes: of a function with JSON, or of a custom tool with free text. */
 export interface ToolCall {

@@ -1,5 +1,5 @@
+import type { StreamChunk } from '../stream.ts'
 import type { ChatAnswer } from './answer.ts'
-import type { StreamChunk } from './render.ts'
 
 /** Where a stream reports its usage, other than once at the end: as providers do that are nearly compatible. */
 export type UsagePlace = 'every-chunk' | 'last-choice' | 'twice'
@@ -11,7 +11,7 @@ export function placeUsage(
   { usage, promptTokens, reasoningTokens }: ChatAnswer,
 ): readonly StreamChunk[] {
   const report = chunks.at(-1)
-  if (place === null || report?.choice !== -1) return chunks
+  if (place === null || !report?.isReport) return chunks
   if (place === 'twice') return [...chunks, report]
   const rest = chunks.slice(0, -1)
   const withUsage = (chunk: StreamChunk, value: object): StreamChunk => ({

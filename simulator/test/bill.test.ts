@@ -85,9 +85,9 @@ t.test('a client that leaves pays for the input and for what was generated until
     return last?.ended === 'aborted' ? last : null
   })
   t.equal(entry.tag, 'left')
-  t.ok(entry.usage.completion_tokens > 0 && entry.usage.completion_tokens < 5_000, 'a part of the output')
-  const { prompt_tokens: prompt, completion_tokens: completion } = entry.usage
-  t.equal(entry.costPicoUsd, String(prompt * 400_000 + completion * 1_600_000))
+  t.ok(entry.consumed.output > 0 && entry.consumed.output < 5_000, 'a part of the output')
+  const { input, output } = entry.consumed
+  t.equal(entry.costPicoUsd, String(input * 400_000 + output * 1_600_000))
 })
 
 t.test('GET /_sim/bill tells the bill over HTTP', async (t) => {
