@@ -13,7 +13,7 @@ export const up: Command = {
   help: `  --port N             where agents send their requests (4000)
   --admin-port N       /healthz, /readyz, /metrics (4001)
   --simulator-port N   the simulated provider (4010)
-  --simulate           the simulated provider, also when OPENAI_API_KEY or ACC_UPSTREAM_OPENAI is set
+  --simulate           the simulated provider, also when OPENAI_API_KEY or an ACC_UPSTREAM_… is set
   --data DIR           what must survive a restart (${DATA_DIR})
   --policies DIR       folder of policy YAML, watched (policies/starter)
 
@@ -39,7 +39,7 @@ Port 0 is any free one. Variables that begin with ACC_ configure the sidecar: do
       simulatorListen: listen('simulator-port', 'SIM_LISTEN', 4010),
       dataDir,
       policyDir,
-      simulated: flags.has('simulate') || !(env.OPENAI_API_KEY || env.ACC_UPSTREAM_OPENAI),
+      simulated: flags.has('simulate') || !wantsReal(env),
       env,
       interrupted: asked,
     }
@@ -52,6 +52,10 @@ Port 0 is any free one. Variables that begin with ACC_ configure the sidecar: do
     }
   },
 }
+
+/** A key, or an address of one's own, says that the real provider is meant; for all of them, lest some answers be real and some not. */
+const wantsReal = (env: NodeJS.ProcessEnv): boolean =>
+  Object.entries(env).some(([name, value]) => value && (name === 'OPENAI_API_KEY' || name.startsWith('ACC_UPSTREAM_')))
 
 async function runUntil(asked: Promise<unknown>, system: System, dataDir: string, policyDir: string): Promise<number> {
   process.stdout.write(greeting(system, dataDir, await policyState(system, policyDir)))

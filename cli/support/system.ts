@@ -1,5 +1,6 @@
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { PROVIDER_NAMES } from '@agentcostcontrol/contract'
 import { type Child, startChild } from './child.ts'
 import { InterruptedError } from './interrupt.ts'
 import { inCheckout } from './paths.ts'
@@ -94,7 +95,7 @@ function startSidecar(
     ACC_ADMIN_LISTEN: options.adminListen,
     ACC_DATA_DIR: resolve(options.dataDir, 'sidecar'),
     ACC_POLICY_DIR: resolve(options.policyDir),
-    ...(simulator === null ? {} : { ACC_UPSTREAM_OPENAI: `${simulator}/v1` }),
+    ...(simulator === null ? {} : upstreams(`${simulator}/v1`)),
     ACC_PARENT_WATCH: '1',
   }
   return started(options, children, {
@@ -109,6 +110,10 @@ function startSidecar(
     },
   })
 }
+
+/** One base URL for every provider, so that nothing leaves the machine whatever path is asked for. */
+const upstreams = (baseUrl: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(PROVIDER_NAMES.map((name) => [`ACC_UPSTREAM_${name.toUpperCase()}`, baseUrl]))
 
 interface Part<T> {
   readonly name: string

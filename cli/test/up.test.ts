@@ -1,33 +1,10 @@
-import { execFile } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import OpenAI from 'openai'
 import t from 'tap'
-import { folderFor, type Scope } from '../../test/support/scope.ts'
+import { folderFor } from '../../test/support/scope.ts'
 import { simulatorFor } from '../../test/support/simulator.ts'
-import { acc, FREE_PORTS, gone, startAcc } from './support/acc.ts'
-
-const UP = /Ctrl-C stops everything\./
-const run = promisify(execFile)
-
-/** The curl line that stands in the greeting, run as a user would by copying it. */
-async function runCurlLine(greeting: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
-  const [line = 'false'] = /^ {2}curl [\s\S]*?'$/m.exec(greeting) ?? []
-  return (await run('bash', ['-c', `${line} -i`], { env: { PATH: process.env.PATH ?? '', ...env } })).stdout
-}
-
-async function takenPort(scope: Scope): Promise<number> {
-  const server = createServer()
-  scope.teardown(() => void server.close())
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      resolve(typeof address === 'object' && address ? address.port : 0)
-    })
-  })
-}
+import { acc, FREE_PORTS, gone, runCurlLine, startAcc, UP } from './support/acc.ts'
 
 t.test(
   'acc up: its curl line answers, its SDK lines work, Ctrl-C ends all, a second start finds the data',
@@ -49,6 +26,14 @@ t.test(
     t.match(greeting, `export OPENAI_BASE_URL=${baseURL} OPENAI_API_KEY=any-key`)
     t.match(greeting, `client = OpenAI(base_url="${baseURL}", api_key="any-key")`)
 
+    const other = await fetch(`${baseURL.replace('/openai/', '/deepseek/')}/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer any-key' },
+      body: JSON.stringify({ model: 'deepseek-v4-flash', messages }),
+    })
+    t.equal(other.status, 200)
+    t.equal(other.headers.get('x-simulated'), 'agentcostcontrol', 'no provider’s path leads out of the machine')
+
     const children = first.children()
     t.equal(children.length, 2, 'simulator and sidecar')
     first.kill('SIGINT')
@@ -63,30 +48,9 @@ t.test(
     second.kill('SIGINT')
     t.equal((await second.ended).code, 0)
     const spend = await acc(t, ['spend', '--json', '--data', data])
-    t.equal(JSON.parse(spend.stdout).total.requests, 3)
+    t.equal(JSON.parse(spend.stdout).total.requests, 4)
   },
 )
-
-t.test('a taken port is told with the option that chooses another, and nothing is left running', async (t) => {
-  for (const option of ['port', 'admin-port', 'simulator-port']) {
-    const port = await takenPort(t)
-    // The last of two equal options counts.
-    const words = ['up', ...FREE_PORTS, `--${option}`, String(port), '--data', folderFor(t)]
-    const { code, stderr, stdout } = await acc(t, words)
-    t.equal(code, 1)
-    t.match(stderr, new RegExp(`^acc: the \\w+ cannot start: port ${port} is taken.*--${option}`))
-    t.equal(stdout, '')
-  }
-})
-
-t.test('a second acc up on the same data folder says so, and the first goes on', async (t) => {
-  const data = folderFor(t)
-  const greeting = await startAcc(t, ['up', ...FREE_PORTS, '--data', data]).printed(UP)
-  const { code, stderr } = await acc(t, ['up', ...FREE_PORTS, '--data', data])
-  t.equal(code, 1)
-  t.equal(stderr, `acc: another "acc up" is using ${data}. Stop it, or give this one a folder of its own by --data.\n`)
-  t.match(await runCurlLine(greeting), /^HTTP\/1\.1 200/)
-})
 
 t.test('with OPENAI_API_KEY the real provider is chosen, and hears nothing before the first request', async (t) => {
   const provider = await simulatorFor(t)
@@ -120,37 +84,3 @@ t.test('a policy that is refused at the start is told with its place, and what h
   t.equal(missing.code, 2)
   t.match(missing.stderr, /--policies .*nowhere: there is no such folder/)
 })
-
-t.test('Ctrl-C while it starts, and kill -9 at any time, leave no process behind', async (t) => {
-  for (const [signal, moment] of [
-    ['SIGINT', 'starting'],
-    ['SIGKILL', 'starting'],
-    ['SIGKILL', 'up'],
-  ] as const) {
-    const data = folderFor(t)
-    mkdirSync(data, { recursive: true })
-    const running = startAcc(t, ['up', ...FREE_PORTS, '--data', data])
-    const children = await childrenAt(running, moment)
-    running.kill(signal)
-    const { code, stdout } = await running.ended
-    if (signal === 'SIGINT') {
-      t.equal(code, 130)
-      t.match(stdout, 'Stopped before it was up.')
-    }
-    await gone(children)
-    t.pass(`${signal} while ${moment}: nothing is left`)
-  }
-})
-
-/** The children once the system is up, or the first one that is there. */
-async function childrenAt(running: ReturnType<typeof startAcc>, moment: 'starting' | 'up'): Promise<readonly number[]> {
-  if (moment === 'up') {
-    await running.printed(UP)
-    return running.children()
-  }
-  for (;;) {
-    const children = running.children()
-    if (children.length > 0) return children
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-}

@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
 import { inCheckout } from '../../../test/support/paths.ts'
 import type { Scope } from '../../../test/support/scope.ts'
 import { until } from '../../../test/support/until.ts'
@@ -86,6 +87,18 @@ export const acc = (scope: Scope, words: readonly string[], options: AccOptions 
 
 /** Words that give every part of `acc up` a free port. */
 export const FREE_PORTS = ['--port', '0', '--admin-port', '0', '--simulator-port', '0'] as const
+
+/** What `acc up` prints last when everything serves. */
+export const UP = /Ctrl-C stops everything\./
+
+/** Runs the curl line that stands in the greeting as a user would by copying it. @returns head and body of the answer */
+export async function runCurlLine(greeting: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
+  const [line = 'false'] = /^ {2}curl [\s\S]*?'$/m.exec(greeting) ?? []
+  const { stdout } = await promisify(execFile)('bash', ['-c', `${line} -i`], {
+    env: { PATH: process.env.PATH ?? '', ...env },
+  })
+  return stdout
+}
 
 /** Resolves once none of the processes is there any more. */
 export const gone = (pids: readonly number[]): Promise<true> =>

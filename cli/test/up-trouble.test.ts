@@ -1,0 +1,65 @@
+import { createServer } from 'node:net'
+import t from 'tap'
+import { folderFor, type Scope } from '../../test/support/scope.ts'
+import { until } from '../../test/support/until.ts'
+import { acc, FREE_PORTS, gone, type Running, runCurlLine, startAcc, UP } from './support/acc.ts'
+
+async function takenPort(scope: Scope): Promise<number> {
+  const server = createServer()
+  scope.teardown(() => void server.close())
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      resolve(typeof address === 'object' && address ? address.port : 0)
+    })
+  })
+}
+
+t.test('a taken port is told with the option that chooses another, and nothing is left running', async (t) => {
+  for (const option of ['port', 'admin-port', 'simulator-port']) {
+    const port = await takenPort(t)
+    // The last of two equal options counts.
+    const words = ['up', ...FREE_PORTS, `--${option}`, String(port), '--data', folderFor(t)]
+    const { code, stderr, stdout } = await acc(t, words)
+    t.equal(code, 1)
+    t.match(stderr, new RegExp(`^acc: the \\w+ cannot start: port ${port} is taken.*--${option}`))
+    t.equal(stdout, '')
+  }
+})
+
+t.test('a second acc up on the same data folder says so, and the first goes on', async (t) => {
+  const data = folderFor(t)
+  const greeting = await startAcc(t, ['up', ...FREE_PORTS, '--data', data]).printed(UP)
+  const { code, stderr } = await acc(t, ['up', ...FREE_PORTS, '--data', data])
+  t.equal(code, 1)
+  t.equal(stderr, `acc: another "acc up" is using ${data}. Stop it, or give this one a folder of its own by --data.\n`)
+  t.match(await runCurlLine(greeting), /^HTTP\/1\.1 200/)
+})
+
+t.test('Ctrl-C while it starts, and kill -9 at any time, leave no process behind', async (t) => {
+  for (const [signal, moment] of [
+    ['SIGINT', 'starting'],
+    ['SIGKILL', 'starting'],
+    ['SIGKILL', 'up'],
+  ] as const) {
+    const running = startAcc(t, ['up', ...FREE_PORTS, '--data', folderFor(t)])
+    const children = await childrenAt(running, moment)
+    running.kill(signal)
+    const { code, stdout } = await running.ended
+    if (signal === 'SIGINT') {
+      t.equal(code, 130)
+      t.match(stdout, 'Stopped before it was up.')
+    }
+    await gone(children)
+    t.pass(`${signal} while ${moment}: nothing is left`)
+  }
+})
+
+/** The children once the system is up, or the first one that is there. */
+async function childrenAt(running: Running, moment: 'starting' | 'up'): Promise<readonly number[]> {
+  if (moment === 'up') await running.printed(UP)
+  return until('a child', () => {
+    const children = running.children()
+    return children.length > 0 ? children : null
+  })
+}
