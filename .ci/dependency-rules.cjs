@@ -1,4 +1,4 @@
-/** The direction of imports, as DESIGN says: contract ← policy, detectors ← planes and cli; the simulator leans on contract alone. */
+/** The direction of imports, as CONTRIBUTING.md draws it: contract ← policy, detectors ← planes and cli; the simulator leans on contract alone. */
 const only = (name, from, allowed) => ({
   name,
   severity: 'error',
