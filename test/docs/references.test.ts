@@ -74,7 +74,7 @@ t.test('every command in the documentation exists', async (t) => {
 t.test('every test that docs/guarantees.md names is there, by file and by name', async (t) => {
   let count = 0
   for (const cells of rows(prose(page('docs/guarantees.md')))) {
-    for (const [, file = '', name = ''] of (cells.at(-1) ?? '').matchAll(/`([\w./-]+\.test\.ts)`: ([^;]+)/g)) {
+    for (const [, file = '', name = ''] of (cells.at(-1) ?? '').matchAll(/`([\w./-]+\.ts)`: ([^;]+)/g)) {
       const source = existsSync(inCheckout(file)) ? readFileSync(inCheckout(file), 'utf8') : ''
       t.ok(source.includes(name.trim()), `${file}: ${name}`)
       count++
