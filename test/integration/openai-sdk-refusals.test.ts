@@ -173,67 +173,71 @@ async function readToItsEnd(stream: Stream<ChatCompletionChunk>): Promise<void> 
   for await (const _ of stream);
 }
 
-t.test('where a refusal may end soon, the SDK waits as long as it is told and gets its answer', async (t) => {
-  const simulator = await simulatorFor(t)
-  const upstream = `${simulator.url}/v1`
-  /** The attempts of a client while a stream holds what it needs, until the first refusal came and the stream is let go. */
-  async function blocked(url: string, tag: string, letGo: (held: Stream<ChatCompletionChunk>) => unknown) {
-    const slowly = { 'x-sim-output-tokens': '100', 'x-sim-chunk-delay-ms': '20' }
-    const held = await openaiAt(`${url}/v1`, `${tag}-holding`, { headers: slowly }).chat.completions.create({
-      ...ASK,
-      stream: true,
+t.test(
+  'where a refusal may end soon, the SDK waits as long as it is told and gets its answer',
+  { jobs: 4 },
+  async (t) => {
+    const simulator = await simulatorFor(t)
+    const upstream = `${simulator.url}/v1`
+    /** The attempts of a client while a stream holds what it needs, until the first refusal came and the stream is let go. */
+    async function blocked(url: string, tag: string, letGo: (held: Stream<ChatCompletionChunk>) => unknown) {
+      const slowly = { 'x-sim-output-tokens': '100', 'x-sim-chunk-delay-ms': '20' }
+      const held = await openaiAt(`${url}/v1`, `${tag}-holding`, { headers: slowly }).chat.completions.create({
+        ...ASK,
+        stream: true,
+      })
+      const recorded = recordedFetch()
+      const client = openaiAt(`${url}/v1`, tag, { maxRetries: 5, fetch: recorded.fetch })
+      const answer = client.chat.completions.create(ASK)
+      await until('the first refusal', () => (recorded.attempts[0]?.status ? true : null))
+      await letGo(held)
+      t.match((await answer).choices, [{ message: { content: /\w/ } }])
+      return recorded.attempts
+    }
+
+    t.test('money that a running request holds', { buffered: true }, async (t) => {
+      const policies = { 'narrow.yaml': budgetYaml({ name: 'narrow', limit: '0.0005' }) }
+      const sidecar = await sidecarFor(t, { upstream, policies })
+      const attempts = await blocked(sidecar.url, 'busy', readToItsEnd)
+      cameBackAfter(t, attempts, 429, 1_000)
+      const events = await eventsOf(sidecar, 'busy', attempts.length)
+      t.match(events[0], { outcome: 'denied', code: 'acc_budget_busy' })
+      t.equal(chargedOf(events), BigInt(billOf(simulator, 'busy')[0] ?? 0))
     })
-    const recorded = recordedFetch()
-    const client = openaiAt(`${url}/v1`, tag, { maxRetries: 5, fetch: recorded.fetch })
-    const answer = client.chat.completions.create(ASK)
-    await until('the first refusal', () => (recorded.attempts[0]?.status ? true : null))
-    await letGo(held)
-    t.match((await answer).choices, [{ message: { content: /\w/ } }])
-    return recorded.attempts
-  }
 
-  await t.test('money that a running request holds', async (t) => {
-    const policies = { 'narrow.yaml': budgetYaml({ name: 'narrow', limit: '0.0005' }) }
-    const sidecar = await sidecarFor(t, { upstream, policies })
-    const attempts = await blocked(sidecar.url, 'busy', readToItsEnd)
-    cameBackAfter(t, attempts, 429, 1_000)
-    const events = await eventsOf(sidecar, 'busy', attempts.length)
-    t.match(events[0], { outcome: 'denied', code: 'acc_budget_busy' })
-    t.equal(chargedOf(events), BigInt(billOf(simulator, 'busy')[0] ?? 0))
-  })
+    t.test('too many requests at once', { buffered: true }, async (t) => {
+      const sidecar = await sidecarFor(t, { upstream, env: { ACC_CONCURRENCY_MAX: '1' } })
+      cameBackAfter(t, await blocked(sidecar.url, 'full', ({ controller }) => controller.abort()), 503, 1_000)
+    })
 
-  await t.test('too many requests at once', async (t) => {
-    const sidecar = await sidecarFor(t, { upstream, env: { ACC_CONCURRENCY_MAX: '1' } })
-    cameBackAfter(t, await blocked(sidecar.url, 'full', ({ controller }) => controller.abort()), 503, 1_000)
-  })
+    t.test('a provider that cannot be reached at first', { buffered: true }, async (t) => {
+      const probe = createServer()
+      await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
+      const address = probe.address()
+      const port = typeof address === 'object' ? (address?.port ?? 0) : 0
+      await new Promise<void>((resolve) => void probe.close(() => resolve()))
 
-  await t.test('a provider that cannot be reached at first', async (t) => {
-    const probe = createServer()
-    await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-    const address = probe.address()
-    const port = typeof address === 'object' ? (address?.port ?? 0) : 0
-    await new Promise<void>((resolve) => void probe.close(() => resolve()))
+      const sidecar = await sidecarFor(t, { upstream: `http://127.0.0.1:${port}/v1` })
+      const recorded = recordedFetch()
+      const client = openaiAt(`${sidecar.url}/v1`, 'dead', { maxRetries: 5, fetch: recorded.fetch })
+      const answer = client.chat.completions.create(ASK)
+      await until('the first refusal', () => (recorded.attempts[0]?.status ? true : null))
+      const late = await simulatorFor(t, { port })
+      t.match((await answer).choices, [{ message: { content: /\w/ } }])
+      cameBackAfter(t, recorded.attempts, 502, 1_000)
+      const events = await eventsOf(sidecar, 'dead', recorded.attempts.length)
+      t.match(events[0], { outcome: 'failed', code: 'acc_upstream_unreachable', clientStatus: 502 })
+      t.equal(chargedOf(events), BigInt(billOf(late, 'dead')[0] ?? 0))
+    })
 
-    const sidecar = await sidecarFor(t, { upstream: `http://127.0.0.1:${port}/v1` })
-    const recorded = recordedFetch()
-    const client = openaiAt(`${sidecar.url}/v1`, 'dead', { maxRetries: 5, fetch: recorded.fetch })
-    const answer = client.chat.completions.create(ASK)
-    await until('the first refusal', () => (recorded.attempts[0]?.status ? true : null))
-    const late = await simulatorFor(t, { port })
-    t.match((await answer).choices, [{ message: { content: /\w/ } }])
-    cameBackAfter(t, recorded.attempts, 502, 1_000)
-    const events = await eventsOf(sidecar, 'dead', recorded.attempts.length)
-    t.match(events[0], { outcome: 'failed', code: 'acc_upstream_unreachable', clientStatus: 502 })
-    t.equal(chargedOf(events), BigInt(billOf(late, 'dead')[0] ?? 0))
-  })
-
-  await t.test('a provider that does not answer in time', async (t) => {
-    const policies = { 'provider.yaml': providerYaml({ headersTimeoutMs: 1_000 }) }
-    const sidecar = await sidecarFor(t, { upstream, policies })
-    const client = openaiAt(`${sidecar.url}/v1`, 'late', { headers: { ...tagged('late'), 'x-sim-fault': 'hang' } })
-    const error = await client.chat.completions.create(ASK).catch((thrown: unknown) => told(thrown))
-    t.match(error, { class: 'InternalServerError', status: 504, code: 'acc_upstream_timeout' })
-    const [event] = await eventsOf(sidecar, 'late', 1)
-    t.equal(chargedOf(event ? [event] : []), BigInt(event?.attempts[0]?.boundNanoUsd ?? 0), 'it may be billed')
-  })
-})
+    t.test('a provider that does not answer in time', { buffered: true }, async (t) => {
+      const policies = { 'provider.yaml': providerYaml({ headersTimeoutMs: 1_000 }) }
+      const sidecar = await sidecarFor(t, { upstream, policies })
+      const client = openaiAt(`${sidecar.url}/v1`, 'late', { headers: { ...tagged('late'), 'x-sim-fault': 'hang' } })
+      const error = await client.chat.completions.create(ASK).catch((thrown: unknown) => told(thrown))
+      t.match(error, { class: 'InternalServerError', status: 504, code: 'acc_upstream_timeout' })
+      const [event] = await eventsOf(sidecar, 'late', 1)
+      t.equal(chargedOf(event ? [event] : []), BigInt(event?.attempts[0]?.boundNanoUsd ?? 0), 'it may be billed')
+    })
+  },
+)

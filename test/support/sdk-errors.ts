@@ -29,7 +29,8 @@ export function toldByAi(error: unknown): Told {
   if (NoObjectGeneratedError.isInstance(error)) return { name: error.name, message: error.message, text: error.text }
   if (!APICallError.isInstance(error))
     return error instanceof Error ? { name: error.name, message: error.message } : { error }
-  const { name, statusCode, isRetryable, data, responseBody, responseHeaders = {} } = error
+  const { name, statusCode, isRetryable, data, responseHeaders = {} } = error
+  const responseBody = error.responseBody?.replace(/"created":\d+/, '')
   const message = statusCode === undefined ? '' : error.message
   return {
     name,
