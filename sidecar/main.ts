@@ -70,6 +70,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const events = createUsageEvents({ instanceId: spend.instanceId, prices, clock })
   const dead = DETECTORS.filter((detector) => !selfTest(detector)).map(({ id }) => id)
 
+  const onInternalError = (error: unknown): void => log.error('internal error', errorFields(error))
   const pipeline = createPipeline({
     identify: createIdentify(config),
     authorize: createAuthorize(() => policies.current()),
@@ -101,9 +102,9 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
         })
       }
     },
-    onInternalError: (error) => log.error('internal error', errorFields(error)),
+    onInternalError,
   })
-  const data = await startDataServer(config.listen, { config, pipeline, clock, newId: randomId })
+  const data = await startDataServer(config.listen, { config, pipeline, clock, newId: randomId, onInternalError })
   closers.push(() => data.drain(0))
   const knownModel = (name: string, model: string): string => {
     const provider = PROVIDER_NAMES.find((known) => known === name)

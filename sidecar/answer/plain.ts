@@ -7,6 +7,7 @@ import { ScanPoolFullError } from '../inspect/scanner.ts'
 import type { AnswerFacts, ProviderAdapter, SegmentEdit } from '../providers/provider.ts'
 import { type Answer, type Finish, type Reply, type Upstream, type UpstreamFault, unread } from './answer.ts'
 import type { ContentCoding } from './coding.ts'
+import { Pump } from './flow.ts'
 import type { AnswerInspection } from './inspection.ts'
 
 /** Largest JSON answer that is held whole, before and after decoding. */
@@ -40,12 +41,7 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
   let bytes = 0
   let passing = false
 
-  function pass(chunk: Buffer): void {
-    if (!reply.write(chunk)) {
-      upstream.pause()
-      reply.onDrain(() => upstream.resume())
-    }
-  }
+  const out = new Pump(reply, upstream)
 
   function tooLarge(): void {
     if (inspection?.security.holdsResponses && inspection.security.onOverload === 'closed') {
@@ -56,7 +52,7 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
     }
     passing = true
     options.head('as-is')
-    for (const chunk of chunks) pass(chunk)
+    for (const chunk of chunks) out.push(chunk)
     chunks.length = 0
   }
 
@@ -81,17 +77,17 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
       finish(read('cut', facts, judged, options.deny(judged.refusal)))
       return
     }
-    let out = body
-    if (judged?.body) out = coding === 'identity' ? judged.body : await coding.encode(judged.body)
-    options.head(out === body ? 'as-is' : out)
-    reply.end(out)
+    let sent = body
+    if (judged?.body) sent = coding === 'identity' ? judged.body : await coding.encode(judged.body)
+    options.head(sent === body ? 'as-is' : sent)
+    reply.end(sent)
     finish(read('completed', facts, judged, status))
   }
 
   return {
     data: (chunk) => {
       if (passing) {
-        pass(chunk)
+        out.push(chunk)
         return
       }
       chunks.push(chunk)
