@@ -96,7 +96,8 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
     if (!client) clientErrors++
     const refusal = parserRefusal(error)
     refuseOnSocket(socket, refusal, newId())
-    client?.fault(refusal)
+    // Who closed its side is gone in a moment; who did not was answered, and its exchange ends with that.
+    if (refusal.code !== 'acc_body_incomplete') client?.fault(refusal)
   })
   server.setTimeout(config.clientStallTimeoutMs, (socket) => {
     const client = connections.get(socket)?.client

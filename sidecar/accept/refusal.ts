@@ -10,6 +10,7 @@ const LINGER_MS = 1_000
 
 const PARSER_ERRORS: Readonly<Record<string, readonly [Code, string]>> = {
   HPE_HEADER_OVERFLOW: ['acc_headers_too_large', 'The request headers are too large (ACC_HEADER_BYTES_MAX).'],
+  HPE_INVALID_EOF_STATE: ['acc_body_incomplete', 'The connection was closed before the request was complete.'],
   ERR_HTTP_REQUEST_TIMEOUT: ['acc_request_timeout', 'The request did not arrive in time (ACC_REQUEST_TIMEOUT_MS).'],
 }
 
