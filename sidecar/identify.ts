@@ -34,7 +34,7 @@ export function createIdentify(config: Pick<SidecarConfig, 'identity' | 'trustHe
     return {
       raw,
       provider,
-      operation: ask.kind === 'metered' ? ask.adapter.operation : (path.split('/')[1] ?? ''),
+      operation: endpoint.kind === 'metered' ? endpoint.adapter.operation : endpoint.operation,
       upstreamTarget: query === -1 ? sent : sent + raw.target.slice(query),
       principal,
       ask,

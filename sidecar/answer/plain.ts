@@ -1,9 +1,10 @@
 import type { EventFinding } from '@agentcostcontrol/contract'
 import { redactText } from '@agentcostcontrol/detectors'
 import { type Denial, denial } from '../exchange.ts'
-import { type Decided, decide, ruleIds, strongest, toEventFinding } from '../inspect/decide.ts'
+import { type Decided, decide, ruleIds, strongest, toEventFindings } from '../inspect/decide.ts'
 import { blocked } from '../inspect/inspect-request.ts'
 import { ScanPoolFullError } from '../inspect/scanner.ts'
+import type { ScanResult } from '../inspect/worker.ts'
 import type { AnswerFacts, ProviderAdapter, SegmentEdit } from '../providers/provider.ts'
 import { type Answer, type Finish, type Reply, type Upstream, type UpstreamFault, unread } from './answer.ts'
 import type { ContentCoding } from './coding.ts'
@@ -136,8 +137,8 @@ function judge(
 ): Judged | null | Promise<Judged | null> {
   const { security, set, scanner } = inspection
   const segments = adapter.answerSegments(json)
-  const scanned = scanner.scan(segments, set, security.timeoutMs)
-  const decideAll = (verdicts: Awaited<typeof scanned>): Judged | null => {
+  const scanned = scanner.scan(segments, set, 'response', security.timeoutMs)
+  const decideAll = ({ verdicts, complete }: ScanResult): Judged | null => {
     const all: Decided[] = []
     const edits: SegmentEdit[] = []
     segments.forEach((segment, at) => {
@@ -153,9 +154,11 @@ function judge(
       }
     })
     if (all.length === 0) return null
-    const findings = all.map((one) => toEventFinding(one, 'response'))
-    if (strongest(all) === 'block')
-      return { body: null, refusal: blocked(security, ruleIds(all, 'block'), []), findings }
+    const findings = toEventFindings(all, 'response')
+    const action = strongest(all)
+    // More than can be told one by one cannot be taken out one by one.
+    if (action === 'block' || (action === 'redact' && !complete))
+      return { body: null, refusal: blocked(security, ruleIds(all, action), []), findings }
     return { body: edits.length > 0 ? adapter.replaceSegments(body, edits) : null, refusal: null, findings }
   }
   if (!(scanned instanceof Promise)) return decideAll(scanned)
