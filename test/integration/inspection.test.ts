@@ -14,6 +14,8 @@ import { until } from '../support/until.ts'
 const CANARY = DETECTORS[0]?.canary() ?? ''
 const [FOUND] = DETECTORS[0]?.detect(CANARY, { source: 'user' }) ?? []
 const SECRET = CANARY.slice(FOUND?.start, FOUND?.end)
+/** A machine that is busy with other tests must not decide how a scan ends. */
+const PATIENT = '  timeoutMs: 60000\n'
 const clean = (chars: number, name = ''): string =>
   `${name} ${'The quick brown fox jumps over the lazy dog. '.repeat(chars / 45 + 1)}`
 const user = (content: string) => ({ role: 'user', content })
@@ -29,7 +31,7 @@ async function started(t: Scope, security: string, options: Partial<TestSidecarO
 t.test(
   'a secret in a large prompt is found in a worker as it is in a small one, and nothing of it is sent',
   async (t) => {
-    const { simulator, sidecar } = await started(t, securityYaml({ request: 'block' }))
+    const { simulator, sidecar } = await started(t, securityYaml({ request: 'block', extra: PATIENT }))
     const small = await chat(sidecar.url, { body: { messages: [user(`key: ${SECRET}`)] } })
     const large = await chat(sidecar.url, {
       body: { messages: [user(clean(100_000)), user(`${clean(100_000)}key: ${SECRET}`)] },
@@ -53,7 +55,7 @@ t.test(
 )
 
 t.test('a conversation that grows is scanned once', async (t) => {
-  const { sidecar } = await started(t, securityYaml({ request: 'block' }))
+  const { sidecar } = await started(t, securityYaml({ request: 'block', extra: PATIENT }))
   const messages = [user(clean(200_000))]
   for (let turn = 0; turn < 4; turn++) {
     t.equal((await chat(sidecar.url, { body: { messages } })).status, 200)
@@ -64,7 +66,7 @@ t.test('a conversation that grows is scanned once', async (t) => {
 })
 
 t.test('a secret in a large prompt is taken out, and every other byte is left', async (t) => {
-  const { sidecar, sent } = await started(t, securityYaml({ request: 'redact' }))
+  const { sidecar, sent } = await started(t, securityYaml({ request: 'redact', extra: PATIENT }))
   const body = { model: 'gpt-4.1-mini', max_tokens: 5, messages: [user(`${clean(50_000)}${SECRET}${clean(50_000)}`)] }
   const raw = JSON.stringify(body, null, 1)
   t.equal((await chat(sidecar.url, { raw })).status, 200)
@@ -115,7 +117,7 @@ function hostile(chars: number): string {
 }
 
 t.test('ten megabytes that look like secrets everywhere hold nobody else up', async (t) => {
-  const { sidecar } = await started(t, securityYaml({ request: 'alert', extra: '  timeoutMs: 60000\n' }))
+  const { sidecar } = await started(t, securityYaml({ request: 'alert', extra: PATIENT }))
   const text = hostile(10_000_000)
   const startedMs = performance.now()
   DETECTORS[0]?.detect(text.slice(0, 1_000_000), { source: 'user' })
