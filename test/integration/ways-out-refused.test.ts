@@ -8,7 +8,7 @@ t.jobs = 2
 for (const desk of REFUSED) t.test(desk.name, { buffered: true }, (t) => tryDesk(t, desk))
 
 /** Told on a connection that carries no request yet, or only while the sidecar stops (ways-out-shutdown.test.ts). */
-const ELSEWHERE = ['acc_headers_too_large', 'acc_request_timeout', 'acc_shutting_down']
+const ELSEWHERE = ['acc_headers_too_large', 'acc_shutting_down']
 
 t.test('every code of the catalogue is a way out that is tried', async (t) => {
   const tried = [...REFUSED, ...ANSWERED].flatMap(({ ways }) =>
