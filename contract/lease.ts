@@ -64,7 +64,7 @@ export interface LeaseSyncResult {
   readonly counter: Counter
   readonly granted: NanoUsd
   readonly verdict: GrantVerdict
-  /** What the counter has left that is not leased out. */
+  /** Limit − settled − escrow: what is left to grant; negative where a limit was lowered or overrun. */
   readonly available: NanoUsd
   /** Durations count from sending the request. */
   readonly ttlMs: number

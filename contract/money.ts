@@ -33,6 +33,11 @@ export const picoUsdPerToken = (value: bigint): PicoUsdPerToken => value as Pico
 
 /** No money at all. */
 export const ZERO_USD: NanoUsd = nanoUsd(0n)
+/** The most that a column of 64 bits holds, 9.2 billion USD: sums stop here, since one above it could not be stored. */
+export const NANO_USD_MAX: NanoUsd = nanoUsd(2n ** 63n - 1n)
+
+/** A million USD. No attempt costs more, whatever limit its client names: what would is no amount but a mistake. */
+export const ATTEMPT_USD_MAX: NanoUsd = nanoUsd(1_000_000n * NANO_PER_USD)
 
 /**
  * Reads a decimal USD string as people write it in YAML and in the UI (`"250.00"`, `"$250"`), at most nine decimals.
