@@ -1,4 +1,4 @@
-import { formatUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
+import { ATTEMPT_USD_MAX, formatUsd, minUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
 import type { PriceBook, PricedModel, UsageBound } from '@agentcostcontrol/policy'
 import type { Clock } from '../clock.ts'
 import { type Outbox, OutboxUnavailableError } from '../events/types.ts'
@@ -103,31 +103,32 @@ interface Held {
   readonly clamped: number | null
 }
 
-/** Reserves the bound, or what of it the budgets can afford. */
+/** Reserves the bound, or what of it the budgets can afford: the limit is lowered once for each that is short. */
 async function hold(options: ReserveOptions, planned: Planned, asked: Asked): Promise<Held | Denial | Abandoned> {
   const { prices } = options
   const { provider } = planned.inspected.authorized
   const usage = boundedBy(asked, provider.onUnbounded)
   if (usage !== null && isDenial(usage)) return usage
   const atMs = planned.inspected.authorized.identified.raw.receivedAtMs
-  const amount = usage === null ? ZERO_USD : prices.bound(asked.priced, usage, atMs)
-  const least =
-    usage === null
-      ? ZERO_USD
-      : prices.bound(asked.priced, withOutput(usage, asked.bound, provider.minOutputTokens), atMs)
-  const first = await reserve(options, planned, amount, least)
-  if (first.kind === 'reserved') {
-    return { reservation: first.reservation, bound: usage ?? usageBound(asked.bound, asked.priced), clamped: null }
+  const boundOf = (tokens: UsageBound | null): NanoUsd =>
+    tokens === null ? ZERO_USD : minUsd(prices.bound(asked.priced, tokens, atMs), ATTEMPT_USD_MAX)
+  const least = boundOf(usage && withOutput(usage, asked.bound, provider.minOutputTokens))
+  let bound = usage
+  let clamped: number | null = null
+  for (let round = 0; ; round++) {
+    const outcome = await reserve(options, planned, boundOf(bound), least)
+    if (outcome.kind === 'reserved') {
+      const { reservation } = outcome
+      return { reservation, bound: bound ?? usageBound(asked.bound, asked.priced), clamped }
+    }
+    if (outcome.kind === 'abandoned') return outcome
+    const isLast = round > planned.inspected.authorized.budgets.length
+    if (outcome.kind === 'busy' || bound === null || isLast) return refuse(options.clock, asked, outcome)
+    const perChoice = affordable(prices, asked, bound, outcome.shortage, atMs)
+    if (perChoice === null || perChoice < provider.minOutputTokens) return refuse(options.clock, asked, outcome)
+    bound = withOutput(bound, asked.bound, perChoice)
+    clamped = perChoice
   }
-  if (first.kind === 'abandoned') return first
-  if (first.kind === 'busy' || usage === null) return refuse(options.clock, asked, first)
-  const perChoice = affordable(prices, asked, usage, first.shortage, atMs)
-  if (perChoice === null || perChoice < provider.minOutputTokens) return refuse(options.clock, asked, first)
-  const clampedUsage = withOutput(usage, asked.bound, perChoice)
-  const second = await reserve(options, planned, prices.bound(asked.priced, clampedUsage, atMs), least)
-  if (second.kind === 'abandoned') return second
-  if (second.kind !== 'reserved') return refuse(options.clock, asked, second)
-  return { reservation: second.reservation, bound: clampedUsage, clamped: perChoice }
 }
 
 function reserve(

@@ -1,4 +1,6 @@
 import {
+  ATTEMPT_USD_MAX,
+  minUsd,
   type NanoUsd,
   NO_USAGE,
   type Precision,
@@ -112,7 +114,7 @@ function estimate(
   const outputTokens = counts
     ? Math.min(bound.outputTokensMax, (result.outputBytes ?? 0) + (endedEarly ? TAIL_TOKENS : 0))
     : bound.outputTokensMax
-  const charged = prices.bound(priced, { ...bound, outputTokensMax: outputTokens }, atMs)
+  const charged = minUsd(prices.bound(priced, { ...bound, outputTokensMax: outputTokens }, atMs), ATTEMPT_USD_MAX)
   return {
     precision: 'estimated',
     reason: counts

@@ -2,10 +2,13 @@ import { NO_USAGE, type ServiceTier, type TokenUsage } from '@agentcostcontrol/c
 import type { AnswerFacts } from '../provider.ts'
 import { isRecord, readString } from '../read.ts'
 
+/** More than any model reads or writes: such a figure is no report. */
+const TOKENS_MAX = 1_000_000_000
+
 const count = (value: unknown): number | null =>
   value === undefined || value === null
     ? 0
-    : typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+    : typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= TOKENS_MAX
       ? value
       : null
 
