@@ -1,5 +1,5 @@
 import type { UsageEvent } from '@agentcostcontrol/contract'
-import { totalInputTokens, totalOutputTokens } from '@agentcostcontrol/contract'
+import { minUsd, nanoUsd, parseUsd, totalInputTokens, totalOutputTokens } from '@agentcostcontrol/contract'
 
 /** The columns of an event that spend is summed over; absent names are empty. */
 export interface EventRow {
@@ -17,6 +17,10 @@ export interface EventRow {
   readonly cost: bigint
   readonly charged: bigint
 }
+
+/** No request costs more. What a provider's nonsense would make of it is cut here, since a sum has to fit a column. */
+const AMOUNT_MAX = parseUsd('10000000')
+const TOKENS_MAX = 2 ** 40
 
 /** Sums the attempts of an event. */
 export function eventRow(event: UsageEvent): EventRow {
@@ -44,9 +48,9 @@ export function eventRow(event: UsageEvent): EventRow {
     provider: first?.provider ?? '',
     model: first?.requestedModel ?? '',
     precision,
-    inputTokens,
-    outputTokens,
-    cost,
-    charged,
+    inputTokens: Math.min(inputTokens, TOKENS_MAX),
+    outputTokens: Math.min(outputTokens, TOKENS_MAX),
+    cost: minUsd(nanoUsd(cost), AMOUNT_MAX),
+    charged: minUsd(nanoUsd(charged), AMOUNT_MAX),
   }
 }

@@ -1,11 +1,20 @@
-import { closeSync, existsSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { type Counter, type NanoUsd, nanoUsd, type UsageEvent, ZERO_USD } from '@agentcostcontrol/contract'
-import { Account } from '../budget/holder.ts'
+import type { DatabaseSync } from 'node:sqlite'
+import {
+  type Counter,
+  counterKey,
+  minUsd,
+  NANO_USD_MAX,
+  type NanoUsd,
+  nanoUsd,
+  type UsageEvent,
+} from '@agentcostcontrol/contract'
+import { Account } from '../budget/account.ts'
+import type { HeldLease } from '../budget/lease-source.ts'
 import { periodOf } from '../budget/periods.ts'
 import { decodeEvent, encodeEvent } from './event-codec.ts'
 import { type EventRow, eventRow } from './event-row.ts'
+import { openSound } from './sound-file.ts'
 
 /**
  * The outbox's file: intents, events and leases of one sidecar. Written by the main thread alone, with
@@ -14,13 +23,16 @@ import { type EventRow, eventRow } from './event-row.ts'
  */
 export interface OutboxDb {
   readonly meta: OutboxMeta
-  /** Leases of the current generation as they stand on disk. */
+  /** Leases of one generation as they stand on disk. */
   leases(generation: number): readonly Account[]
+  /** Leases of every generation. */
+  heldLeases(): readonly HeldLease[]
   intents(): readonly StoredIntent[]
   insertIntent(intent: StoredIntent): void
   deleteIntent(seq: number): void
   insertEvent(event: UsageEvent): void
   saveLease(account: Account): void
+  deleteLease(lease: Pick<Account, 'key' | 'generation'>): void
   setMeta(key: keyof OutboxMeta, value: string): void
   /** Rolls the oldest events up into the spend of their day and deletes them; the number of events that went. */
   prune(limit: number): number
@@ -28,8 +40,8 @@ export interface OutboxDb {
   begin(): void
   commit(): void
   rollback(): void
-  /** Makes what was committed durable against power loss. */
-  sync(): void
+  /** Does the work in one transaction that is safe from a power loss when this returns, and all before it with it. */
+  durably(work: () => void): void
   /** Bytes in use, the WAL left out. */
   bytes(): number
   close(): void
@@ -76,30 +88,11 @@ const SCHEMA = `
   ) STRICT, WITHOUT ROWID;
   PRAGMA user_version = ${SCHEMA_VERSION}`
 
-/** Thrown when another process holds the folder. */
-export class OutboxLockedError extends Error {
-  override readonly name = 'OutboxLockedError'
-}
-
 /**
- * Holds the folder for this process alone, by a transaction that stays open on a file of its own; the kernel frees it
- * with the process. Copies of a running machine cannot be seen.
- * @throws OutboxLockedError
+ * Opens the file, or makes it. A file that is damaged is kept aside and told of.
+ * @param fresh what a new file knows
+ * @throws if it cannot be opened for any other reason, such as a full disk or a newer schema: it stays as it is then
  */
-export function lockFolder(dataDir: string): { release(): void } {
-  const db = new DatabaseSync(join(dataDir, 'outbox.lock'))
-  try {
-    db.exec('PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE')
-  } catch (cause) {
-    db.close()
-    throw new OutboxLockedError(`another sidecar is using the data folder ${dataDir}: give each its own ACC_DATA_DIR`, {
-      cause,
-    })
-  }
-  return { release: () => db.close() }
-}
-
-/** Opens the file, or makes it. A file that is damaged is kept aside and told of. @param fresh what a new file knows */
 export function openOutboxDb(
   dataDir: string,
   fresh: Pick<OutboxMeta, 'instance' | 'boot'>,
@@ -107,26 +100,7 @@ export function openOutboxDb(
   nowMs: number,
 ): OutboxDb {
   const file = join(dataDir, 'outbox.sqlite')
-  try {
-    return openFile(file, fresh)
-  } catch (error) {
-    if (!existsSync(file)) throw error
-    const keptAs = `${file}.damaged-${nowMs}`
-    renameSync(file, keptAs)
-    for (const extra of ['-wal', '-shm']) if (existsSync(file + extra)) renameSync(file + extra, keptAs + extra)
-    onDamaged(keptAs, error instanceof Error ? error.message : String(error))
-    return openFile(file, fresh)
-  }
-}
-
-function openFile(file: string, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): OutboxDb {
-  const db = new DatabaseSync(file, { readBigInts: true })
-  try {
-    return wrap(db, fresh)
-  } catch (error) {
-    db.close()
-    throw error
-  }
+  return openSound(file, (db) => wrap(db, fresh), onDamaged, nowMs)
 }
 
 function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): OutboxDb {
@@ -141,9 +115,9 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
     for (const [key, value] of Object.entries({ ...fresh, generation: '1', clean: '1' })) set.run(key, value)
     db.exec('COMMIT')
   } else if (version !== SCHEMA_VERSION)
-    throw new Error(`its schema is version ${version}, this sidecar knows ${SCHEMA_VERSION}`)
-  const check = db.prepare('PRAGMA quick_check(1)').get()
-  if (check?.quick_check !== 'ok') throw new Error(`it is damaged: ${String(check?.quick_check)}`)
+    throw new Error(
+      `the outbox is of version ${version}, and this sidecar knows ${SCHEMA_VERSION}: run the one that wrote it`,
+    )
 
   const setMeta = db.prepare('UPDATE meta SET value = ? WHERE key = ?')
   const insertIntent = db.prepare('INSERT INTO intents VALUES (?, ?, ?, ?)')
@@ -153,6 +127,7 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
     INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET budget_limit = excluded.budget_limit, granted = excluded.granted,
       returned = excluded.returned, charged = excluded.charged`)
+  const deleteLease = db.prepare('DELETE FROM leases WHERE counter = ? AND generation = ?')
   const oldest = db.prepare(
     'SELECT max(seq) AS last, count(*) AS count FROM (SELECT seq FROM events ORDER BY seq LIMIT ?)',
   )
@@ -180,9 +155,10 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
       clean: meta.clean ?? '',
     },
     leases: (generation) => db.prepare('SELECT * FROM leases WHERE generation = ?').all(generation).map(accountOf),
+    heldLeases: () => db.prepare('SELECT * FROM leases').all().map(heldLeaseOf),
     intents: () => db.prepare('SELECT * FROM intents ORDER BY seq').all().map(intentOf),
-    insertIntent: (intent) =>
-      insertIntent.run(intent.seq, JSON.stringify(intent.holds), intent.bound, encodeEvent(intent.event)),
+    insertIntent: ({ seq, holds, bound, event }) =>
+      insertIntent.run(seq, JSON.stringify(holds), minUsd(bound, NANO_USD_MAX), encodeEvent(event)),
     deleteIntent: (seq) => deleteIntent.run(seq),
     insertEvent: (event) => insertEvent.run(...columns(eventRow(event)), encodeEvent(event)),
     saveLease: (account) => {
@@ -200,6 +176,7 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
         charged,
       )
     },
+    deleteLease: ({ key, generation }) => deleteLease.run(key, generation),
     setMeta: (key, value) => setMeta.run(value, key),
     prune: (limit) => {
       const row = oldest.get(limit)
@@ -216,7 +193,19 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
     rollback: () => {
       if (db.isTransaction) db.exec('ROLLBACK')
     },
-    sync: () => db.exec('PRAGMA wal_checkpoint(FULL)'),
+    durably: (work) => {
+      // With FULL a commit waits until the WAL is on the disk; the checkpoint after it puts the same into the file itself.
+      db.exec('PRAGMA synchronous=FULL')
+      try {
+        begin.run()
+        work()
+        commit.run()
+        db.exec('PRAGMA wal_checkpoint(FULL)')
+      } finally {
+        if (db.isTransaction) db.exec('ROLLBACK')
+        db.exec('PRAGMA synchronous=NORMAL')
+      }
+    },
     bytes: () =>
       Number(
         db.prepare('SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()').get()
@@ -240,71 +229,37 @@ const columns = (row: EventRow) =>
     row.charged,
   ] as const
 
-function accountOf(row: Readonly<Record<string, unknown>>): Account {
+type Row = Readonly<Record<string, unknown>>
+
+const amountOf = (value: unknown): NanoUsd => nanoUsd(typeof value === 'bigint' ? value : 0n)
+
+function heldLeaseOf(row: Row): HeldLease {
   const counter: Counter = {
     budgetUid: String(row.budget_uid),
     subject: String(row.subject),
     periodId: String(row.period_id),
   }
-  const amount = (name: string) => nanoUsd(typeof row[name] === 'bigint' ? row[name] : ZERO_USD)
-  const account = new Account(
+  return {
+    key: counterKey(counter),
     counter,
-    Number(row.generation),
-    String(row.budget_name),
-    periodOf(counter.periodId),
-    amount('budget_limit'),
-  )
-  account.granted = amount('granted')
-  account.returned = account.durableReturned = amount('returned')
-  account.charged = account.durableCharged = amount('charged')
+    generation: Number(row.generation),
+    granted: amountOf(row.granted),
+    returned: amountOf(row.returned),
+    charged: amountOf(row.charged),
+  }
+}
+
+function accountOf(row: Row): Account {
+  const { counter, generation, granted, returned, charged } = heldLeaseOf(row)
+  const period = periodOf(counter.periodId)
+  const account = new Account(counter, generation, String(row.budget_name), period, amountOf(row.budget_limit))
+  account.granted = granted
+  account.returned = account.durableReturned = returned
+  account.charged = account.durableCharged = charged
   return account
 }
 
-function intentOf(row: Readonly<Record<string, unknown>>): StoredIntent {
+function intentOf(row: Row): StoredIntent {
   const holds: readonly string[] = JSON.parse(String(row.holds))
-  const bound = nanoUsd(typeof row.bound === 'bigint' ? row.bound : ZERO_USD)
-  return { seq: Number(row.seq), holds, bound, event: decodeEvent(String(row.event)) }
-}
-
-/** Space that is given up when the disk is full, so that what was sent can still be settled. */
-export interface Ballast {
-  readonly held: boolean
-  release(): void
-  /** Takes the space again; false while there is none. */
-  acquire(): boolean
-}
-
-const BALLAST_BYTES = 8 * 1024 * 1024
-
-/** The ballast of a data folder. */
-export function createBallast(dataDir: string): Ballast {
-  const file = join(dataDir, 'outbox.ballast')
-  let held = false
-  return {
-    get held() {
-      return held
-    },
-    release: () => {
-      rmSync(file, { force: true })
-      held = false
-    },
-    acquire: () => {
-      try {
-        const handle = openSync(file, 'w')
-        try {
-          const zeros = Buffer.alloc(1024 * 1024)
-          for (let at = 0; at < BALLAST_BYTES; at += zeros.length) {
-            if (writeSync(handle, zeros) < zeros.length) throw new Error('no space')
-          }
-        } finally {
-          closeSync(handle)
-        }
-        held = true
-      } catch {
-        rmSync(file, { force: true })
-        held = false
-      }
-      return held
-    },
-  }
+  return { seq: Number(row.seq), holds, bound: amountOf(row.bound), event: decodeEvent(String(row.event)) }
 }
