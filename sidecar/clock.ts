@@ -8,10 +8,24 @@ export interface Clock {
   monotonicMs(): number
 }
 
+/** Work for later, handed in like the clock. */
+export interface Timers {
+  /** Runs `work` once. @returns what calls it off */
+  after(delayMs: number, work: () => void): () => void
+}
+
 /** The machine's clock. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
+}
+
+/** The event loop's timers. */
+export const systemTimers: Timers = {
+  after: (delayMs, work) => {
+    const timer = setTimeout(work, delayMs)
+    return () => clearTimeout(timer)
+  },
 }
 
 /** Makes the ids of events. */

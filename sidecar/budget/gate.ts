@@ -1,22 +1,17 @@
-import {
-  type Holder,
-  type LeaseSyncItem,
-  maxUsd,
-  minUsd,
-  type NanoUsd,
-  nanoUsd,
-  ZERO_USD,
-} from '@agentcostcontrol/contract'
-import type { Clock } from '../clock.ts'
-import { Account, balanceOf, type LeaseHolder, type Slot } from './holder.ts'
+import { type Holder, maxUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
+import type { Clock, Timers } from '../clock.ts'
+import { type Account, balanceOf, isTold, LeaseReservation } from './account.ts'
+import type { Match, Slot } from './books.ts'
+import type { LeaseHolder } from './holder.ts'
 import type { LeaseSource } from './lease-source.ts'
-import type { BudgetGate, Reservation, ReserveOutcome, ReserveRequest, Shortage } from './types.ts'
+import { type Ask, createLeaseSync } from './lease-sync.ts'
+import type { BudgetGate, ReserveOutcome, ReserveRequest, Shortage } from './types.ts'
 
 /** The gate that can be told of money that came back, and measured. */
 export interface SpendGate extends BudgetGate {
-  /** Money came back or was charged: those who wait look again. */
+  /** Money came back or was charged: those who wait look again, once this turn of the event loop is through. */
   wake(): void
-  /** Returns what idle leases hold; with `all`, everything. Resolves when the grantor knows. */
+  /** Returns what idle leases hold; with `all`, everything. Resolves when the grantor knows, or cannot be reached. */
   returnIdle(all: boolean): Promise<void>
   stats(): GateStats
 }
@@ -40,6 +35,7 @@ export interface GateOptions {
   readonly identity: Holder
   readonly source: LeaseSource
   readonly clock: Clock
+  readonly timers: Timers
   /** 0 to 1, for jitter. */
   random(): number
   /** Resolves when every change of the accounts so far is on disk. */
@@ -49,232 +45,246 @@ export interface GateOptions {
 /** Longest wait for a lease, and most that wait at once. */
 const WAIT_MS = 1_000
 const WAITING_MAX = 1_024
-/** How long `exhausted` is believed without asking again, less up to a quarter. */
-const EXHAUSTED_MS = 1_000
+/** How often those who wait look again without being woken. */
+const LOOK_MS = 50
 const IDLE_MS = 5_000
-/** Pause after a sync that failed. */
-const RETRY_MS = 200
-/** A refill is asked for when less than this part of a slice is left. */
-const LOW_WATER_PARTS = 2n
-const SLICE_PARTS_MIN = 5n
+/** Most leases that one look for idle money returns, so that it never holds up requests. */
+const RETURNS_MAX = 512
 
-/** What a sync is for: `more` asks for a slice beyond the need. */
-interface Ask {
-  readonly need: NanoUsd
-  readonly least: NanoUsd
-  readonly more: boolean
-}
-
+/** A request that waits; it holds nothing. */
 interface Waiter {
   readonly request: ReserveRequest
   readonly deadlineMs: number
+  /** What it lacked when it last looked. */
+  lacks: readonly Slot[]
   resolve(outcome: ReserveOutcome): void
 }
 
 /** Makes the gate. */
-export function createBudgetGate({ holder, identity, source, clock, random, commit }: GateOptions): SpendGate {
-  const counts = { reserved: 0, exhausted: 0, busy: 0, syncs: 0, syncFailures: 0 }
+export function createBudgetGate(options: GateOptions): SpendGate {
+  const { holder, clock, timers } = options
+  const counts = { reserved: 0, exhausted: 0, busy: 0, wouldDeny: 0 }
   let waiters: Waiter[] = []
-  /** What the next sync asks for, by account. */
-  const asks = new Map<Account, Ask>()
-  let syncing: Promise<void> | null = null
-  let _timer: NodeJS.Timeout | null = null
-
-  function attempt(request: ReserveRequest): ReserveOutcome | readonly Slot[] {
-    const slots = holder.slots(request.lines)
-    const result = holder.reserve(slots, request.bound)
-    if (result.kind === 'short') return result.slots
-    counts.reserved++
-    for (const account of result.accounts) {
-      if (balanceOf(account) * LOW_WATER_PARTS < account.slice) refill(account)
-    }
-    const reservation: Reservation = { bound: request.bound, holds: result.accounts }
-    return { kind: 'reserved', reservation }
-  }
-
-  /** Asks ahead of need, unless the budget is known to have no more. */
-  function refill(account: Account): void {
-    if (clock.monotonicMs() < account.exhaustedUntilMs) return
-    if (syncing && asks.has(account)) return
-    account.slice = minUsd(nanoUsd(account.slice * 2n), nanoUsd(account.limit / SLICE_PARTS_MIN))
-    ask(account, { need: ZERO_USD, least: ZERO_USD, more: true })
-  }
-
-  function ask(account: Account, { need, least, more }: Ask): void {
-    const known = asks.get(account)
-    asks.set(account, {
-      need: known ? maxUsd(known.need, need) : need,
-      least: known ? minUsd(known.least, least) : least,
-      more: more || known?.more === true,
-    })
-    syncing ??= Promise.resolve().then(runSyncs)
-  }
-
-  async function runSyncs(): Promise<void> {
-    while (asks.size > 0) {
-      const batch = [...asks]
-      asks.clear()
-      try {
-        await commit()
-        await syncOnce(batch)
-      } catch {
-        counts.syncFailures++
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
-      }
-    }
-    syncing = null
-    wake()
-  }
-
-  async function syncOnce(batch: readonly (readonly [Account, Ask])[]): Promise<void> {
-    counts.syncs++
-    const sentAtMs = clock.monotonicMs()
-    const items = batch.map(([account, { need, least, more }]): LeaseSyncItem => {
-      // What came back since the question was noted is not asked for again.
-      const lacking = need === 0n ? ZERO_USD : maxUsd(ZERO_USD, nanoUsd(need - balanceOf(account)))
-      return {
-        counter: account.counter,
-        limit: account.limit,
-        granted: account.granted,
-        returned: account.durableReturned,
-        charged: account.durableCharged,
-        uncharged: nanoUsd(account.uncharged + account.charged - account.durableCharged),
-        least: maxUsd(ZERO_USD, nanoUsd(least - maxUsd(ZERO_USD, balanceOf(account)))),
-        need: lacking,
-        want: more ? maxUsd(lacking, account.slice) : lacking,
-        close: false,
-      }
-    })
-    for (const [at, result] of (await source.sync(identity, items)).entries()) {
-      holder.granted(result, sentAtMs)
-      const account = batch[at]?.[0]
-      if (account) account.toldCharged = items[at]?.charged ?? account.toldCharged
-      if (
-        account &&
-        (result.verdict === 'exhausted' ||
-          (result.available === 0n && batch[at]?.[1].more === true && items[at]?.need === 0n))
-      ) {
-        account.exhaustedUntilMs = clock.monotonicMs() + EXHAUSTED_MS * (0.75 + random() / 4)
-      }
-      if (account && result.verdict === 'pending') account.askAgainAtMs = clock.monotonicMs() + result.retryAfterMs
-    }
-  }
-
-  /** What to do about a request that is short: refuse it now, or let it wait. */
-  function judgeShort(request: ReserveRequest, slots: readonly Slot[]): ReserveOutcome | null {
-    const nowMs = clock.monotonicMs()
-    for (const slot of slots) {
-      const { account } = slot
-      if (nowMs >= account.believedUntilMs || nowMs >= account.exhaustedUntilMs) continue
-      // Money that running requests hold may still come back.
-      const possible = maxUsd(ZERO_USD, balanceOf(account)) + account.uncharged
-      if (possible < request.bound) {
-        counts.exhausted++
-        return { kind: 'exhausted', shortage: shortageOf(slot, request.bound) }
-      }
-    }
-    return null
-  }
-
-  function askFor(request: ReserveRequest, slots: readonly Slot[]): void {
-    const nowMs = clock.monotonicMs()
-    for (const { account } of slots) {
-      if (nowMs < account.believedUntilMs && (nowMs < account.exhaustedUntilMs || nowMs < account.askAgainAtMs))
-        continue
-      ask(account, { need: request.bound, least: request.least, more: true })
-    }
-  }
+  /** What someone waits for: later requests do not take it from under him (H2). */
+  let claimed: ReadonlySet<Account> = new Set()
+  const refills = new Set<Account>()
+  const unmet = new Map<Account, number>()
+  let callOff: (() => void) | null = null
+  let waking = false
+  const sync = createLeaseSync({ ...options, demand, onAnswer: lookAll })
 
   function reserve(request: ReserveRequest): ReserveOutcome | Promise<ReserveOutcome> {
-    const first = attempt(request)
+    const match = holder.match(request.lines)
+    const first = attempt(request, match, claimed)
     if ('kind' in first) return first
-    const refused = judgeShort(request, first)
-    if (refused) return refused
+    if (request.signal.aborted) return ABANDONED
     if (waiters.length >= WAITING_MAX) return busy(request, first)
     return new Promise((resolve) => {
-      waiters.push({ request, deadlineMs: clock.monotonicMs() + WAIT_MS, resolve })
+      waiters.push({ request, deadlineMs: clock.monotonicMs() + WAIT_MS, lacks: first, resolve })
+      claimed = new Set([...claimed, ...first.map(({ account }) => account)])
       request.signal.addEventListener('abort', wake, { once: true })
-      _timer ??= setTimeout(onTimer, WAIT_MS / 20)
-      askFor(request, first)
+      callOff ??= timers.after(LOOK_MS, onTimer)
+      if (first.some((slot) => isWorthAsking(slot, request))) sync.kick()
     })
+  }
+
+  /** Reserves, refuses, or tells what the request lacks. `taken`: accounts that others have waited for longer. */
+  function attempt(
+    request: ReserveRequest,
+    match: Match,
+    taken: ReadonlySet<Account>,
+  ): ReserveOutcome | readonly Slot[] {
+    const isBehind = taken.size > 0 && match.accounts.some((account) => taken.has(account))
+    const result = isBehind
+      ? { kind: 'short' as const, slots: match.slots.filter((slot) => lacks(slot, request, taken)) }
+      : holder.reserve(match, request.bound)
+    if (result.kind === 'short') return refusal(request, result.slots) ?? result.slots
+    counts.reserved++
+    for (const slot of result.unmet) overdraw(slot.account)
+    for (const account of match.accounts) if (balanceOf(account) < account.lowWater) refill(account)
+    return { kind: 'reserved', reservation: result.reservation }
+  }
+
+  function lacks({ account, book }: Slot, { bound }: ReserveRequest, taken: ReadonlySet<Account>): boolean {
+    if (taken.has(account)) return true
+    return book.budget.mode === 'enforce' && (balanceOf(account) < bound || !holder.isBelieved(account))
+  }
+
+  /** Asks ahead of need, unless the grantor just said that it has no more. */
+  function refill(account: Account): void {
+    if (clock.monotonicMs() < account.refillAgainAtMs || refills.has(account)) return
+    holder.growSlice(account)
+    refills.add(account)
+    sync.kick()
+  }
+
+  /** A budget in audit mode was overdrawn: whether it would have refused is known when the grantor has answered. */
+  function overdraw(account: Account): void {
+    if (isExhausted(account) && reachable(account) < 0n) {
+      counts.wouldDeny++
+      return
+    }
+    unmet.set(account, (unmet.get(account) ?? 0) + 1)
+    sync.kick()
+  }
+
+  const isExhausted = (account: Account): boolean =>
+    holder.isBelieved(account) && clock.monotonicMs() < account.exhaustedUntilMs
+
+  /** The refusal, if a budget is exhausted for this much; it names the one with the least left. */
+  function refusal(request: ReserveRequest, slots: readonly Slot[]): ReserveOutcome | null {
+    let worst: Shortage | null = null
+    for (const slot of slots) {
+      const { account } = slot
+      if (!isExhausted(account)) continue
+      // Everything that this counter can still give: what running requests hold may come back.
+      if (reachable(account) + account.uncharged >= request.bound) continue
+      const shortage = shortageOf(slot, request.bound)
+      if (worst === null || shortage.available < worst.available) worst = shortage
+    }
+    if (worst === null) return null
+    counts.exhausted++
+    return { kind: 'exhausted', shortage: worst }
+  }
+
+  /** False while the grantor's last answer already says that there is nothing to be had. */
+  function isWorthAsking({ account, book }: Slot, { bound }: ReserveRequest): boolean {
+    if (book.budget.mode === 'audit') return false
+    if (!holder.isBelieved(account)) return true
+    if (balanceOf(account) >= bound) return false
+    if (reachable(account) >= bound) return true
+    const nowMs = clock.monotonicMs()
+    return nowMs >= account.exhaustedUntilMs && nowMs >= account.askAgainAtMs
+  }
+
+  /** What the next message asks for: made of those who wait at this moment, so that nothing is asked for twice. */
+  function demand(): ReadonlyMap<Account, Ask> {
+    const asks = new Map<Account, Ask>()
+    const wishes = new Map<Account, NanoUsd>()
+    for (const { request, lacks } of waiters) {
+      const { bound, least } = request
+      for (const slot of lacks) {
+        const { account } = slot
+        wishes.set(account, nanoUsd((wishes.get(account) ?? 0n) + bound))
+        if (!asks.has(account) && isWorthAsking(slot, request)) asks.set(account, { ...REFILL, need: bound, least })
+      }
+    }
+    for (const [account, ask] of asks) asks.set(account, { ...ask, wish: wishes.get(account) ?? ZERO_USD })
+    for (const account of refills) if (!asks.has(account)) asks.set(account, REFILL)
+    refills.clear()
+    for (const [account, count] of unmet) asks.set(account, { ...REFILL, need: ZERO_USD, unmet: count })
+    unmet.clear()
+    return asks
   }
 
   function onTimer(): void {
-    _timer = null
-    wake()
-    if (waiters.length > 0) _timer ??= setTimeout(onTimer, WAIT_MS / 20)
+    callOff = null
+    lookAll()
+    if (waiters.length > 0) callOff ??= timers.after(LOOK_MS, onTimer)
   }
 
-  /** In order of arrival, each waiter that can go on goes on. */
   function wake(): void {
+    if (waiters.length === 0 || waking) return
+    waking = true
+    queueMicrotask(() => {
+      waking = false
+      lookAll()
+    })
+  }
+
+  /** In order of arrival, each waiter that can go on goes on; what the others lack is not taken from them. */
+  function lookAll(): void {
     if (waiters.length === 0) return
-    const still: Waiter[] = []
+    const taken = new Set<Account>()
     const looking = waiters
     waiters = []
     for (const waiter of looking) {
-      const outcome = look(waiter)
-      if (outcome) waiter.resolve(outcome)
-      else still.push(waiter)
+      const outcome = look(waiter, taken)
+      if (outcome === null) {
+        waiters.push(waiter)
+        for (const { account } of waiter.lacks) taken.add(account)
+        continue
+      }
+      waiter.request.signal.removeEventListener('abort', wake)
+      waiter.resolve(outcome)
     }
-    waiters = [...still, ...waiters]
+    claimed = taken
+    if (waiters.length === 0) {
+      callOff?.()
+      callOff = null
+    }
   }
 
-  function look(waiter: Waiter): ReserveOutcome | null {
+  function look(waiter: Waiter, taken: ReadonlySet<Account>): ReserveOutcome | null {
     const { request, deadlineMs } = waiter
-    if (request.signal.aborted) return { kind: 'abandoned' }
-    const result = attempt(request)
+    if (request.signal.aborted) return ABANDONED
+    const result = attempt(request, holder.match(request.lines), taken)
     if ('kind' in result) return result
-    const refused = judgeShort(request, result)
-    if (refused) return refused
+    waiter.lacks = result
     if (clock.monotonicMs() >= deadlineMs) return busy(request, result)
-    if (!syncing) askFor(request, result)
+    if (result.some((slot) => isWorthAsking(slot, request))) sync.kick()
     return null
   }
 
-  function busy(request: ReserveRequest, slots: readonly Slot[]): ReserveOutcome {
+  function busy({ bound }: ReserveRequest, slots: readonly Slot[]): ReserveOutcome {
     counts.busy++
     const [slot] = slots
     const shortage: Shortage = slot
-      ? shortageOf(slot, request.bound)
-      : { budgetName: '', subject: '', limit: ZERO_USD, available: ZERO_USD, asked: request.bound, resetsAtMs: null }
+      ? shortageOf(slot, bound)
+      : { budgetName: '', subject: '', limit: ZERO_USD, available: ZERO_USD, asked: bound, resetsAtMs: null }
     return { kind: 'busy', shortage, retryAfterMs: WAIT_MS }
   }
 
   return {
     reserve,
     release: (reservation) => {
-      holder.release(accountsOf(reservation), reservation.bound)
-      wake()
+      if (reservation instanceof LeaseReservation && holder.release(reservation)) wake()
     },
     wake,
     returnIdle: async (all) => {
+      holder.turnBooks()
       const nowMs = clock.monotonicMs()
+      let returns = 0
       for (const account of holder.accounts.values()) {
-        if (!all && nowMs - account.usedAtMs < IDLE_MS) continue
-        if (balanceOf(account) <= 0n && account.toldCharged === account.charged) continue
-        holder.giveBack(account)
-        ask(account, { need: ZERO_USD, least: ZERO_USD, more: false })
+        const isOver = holder.isOver(account)
+        if (all || isOver || nowMs - account.usedAtMs >= IDLE_MS) holder.giveBack(account)
+        if (isTold(account) && !(isOver && account.uncharged === 0n)) continue
+        holder.tell(account)
+        returns++
+        if (returns >= RETURNS_MAX && !all) break
       }
-      await syncing
+      if (holder.untold > 0) sync.kick()
+      await sync.idle()
     },
-    stats: () => ({
-      ...counts,
-      waiting: waiters.length,
-      wouldDeny: holder.wouldDeny,
-      reservedUsd: [...holder.accounts.values()].reduce((sum, { uncharged }) => sum + Number(uncharged), 0) / 1e9,
-    }),
+    stats: () => {
+      const { wouldDeny, ...messages } = sync.stats()
+      const reserved = [...holder.accounts.values()].reduce((sum, { uncharged }) => sum + Number(uncharged), 0)
+      return {
+        ...counts,
+        ...messages,
+        wouldDeny: counts.wouldDeny + wouldDeny,
+        waiting: waiters.length,
+        reservedUsd: reserved / 1e9,
+      }
+    },
   }
 }
 
-/** The accounts behind a reservation: its holds are those. */
-export const accountsOf = (reservation: Reservation): readonly Account[] =>
-  reservation.holds.filter((hold) => hold instanceof Account)
+/** What a request can have of the account now: its balance, and what the grantor still has, which makes good an overrun. */
+function reachable(account: Account): NanoUsd {
+  const { available, granted, returned, charged } = account
+  const overrun = maxUsd(ZERO_USD, nanoUsd(returned + charged - granted))
+  return nanoUsd(balanceOf(account) + available + (available > 0n ? overrun : 0n))
+}
 
-const shortageOf = ({ budget, subject, account }: Slot, asked: NanoUsd): Shortage => ({
-  budgetName: budget.name,
+const ABANDONED: ReserveOutcome = { kind: 'abandoned' }
+const REFILL: Ask = { need: null, least: ZERO_USD, wish: ZERO_USD, unmet: 0 }
+
+const shortageOf = ({ book, subject, account }: Slot, asked: NanoUsd): Shortage => ({
+  budgetName: book.budget.name,
   subject,
   limit: account.limit,
-  available: maxUsd(ZERO_USD, balanceOf(account)),
+  available: maxUsd(ZERO_USD, reachable(account)),
   asked,
   resetsAtMs: Number.isFinite(account.period.endsAtMs) ? account.period.endsAtMs : null,
 })

@@ -6,167 +6,185 @@ import {
   type Counter,
   counterKey,
   type LeaseSyncResult,
+  minUsd,
+  NANO_USD_MAX,
   type NanoUsd,
   nanoUsd,
-  SUBJECT_OTHER,
-  ZERO_USD,
+  parseUsd,
 } from '@agentcostcontrol/contract'
 import type { CompiledBudget, MatchedBudget } from '@agentcostcontrol/policy'
 import type { Clock } from '../clock.ts'
-import { type Period, periodAt } from './periods.ts'
+import { Account, balanceOf, isTold, LeaseReservation } from './account.ts'
+import { type Book, Books, type Match, type Slot } from './books.ts'
+import type { KnownPeriod } from './lease-source.ts'
 
 /** Leases grow from a fiftieth to a twentieth of the limit: what a lost disk leaves open stays small. */
 const FIRST_SLICE_PARTS = 50n
+const LAST_SLICE_PARTS = 20n
+const SLICE_MAX = parseUsd('50.00')
 
-/** One lease of this holder. Its amounts change in this file alone; `durable…` is what is on disk. */
-export class Account {
-  readonly counter: Counter
-  readonly key: string
-  readonly generation: number
-  readonly budgetName: string
-  readonly period: Period
-  limit: NanoUsd
-  granted: NanoUsd = ZERO_USD
-  returned: NanoUsd = ZERO_USD
-  charged: NanoUsd = ZERO_USD
-  uncharged: NanoUsd = ZERO_USD
-  durableReturned: NanoUsd = ZERO_USD
-  durableCharged: NanoUsd = ZERO_USD
-  /** What the grantor has been told was charged, by this process. */
-  toldCharged: NanoUsd = ZERO_USD
-  /** Monotonic ms until which reservations may be made without asking (H1); -Infinity before the first answer. */
-  believedUntilMs = Number.NEGATIVE_INFINITY
-  /** Monotonic ms until which `exhausted` is remembered. */
-  exhaustedUntilMs = Number.NEGATIVE_INFINITY
-  /** Monotonic ms before which it is of no use to ask again: the grantor said `pending`. */
-  askAgainAtMs = Number.NEGATIVE_INFINITY
-  /** Size of the next grant that is asked for ahead of need. */
-  slice: NanoUsd
-  /** Monotonic ms of the last reservation. */
-  usedAtMs = Number.NEGATIVE_INFINITY
-  /** True while changes are not on disk. */
-  dirty = false
-
-  constructor(counter: Counter, generation: number, budgetName: string, period: Period, limit: NanoUsd) {
-    this.counter = counter
-    this.key = counterKey(counter)
-    this.generation = generation
-    this.budgetName = budgetName
-    this.period = period
-    this.limit = limit
-    this.slice = nanoUsd(limit / FIRST_SLICE_PARTS)
-  }
-}
-
-/** Balance B = G − R − C − Q. */
-export const balanceOf = (account: Account): NanoUsd =>
-  nanoUsd(account.granted - account.returned - account.charged - account.uncharged)
-
-/** A budget and subject, whatever the period. */
-export interface Slot {
-  readonly subject: string
-  budget: CompiledBudget
-  account: Account
-}
-
-/** How a reservation went: `short` lists the slots that lack money. */
+/** How a reservation went: `short` lists the slots that lack money; `unmet` those in audit mode that lacked it. */
 export type Attempt =
-  | { readonly kind: 'reserved'; readonly accounts: readonly Account[] }
+  | { readonly kind: 'reserved'; readonly reservation: LeaseReservation; readonly unmet: readonly Slot[] }
   | { readonly kind: 'short'; readonly slots: readonly Slot[] }
+
+const NONE: readonly Slot[] = []
+
+/** What the holder needs. */
+export interface HolderOptions {
+  readonly clock: Clock
+  readonly generation: number
+  /** The budgets of the policy in force; another array when that changes. */
+  budgets(): readonly CompiledBudget[]
+  /** Leases of this generation, read from the disk. */
+  readonly accounts: readonly Account[]
+  /** The newest period of each budget that the grantor knows. */
+  readonly periods: readonly KnownPeriod[]
+}
 
 /** The holder. */
 export class LeaseHolder {
   readonly #clock: Clock
   readonly #generation: number
-  readonly #slots = new Map<string, Map<string, Slot>>()
-  readonly #byLines = new WeakMap<readonly MatchedBudget[], readonly Slot[]>()
+  readonly #books: Books
   /** Accounts that live: of the current period, or with money that is not settled. */
   readonly accounts = new Map<string, Account>()
-  /** Newest period known of a budget and subject, from the disk: a period never goes back. */
-  readonly #restored: ReadonlyMap<string, Account>
   #dirty: Account[] = []
-  wouldDeny = 0
+  /** Accounts that gave money back of which the grantor does not know. */
+  readonly #untold = new Set<Account>()
 
-  /** @param restored accounts read from the disk, newest period of each budget and subject, by `uid subject` */
-  constructor(clock: Clock, generation: number, restored: readonly Account[]) {
+  constructor({ clock, generation, budgets, accounts, periods }: HolderOptions) {
     this.#clock = clock
     this.#generation = generation
-    const newest = new Map<string, Account>()
-    for (const account of restored) {
-      this.accounts.set(account.key, account)
-      const name = slotName(account.counter.budgetUid, account.counter.subject)
-      const known = newest.get(name)
-      if (!known || known.counter.periodId < account.counter.periodId) newest.set(name, account)
-    }
-    this.#restored = newest
+    for (const account of accounts) this.accounts.set(account.key, account)
+    this.#books = new Books({
+      budgets,
+      periods: [...periods, ...accounts.map(({ counter }) => counter)],
+      accountsOf: (uid, periodId) =>
+        [...this.accounts.values()].filter(({ counter }) => counter.budgetUid === uid && counter.periodId === periodId),
+      open: (book, subject) => this.#open(book, subject),
+      use: (account, budget) => this.#useLimit(account, budget.limit),
+      leave: (uid) => this.#leave(uid),
+    })
   }
 
-  /** The slots of the lines, rolled over to the current period. */
-  slots(lines: readonly MatchedBudget[]): readonly Slot[] {
-    let slots = this.#byLines.get(lines)
-    if (!slots) {
-      slots = [...new Set(lines.map((line) => this.#slot(line)))]
-      this.#byLines.set(lines, slots)
-    }
-    const nowMs = this.#clock.nowMs()
-    for (const slot of slots) if (nowMs >= slot.account.period.endsAtMs) this.#rollOver(slot, nowMs)
-    return slots
+  /** What the lines mean now: each counter once, in the period in force. */
+  match(lines: readonly MatchedBudget[]): Match {
+    return this.#books.match(lines, this.#clock.nowMs())
   }
 
-  /** Takes `bound` from every slot in one step, or from none (H2). */
-  reserve(slots: readonly Slot[], bound: NanoUsd): Attempt {
-    const nowMs = this.#clock.monotonicMs()
+  /** True while reservations may be made from the account without asking (H1). */
+  isBelieved(account: Account): boolean {
+    return believedAt(account, this.#clock.monotonicMs(), this.#clock.nowMs())
+  }
+
+  /** Takes `bound` from every slot in one step, or from none (H2). A budget in audit mode lets itself be overdrawn. */
+  reserve({ slots, accounts }: Match, bound: NanoUsd): Attempt {
+    const usedAtMs = this.#clock.monotonicMs()
+    const wallMs = this.#clock.nowMs()
     let short: Slot[] | null = null
+    let unmet: Slot[] | null = null
     for (const slot of slots) {
-      const { account } = slot
-      if (balanceOf(account) >= bound && nowMs < account.believedUntilMs) continue
-      if (slot.budget.mode === 'audit') {
-        this.wouldDeny++
-        continue
+      if (balanceOf(slot.account) >= bound && believedAt(slot.account, usedAtMs, wallMs)) continue
+      if (slot.book.budget.mode === 'audit') {
+        unmet ??= []
+        unmet.push(slot)
+      } else {
+        short ??= []
+        short.push(slot)
       }
-      short ??= []
-      short.push(slot)
     }
     if (short) return { kind: 'short', slots: short }
-    const accounts: Account[] = []
-    for (const { account } of slots) {
-      account.uncharged = nanoUsd(account.uncharged + bound)
-      account.usedAtMs = nowMs
-      accounts.push(account)
-    }
-    return { kind: 'reserved', accounts }
-  }
-
-  /** Gives a reservation back whose attempt was never sent. */
-  release(accounts: readonly Account[], bound: NanoUsd): void {
-    for (const account of accounts) account.uncharged = nanoUsd(account.uncharged - bound)
-  }
-
-  /** Turns a reservation into a charge, on the leases that it was taken from, whatever changed since (I5). */
-  charge(accounts: readonly Account[], bound: NanoUsd, charged: NanoUsd): void {
     for (const account of accounts) {
-      account.uncharged = nanoUsd(account.uncharged - bound)
-      account.charged = nanoUsd(account.charged + charged)
-      this.#touch(account)
+      account.uncharged = nanoUsd(account.uncharged + bound)
+      account.usedAtMs = usedAtMs
     }
+    return { kind: 'reserved', reservation: new LeaseReservation(bound, accounts), unmet: unmet ?? NONE }
   }
 
-  /** Takes the grantor's answer in. @param sentAtMs when the question was sent, monotonic */
-  granted(result: LeaseSyncResult, sentAtMs: number): void {
-    const account = this.accounts.get(counterKey(result.counter))
-    if (!account) return
+  /** Gives a reservation back whose attempt was never sent. @returns false if it had ended before: nothing changed then */
+  release(reservation: LeaseReservation): boolean {
+    if (!reservation.end()) return false
+    for (const account of reservation.holds) {
+      account.uncharged = nanoUsd(account.uncharged - reservation.bound)
+      if (account.available < 0n) this.#payBack(account)
+    }
+    return true
+  }
+
+  /**
+   * Turns a reservation into a charge, on the leases that it was taken from, whatever changed since (I5).
+   * @returns false if it had ended before: nothing changed then
+   */
+  charge(reservation: LeaseReservation, charged: NanoUsd): boolean {
+    if (!reservation.end()) return false
+    for (const account of reservation.holds) {
+      account.uncharged = nanoUsd(account.uncharged - reservation.bound)
+      account.charged = minUsd(NANO_USD_MAX, nanoUsd(account.charged + charged))
+      this.#touch(account)
+      if (account.available < 0n) this.#payBack(account)
+    }
+    return true
+  }
+
+  /** Takes the grantor's answer in. `sentAt…`: when the question was sent. */
+  granted(account: Account, result: LeaseSyncResult, sentAtMs: number, sentAtWallMs: number): void {
     if (result.granted > account.granted) {
       account.granted = result.granted
       this.#touch(account)
     }
+    account.available = result.available
     account.believedUntilMs = sentAtMs + result.ttlMs
+    account.believedUntilWallMs = sentAtWallMs + result.ttlMs
+    if (account.available < 0n) this.#payBack(account)
   }
 
   /** Returns what is free of an account; the grantor is told once it is on disk (H6). */
   giveBack(account: Account): void {
-    const balance = balanceOf(account)
-    if (balance <= 0n) return
-    account.returned = nanoUsd(account.returned + balance)
+    this.#return(account, balanceOf(account))
+  }
+
+  /** Asks for twice as much next time, within bounds. */
+  growSlice(account: Account): void {
+    this.#setSlice(account, nanoUsd(account.slice * 2n))
+  }
+
+  /** Takes at most `max` of the accounts whose returns the grantor does not know yet. */
+  takeUntold(max: number): readonly Account[] {
+    const taken: Account[] = []
+    for (const account of this.#untold) {
+      if (taken.length >= max) break
+      taken.push(account)
+      this.#untold.delete(account)
+    }
+    return taken
+  }
+
+  /** Sees to it that the grantor hears of the account. */
+  tell(account: Account): void {
+    this.#untold.add(account)
+  }
+
+  /** Accounts whose returns the grantor does not know yet. */
+  get untold(): number {
+    return this.#untold.size
+  }
+
+  /** Goes on to the period in force in every budget, also in those that nobody asks for. */
+  turnBooks(): void {
+    this.#books.turn(this.#clock.nowMs())
+  }
+
+  /** True once nothing can be reserved from the account any more. */
+  isOver(account: Account): boolean {
+    return this.#books.isOver(account, this.#clock.nowMs())
+  }
+
+  /** The grantor has closed the lease of an ended period: nothing of it is kept. */
+  forget(account: Account): void {
+    account.closed = true
+    this.accounts.delete(account.key)
+    this.#untold.delete(account)
     this.#touch(account)
   }
 
@@ -184,65 +202,38 @@ export class LeaseHolder {
     for (const account of accounts) this.#touch(account)
   }
 
+  /** Returns of what is free as much as the counter is above its limit. */
+  #payBack(account: Account): void {
+    this.#return(account, minUsd(balanceOf(account), nanoUsd(-account.available)))
+  }
+
+  #return(account: Account, amount: NanoUsd): void {
+    if (amount <= 0n) return
+    account.returned = nanoUsd(account.returned + amount)
+    account.available = nanoUsd(account.available + amount)
+    this.#touch(account)
+    this.#untold.add(account)
+  }
+
+  /** The kind of the budget's period was edited: the next counter opens at what the grantor knows of this one. */
+  #leave(uid: string): void {
+    for (const account of this.accounts.values()) {
+      if (account.counter.budgetUid !== uid) continue
+      this.giveBack(account)
+      account.believedUntilMs = Number.NEGATIVE_INFINITY
+      if (!isTold(account)) this.#untold.add(account)
+    }
+  }
+
   #touch(account: Account): void {
     if (account.dirty) return
     account.dirty = true
     this.#dirty.push(account)
   }
 
-  #slot(line: MatchedBudget): Slot {
-    const { budget } = line
-    let bySubject = this.#slots.get(budget.uid)
-    if (!bySubject) {
-      bySubject = new Map()
-      this.#slots.set(budget.uid, bySubject)
-    }
-    const subject = bySubject.has(line.subject) || bySubject.size < budget.maxSubjects ? line.subject : SUBJECT_OTHER
-    const known = bySubject.get(subject)
-    if (known) {
-      this.#adopt(known, budget)
-      return known
-    }
-    const period = periodAt(budget.period, this.#clock.nowMs())
-    const restored = this.#restored.get(slotName(budget.uid, subject))
-    const account = restored && restored.counter.periodId >= period.id ? restored : this.#open(budget, subject, period)
-    account.limit = budget.limit
-    const slot: Slot = { subject, budget, account }
-    bySubject.set(subject, slot)
-    return slot
-  }
-
-  /** A new revision of a budget: a lowered limit takes the free money back, so that it is granted anew or not. */
-  #adopt(slot: Slot, budget: CompiledBudget): void {
-    if (slot.budget === budget) return
-    const { account } = slot
-    const samePeriod = slot.budget.period === budget.period
-    if (budget.limit < account.limit) this.giveBack(account)
-    account.limit = budget.limit
-    account.exhaustedUntilMs = Number.NEGATIVE_INFINITY
-    slot.budget = budget
-    if (!samePeriod) slot.account = this.#open(budget, slot.subject, periodAt(budget.period, this.#clock.nowMs()))
-  }
-
-  #rollOver(slot: Slot, nowMs: number): void {
-    const period = periodAt(slot.budget.period, nowMs)
-    if (period.id <= slot.account.counter.periodId) return
-    this.giveBack(slot.account)
-    slot.account = this.#open(slot.budget, slot.subject, period)
-    this.#forget()
-  }
-
-  /** Accounts of ended periods go once nothing runs on them and all is on disk. */
-  #forget(): void {
-    const current = new Set(
-      [...this.#slots.values()].flatMap((bySubject) => [...bySubject.values()].map(({ account }) => account)),
-    )
-    for (const [key, account] of this.accounts) {
-      if (!current.has(account) && account.uncharged === 0n && !account.dirty) this.accounts.delete(key)
-    }
-  }
-
-  #open(budget: CompiledBudget, subject: string, period: Period): Account {
+  /** The account of a counter. It is made once: another lease on the same counter would spend the first one's money again. */
+  #open(book: Book, subject: string): Account {
+    const { budget, period } = book
     const counter: Counter = { budgetUid: budget.uid, subject, periodId: period.id }
     const known = this.accounts.get(counterKey(counter))
     if (known) return known
@@ -251,6 +242,25 @@ export class LeaseHolder {
     this.#touch(account)
     return account
   }
+
+  /** A lowered limit takes the free money back, so that it is granted anew or not; a raised one is news at once. */
+  #useLimit(account: Account, limit: NanoUsd): void {
+    if (account.slice === 0n || account.limit !== limit) {
+      this.#setSlice(account, nanoUsd(limit / FIRST_SLICE_PARTS), limit)
+      account.exhaustedUntilMs = account.askAgainAtMs = account.refillAgainAtMs = Number.NEGATIVE_INFINITY
+    }
+    if (limit === account.limit) return
+    account.available = nanoUsd(account.available + limit - account.limit)
+    if (limit < account.limit) this.giveBack(account)
+    account.limit = limit
+    this.#touch(account)
+  }
+
+  #setSlice(account: Account, slice: NanoUsd, limit: NanoUsd = account.limit): void {
+    account.slice = minUsd(slice, minUsd(nanoUsd(limit / LAST_SLICE_PARTS), SLICE_MAX))
+    account.lowWater = nanoUsd(account.slice / 2n)
+  }
 }
 
-const slotName = (uid: string, subject: string): string => `${uid}\u001f${subject}`
+const believedAt = (account: Account, monotonicMs: number, wallMs: number): boolean =>
+  monotonicMs < account.believedUntilMs && wallMs < account.believedUntilWallMs

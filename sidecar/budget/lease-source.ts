@@ -1,4 +1,4 @@
-import type { Holder, LeaseSyncItem, LeaseSyncResult, NanoUsd } from '@agentcostcontrol/contract'
+import type { Counter, Holder, LeaseSyncItem, LeaseSyncResult, NanoUsd } from '@agentcostcontrol/contract'
 
 /** What a holder says when it starts. */
 export interface Hello {
@@ -6,18 +6,52 @@ export interface Hello {
   readonly generation: number
   /** `same`: its state on disk can be trusted (H7). `broken`: it cannot; its old leases are fenced and their open money stands. */
   readonly continuity: 'same' | 'broken'
+  /** Every lease that its disk knows, of any generation: a ledger that was rolled back takes the larger figures. */
+  readonly leases: readonly HeldLease[]
 }
 
-/** A lease as the grantor knows it. */
+/** A lease as its holder's disk has it. */
+export interface HeldLease {
+  /** The counter's key. */
+  readonly key: string
+  readonly counter: Counter
+  readonly generation: number
+  readonly granted: NanoUsd
+  readonly returned: NanoUsd
+  readonly charged: NanoUsd
+}
+
+/** A lease as the grantor has it. */
 export interface GrantedLease {
   /** The counter's key. */
   readonly key: string
   readonly granted: NanoUsd
+  readonly returned: NanoUsd
+  readonly settled: NanoUsd
+}
+
+/** The newest period of its kind in which a budget was granted money. */
+export interface KnownPeriod {
+  readonly budgetUid: string
+  readonly periodId: string
+}
+
+/** The answer to a {@link Hello}. */
+export interface Welcome {
+  readonly generation: number
+  /** `broken` also where the holder says `same` and is behind what it told before: its disk was rolled back. */
+  readonly continuity: 'same' | 'broken'
+  /** The holder's leases of this generation. */
+  readonly leases: readonly GrantedLease[]
+  readonly periods: readonly KnownPeriod[]
 }
 
 /** Where leases come from: a ledger in this process's storage worker, or a control plane. */
 export interface LeaseSource {
-  hello(hello: Hello): Promise<{ readonly generation: number; readonly leases: readonly GrantedLease[] }>
-  /** All amounts are cumulative, so a message may be repeated. One is under way at a time. */
+  hello(hello: Hello): Promise<Welcome>
+  /**
+   * All amounts are cumulative, so a message may be repeated. One is under way at a time.
+   * @throws if the holder is not the one that the last {@link Welcome} named
+   */
   sync(holder: Holder, items: readonly LeaseSyncItem[]): Promise<readonly LeaseSyncResult[]>
 }

@@ -1,112 +1,179 @@
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import {
-  counterKey,
+  type Counter,
   type Holder,
   type LeaseSyncItem,
   type LeaseSyncResult,
+  maxUsd,
   nanoUsd,
   ZERO_USD,
 } from '@agentcostcontrol/contract'
-import { grant, type LedgerLease } from './grantor.ts'
-import type { GrantedLease, Hello } from './lease-source.ts'
+import type { Clock } from '../clock.ts'
+import { grant, type LedgerLease, openOf } from './grantor.ts'
+import type { HeldLease, Hello, Welcome } from './lease-source.ts'
+import { type LeaseRow, type LedgerTables, ledgerTables } from './ledger-tables.ts'
+import { periodOf } from './periods.ts'
 
 /**
  * The ledger of a sidecar that stands alone: grants leases to the one holder beside it. Runs in the storage worker;
  * every answer is on disk (synchronous=FULL) before it is given.
  */
 export interface LocalLedger {
-  hello(hello: Hello): { readonly generation: number; readonly leases: readonly GrantedLease[] }
+  hello(hello: Hello): Welcome
+  /** @throws StaleHolderError */
   sync(holder: Holder, items: readonly LeaseSyncItem[]): readonly LeaseSyncResult[]
   close(): void
+}
+
+/** Thrown for a message of a holder, or of a generation, that leases are no longer granted to. */
+export class StaleHolderError extends Error {
+  override readonly name = 'StaleHolderError'
 }
 
 /** A lease of the local ledger holds until its period ends; the time only bounds how long an answer is believed. */
 const LEASE_TTL_MS = 3_600_000
 const RETRY_AFTER_MS = 200
+const NO_LEASE: LedgerLease = { granted: ZERO_USD, returned: ZERO_USD, settled: ZERO_USD }
+/** Stands as the holder of what a counter opened with when its budget's kind of period was edited. */
+const OPENING: Holder = { instanceId: '', generation: 0 }
 
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS leases (
-    counter TEXT NOT NULL, instance TEXT NOT NULL, generation INTEGER NOT NULL,
-    granted INTEGER NOT NULL, returned INTEGER NOT NULL, settled INTEGER NOT NULL, state TEXT NOT NULL,
-    PRIMARY KEY (counter, instance, generation)
-  ) STRICT, WITHOUT ROWID`
+/** What a budget spent by day is kept for so long: the longest period with an end, and the week before it. */
+const SPEND_KEPT_MS = 40 * 86_400_000
 
-const bigintOf = (value: unknown): bigint => (typeof value === 'bigint' ? value : 0n)
+/** The ledger in an open database. */
+export const createLocalLedger = (db: DatabaseSync, clock: Pick<Clock, 'nowMs'>): LocalLedger =>
+  ledgerOn(ledgerTables(db), clock, () => db.close())
 
-const leaseOf = (row: Readonly<Record<string, unknown>>): LedgerLease => ({
-  granted: nanoUsd(bigintOf(row.granted)),
-  returned: nanoUsd(bigintOf(row.returned)),
-  settled: nanoUsd(bigintOf(row.settled)),
-})
-
-/** Opens the ledger's file, or makes it. */
-export function openLocalLedger(file: string): LocalLedger {
-  const db = new DatabaseSync(file, { readBigInts: true })
-  db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL')
-  db.exec(SCHEMA)
-  const ofCounter = db.prepare('SELECT instance, generation, granted, returned, settled FROM leases WHERE counter = ?')
-  const ofHolder = db.prepare(
-    "SELECT counter, granted FROM leases WHERE instance = ? AND generation = ? AND state = 'active'",
-  )
-  const fence = db.prepare("UPDATE leases SET state = 'fenced' WHERE instance = ? AND generation <= ?")
-  const fenceOthers = db.prepare("UPDATE leases SET state = 'fenced' WHERE instance <> ?")
-  const upsert = db.prepare(`
-    INSERT INTO leases (counter, instance, generation, granted, returned, settled, state) VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET granted = excluded.granted, returned = excluded.returned, settled = excluded.settled, state = excluded.state`)
-
-  function transaction<T>(work: () => T): T {
-    db.exec('BEGIN IMMEDIATE')
-    try {
-      const result = work()
-      db.exec('COMMIT')
-      return result
-    } catch (error) {
-      if (db.isTransaction) db.exec('ROLLBACK')
-      throw error
-    }
-  }
+function ledgerOn(tables: LedgerTables, clock: Pick<Clock, 'nowMs'>, close: () => void): LocalLedger {
+  let current = tables.currentHolder()
+  const today = (): string => dayOf(clock.nowMs())
 
   function answer(holder: Holder, item: LeaseSyncItem): LeaseSyncResult {
-    const key = counterKey(item.counter)
-    const rows = ofCounter.all(key)
-    const isOwn = (row: Readonly<Record<string, unknown>>): boolean =>
-      row.instance === holder.instanceId && row.generation === BigInt(holder.generation)
-    const ownRow = rows.find(isOwn)
-    const own = ownRow ? leaseOf(ownRow) : { granted: ZERO_USD, returned: ZERO_USD, settled: ZERO_USD }
-    const { lease, verdict, available } = grant(item, own, rows.filter((row) => !isOwn(row)).map(leaseOf))
-    upsert.run(
-      key,
-      holder.instanceId,
-      holder.generation,
-      lease.granted,
-      lease.returned,
-      lease.settled,
-      item.close ? 'closed' : 'active',
+    const { counter } = item
+    const terms = { counter, ttlMs: LEASE_TTL_MS, periodEndsInMs: null, retryAfterMs: RETRY_AFTER_MS }
+    const nothing = { ...terms, granted: item.granted, verdict: 'exhausted', available: ZERO_USD } as const
+    const asks = item.need > 0n || item.want > 0n
+    if (asks && !enter(tables, counter, clock.nowMs())) return nothing
+    const rows = tables.leasesOf(counter)
+    const own = rows.find((row) => isOf(row, holder))
+    // A closed lease grants nothing more: who still asks for it has lost what it knew of it.
+    if (own ? own.state !== 'active' : item.close) return nothing
+    const before = own?.lease ?? NO_LEASE
+    const { lease, verdict, available } = grant(
+      item,
+      { ...before, granted: maxUsd(before.granted, item.granted) },
+      rows.filter((row) => row !== own).map((row) => ({ ...row.lease, live: false })),
     )
-    return {
-      counter: item.counter,
-      granted: lease.granted,
-      verdict,
-      available,
-      ttlMs: LEASE_TTL_MS,
-      periodEndsInMs: null,
-      retryAfterMs: RETRY_AFTER_MS,
-    }
+    tables.saveLease(counter, holder, lease, item.close ? 'closed' : 'active')
+    bookSpend(tables, counter, today(), before, lease)
+    if (item.close && isPast(tables, counter)) tables.dropEnded(counter)
+    return { ...terms, granted: lease.granted, verdict, available }
   }
 
   return {
-    hello: ({ instanceId, generation, continuity }) =>
-      transaction(() => {
-        if (continuity === 'broken') fence.run(instanceId, generation)
-        // This ledger has one holder: another instance is one whose outbox is lost. Its open money stands.
-        fenceOthers.run(instanceId)
-        const current = continuity === 'broken' ? generation + 1 : generation
-        const leases = ofHolder
-          .all(instanceId, current)
-          .map((row) => ({ key: String(row.counter), granted: nanoUsd(bigintOf(row.granted)) }))
-        return { generation: current, leases }
+    hello: (hello) =>
+      tables.transaction(() => {
+        const trusted = isTrusted(tables, hello)
+        for (const held of hello.leases) adopt(tables, hello, held, trusted, today())
+        const known = Math.max(hello.generation, tables.generationOf(hello.instanceId))
+        const generation = trusted ? hello.generation : known + 1
+        current = { instanceId: hello.instanceId, generation }
+        tables.setHolder(current)
+        return {
+          generation,
+          continuity: trusted ? 'same' : 'broken',
+          leases: tables.activeLeases(current),
+          periods: tables.periods(),
+        }
       }),
-    sync: (holder, items) => transaction(() => items.map((item) => answer(holder, item))),
-    close: () => db.close(),
+    sync: (holder, items) => {
+      if (holder.instanceId !== current?.instanceId || holder.generation !== current.generation)
+        throw new StaleHolderError(`leases are not granted to generation ${holder.generation} of ${holder.instanceId}`)
+      return tables.transaction(() => items.map((item) => answer(holder, item)))
+    },
+    close,
   }
+}
+
+const isOf = ({ holder }: LeaseRow, { instanceId, generation }: Holder): boolean =>
+  holder.instanceId === instanceId && holder.generation === generation
+
+/** A holder that knows less than it once told has lost state, whatever it says. */
+function isTrusted(tables: LedgerTables, { instanceId, generation, continuity, leases }: Hello): boolean {
+  if (continuity === 'broken' || generation < tables.generationOf(instanceId)) return false
+  const held = new Map(leases.filter((lease) => lease.generation === generation).map((lease) => [lease.key, lease]))
+  return tables.activeLeases({ instanceId, generation }).every(({ key, returned, settled }) => {
+    const own = held.get(key)
+    return own !== undefined && own.returned >= returned && own.charged >= settled
+  })
+}
+
+/**
+ * Takes over what the holder knows and this ledger does not: it may have been restored from a copy, or lost. Returns are
+ * taken from a holder whose state is sound, and where there is nothing better.
+ */
+function adopt(
+  tables: LedgerTables,
+  { instanceId, generation }: Hello,
+  held: HeldLease,
+  trusted: boolean,
+  today: string,
+): void {
+  const { counter } = held
+  const holder: Holder = { instanceId, generation: held.generation }
+  const row = tables.leasesOf(counter).find((each) => isOf(each, holder))
+  if (!row && isPast(tables, counter)) return
+  const known = row?.lease ?? NO_LEASE
+  const takesReturns = !row || (trusted && held.generation === generation)
+  const lease: LedgerLease = {
+    granted: maxUsd(known.granted, held.granted),
+    settled: maxUsd(known.settled, held.charged),
+    returned: takesReturns ? maxUsd(known.returned, held.returned) : known.returned,
+  }
+  tables.saveLease(counter, holder, lease, row?.state ?? 'active')
+  bookSpend(tables, counter, today, known, lease)
+}
+
+function bookSpend(tables: LedgerTables, counter: Counter, day: string, before: LedgerLease, after: LedgerLease): void {
+  const spent = nanoUsd(after.settled - before.settled)
+  if (spent > 0n) tables.addSpend(counter, day, spent)
+}
+
+const dayOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 10)
+
+function isPast(tables: LedgerTables, { budgetUid, periodId }: Counter): boolean {
+  const period = periodOf(periodId)
+  const newest = tables.newestPeriod(budgetUid, period.kind)
+  return newest !== null && periodOf(newest).startsAtMs > period.startsAtMs
+}
+
+/** Notes that money is asked of the counter. @returns false if its period is over, since periods never go back */
+function enter(tables: LedgerTables, counter: Counter, nowMs: number): boolean {
+  if (isPast(tables, counter)) return false
+  const { budgetUid, periodId } = counter
+  const period = periodOf(periodId)
+  if (tables.newestPeriod(budgetUid, period.kind) !== periodId) {
+    tables.beginPeriod(budgetUid, period.kind, periodId)
+    tables.dropSpendBefore(budgetUid, dayOf(nowMs - SPEND_KEPT_MS))
+  }
+  const last = tables.lastPeriod(counter)
+  if (last === periodId) return true
+  tables.setLastPeriod(counter)
+  if (last !== null && periodOf(last).kind !== period.kind) carryOver(tables, { ...counter, periodId: last }, counter)
+  return true
+}
+
+/**
+ * The kind of a budget's period was edited: the new counter opens at what was spent in its period so far, and with the
+ * old one's escrow, since running requests are still going to be charged there.
+ */
+function carryOver(tables: LedgerTables, from: Counter, to: Counter): void {
+  const { startsAtMs } = periodOf(to.periodId)
+  const spent = tables.spendSince(to, Number.isFinite(startsAtMs) ? dayOf(startsAtMs) : '')
+  const escrow = tables.leasesOf(from).reduce((sum, { lease }) => sum + openOf(lease), 0n)
+  const rows = tables.leasesOf(to)
+  const lacking = spent + escrow - rows.reduce((sum, { lease }) => sum + lease.settled, 0n)
+  if (lacking <= 0n) return
+  const opening = rows.find((row) => isOf(row, OPENING))?.lease ?? NO_LEASE
+  tables.saveLease(to, OPENING, { ...opening, settled: nanoUsd(opening.settled + lacking) }, 'fenced')
 }

@@ -20,8 +20,13 @@ export interface ReserveRequest {
 /** Money taken out of leases for one attempt; ends by exactly one settlement. */
 export interface Reservation {
   readonly bound: NanoUsd
-  /** The counters it was taken from, with the lease generation of each. */
-  readonly holds: readonly { readonly counter: Counter; readonly generation: number; readonly budgetName: string }[]
+  /** The counters it was taken from, with the lease generation of each; `key` is the counter's. */
+  readonly holds: readonly {
+    readonly counter: Counter
+    readonly key: string
+    readonly generation: number
+    readonly budgetName: string
+  }[]
 }
 
 /** A refusal names the budget that was short. Amounts are of that budget, at the time of the refusal. */
@@ -53,7 +58,8 @@ export interface BudgetGate {
   /** Answers at once, without a promise, while healthy leases cover the bound. */
   reserve(request: ReserveRequest): ReserveOutcome | Promise<ReserveOutcome>
   /**
-   * Takes back a reservation whose intent was never committed, or whose attempt was certainly not sent.
+   * Takes back a reservation whose intent was never committed, or whose attempt was certainly not sent; a second time
+   * changes nothing.
    * Attempts whose intent was committed end through {@link Outbox.settle} alone.
    */
   release(reservation: Reservation): void

@@ -1,14 +1,16 @@
 import type { NanoUsd, UsageEvent } from '@agentcostcontrol/contract'
-import { accountsOf } from '../budget/gate.ts'
-import type { Account, LeaseHolder } from '../budget/holder.ts'
-import type { Ballast, OutboxDb } from './outbox-db.ts'
+import { type Account, LeaseReservation } from '../budget/account.ts'
+import type { LeaseHolder } from '../budget/holder.ts'
+import type { Timers } from '../clock.ts'
+import type { Ballast } from './ballast.ts'
+import type { OutboxDb } from './outbox-db.ts'
 import { type Intent, type Outbox, OutboxUnavailableError, type Settlement } from './types.ts'
 
 /** The outbox with what its owner needs. */
 export interface GroupedOutbox extends Outbox {
   /** Resolves when everything handed in so far is on disk; rejects if that fails now. */
   flush(): Promise<void>
-  /** Refuses new intents from now on and writes down what is queued. */
+  /** Refuses new intents from now on and writes down what is queued. @throws OutboxUnavailableError if it cannot */
   close(): Promise<void>
   stats(): OutboxStats
 }
@@ -25,6 +27,8 @@ export interface OutboxStats {
   readonly failures: number
   readonly refusedIntents: number
   readonly prunedEvents: number
+  /** Events of refused requests that found the queue full; they hold no money. */
+  readonly droppedEvents: number
 }
 
 /** What the outbox needs. */
@@ -32,15 +36,19 @@ export interface OutboxOptions {
   readonly db: OutboxDb
   readonly ballast: Ballast
   readonly holder: LeaseHolder
+  readonly timers: Timers
   /** Most events that are kept one by one; older ones are summed up by day. */
   readonly eventsMax: number
   readonly firstSeq: number
+  /** Most events that wait to be written while the disk is full. */
+  readonly queuedMax?: number
   onMoneyBack(): void
   onStateChange(writable: boolean, reason: string): void
 }
 
-/** Events waiting to be written while the disk is full: beyond this no intent is taken. */
 const QUEUED_MAX = 20_000
+/** Above this part of the queue no intents and no events without money are taken: the rest is for what was sent (H3). */
+const OPEN_TO_ALL = 0.8
 const PRUNE_ROWS = 512
 const RETRY_MS = 250
 
@@ -53,37 +61,61 @@ interface QueuedIntent {
 
 type QueuedEvent = { readonly seq: number | null; readonly event: UsageEvent }
 
+/** What goes to disk in one transaction. */
+interface Group {
+  readonly intents: readonly QueuedIntent[]
+  readonly events: readonly QueuedEvent[]
+  readonly flushers: readonly { resolve(): void; reject(error: Error): void }[]
+  readonly accounts: readonly Account[]
+}
+
 /** Makes the outbox: everything of one turn of the event loop goes to disk in one transaction. */
 export function createOutbox(options: OutboxOptions): GroupedOutbox {
-  const { db, ballast, holder, eventsMax } = options
+  const { db, ballast, holder, timers, eventsMax, queuedMax = QUEUED_MAX } = options
   let intents: QueuedIntent[] = []
   let events: QueuedEvent[] = []
   let flushers: { resolve(): void; reject(error: Error): void }[] = []
-  const seqs = new WeakMap<Intent, number>()
+  /** Intents that were taken and have not ended. */
+  const seqs = new Map<Intent, number>()
   let scheduled = false
-  let retrying: NodeJS.Timeout | null = null
-  let closed = false
+  let callOffRetry: (() => void) | null = null
+  let state: 'open' | 'closing' | 'closed' = 'open'
   let writable = true
   let nextSeq = options.firstSeq
   let stored = db.countEvents()
-  const counts = { open: 0, commits: 0, failures: 0, refused: 0, pruned: 0 }
+  const counts = { commits: 0, failures: 0, refused: 0, pruned: 0, dropped: 0 }
+  const isCrowded = (): boolean => events.length > queuedMax * OPEN_TO_ALL
+
+  if (!ballast.held) {
+    writable = false
+    options.onStateChange(false, 'there is no room for the reserve that settlements need on a full disk')
+    retryLater()
+  }
 
   function schedule(): void {
-    if (scheduled || retrying) return
+    if (scheduled || callOffRetry || state === 'closed') return
     scheduled = true
     setImmediate(() => {
       scheduled = false
+      if (state !== 'closed') commitGroup()
+    })
+  }
+
+  function retryLater(): void {
+    if (state !== 'open') return
+    callOffRetry ??= timers.after(RETRY_MS, () => {
+      callOffRetry = null
       commitGroup()
     })
   }
 
   function commitGroup(): void {
-    const group = { intents, events, flushers, accounts: holder.takeDirty() }
+    const group: Group = { intents, events, flushers, accounts: holder.takeDirty() }
     intents = []
     events = []
     flushers = []
     try {
-      writeDown(group.intents, group.events, group.accounts)
+      writeDown(group)
     } catch (error) {
       failed(group, error)
       return
@@ -93,24 +125,24 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
     for (const { resolve } of group.flushers) resolve()
   }
 
-  function writeDown(
-    newIntents: readonly QueuedIntent[],
-    newEvents: readonly QueuedEvent[],
-    accounts: readonly Account[],
-  ): void {
+  function writeDown(group: Group): void {
     let pruned = 0
     try {
       db.begin()
-      for (const { seq, intent } of newIntents) {
-        const holds = accountsOf(intent.reservation).map(({ key }) => key)
-        db.insertIntent({ seq, holds, bound: intent.reservation.bound, event: intent.event })
+      for (const { seq, intent } of group.intents) {
+        const { holds, bound } = intent.reservation
+        db.insertIntent({ seq, holds: holds.map(({ key }) => key), bound, event: intent.event })
       }
-      for (const { seq, event } of newEvents) {
+      for (const { seq, event } of group.events) {
         if (seq !== null) db.deleteIntent(seq)
         db.insertEvent(event)
       }
-      for (const account of accounts) db.saveLease(account)
-      if (stored + newEvents.length > eventsMax) pruned = db.prune(Math.max(PRUNE_ROWS, newEvents.length * 2))
+      for (const account of group.accounts) {
+        if (account.closed) db.deleteLease(account)
+        else db.saveLease(account)
+      }
+      const added = group.events.length
+      if (stored + added > eventsMax) pruned = db.prune(Math.max(PRUNE_ROWS, added * 2))
       db.commit()
     } catch (error) {
       db.rollback()
@@ -118,49 +150,35 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
     }
     counts.commits++
     counts.pruned += pruned
-    stored += newEvents.length - pruned
-    for (const account of accounts) {
+    stored += group.events.length - pruned
+    for (const account of group.accounts) {
       account.durableCharged = account.charged
       account.durableReturned = account.returned
     }
   }
 
   /** Nothing of the group was written: its intents are refused, what was sent is kept and tried again. */
-  function failed(
-    group: {
-      readonly intents: readonly QueuedIntent[]
-      readonly events: QueuedEvent[]
-      readonly flushers: typeof flushers
-      readonly accounts: readonly Account[]
-    },
-    error: unknown,
-  ): void {
+  function failed(group: Group, error: unknown): void {
     counts.failures++
-    const reason = error instanceof Error ? error.message : String(error)
     events = [...group.events, ...events]
     holder.stillDirty(group.accounts)
-    for (const { reject } of group.intents) reject(refusal('disk', error))
+    for (const { intent, reject } of group.intents) {
+      seqs.delete(intent)
+      reject(refusal('disk', error))
+    }
     for (const { reject } of group.flushers) reject(refusal('disk', error))
-    if (writable) options.onStateChange(false, reason)
+    if (writable) options.onStateChange(false, error instanceof Error ? error.message : String(error))
     writable = false
     if (ballast.held) {
       ballast.release()
       schedule()
-      return
-    }
-    retrying ??= setTimeout(() => {
-      retrying = null
-      commitGroup()
-    }, RETRY_MS)
+    } else retryLater()
   }
 
   function recovered(): void {
     // Intents are taken again once the ballast fits: until then the space left is kept for what was sent.
     if (!ballast.held && !ballast.acquire()) {
-      retrying ??= setTimeout(() => {
-        retrying = null
-        commitGroup()
-      }, RETRY_MS)
+      retryLater()
       return
     }
     writable = true
@@ -182,48 +200,51 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
       return writable
     },
     commitIntent: (intent) => {
-      if (closed) return Promise.reject(refusal('closed'))
+      if (state !== 'open') return Promise.reject(refusal('closed'))
       if (!writable) return Promise.reject(refusal('disk'))
-      if (events.length > QUEUED_MAX) return Promise.reject(refusal('full'))
+      if (isCrowded()) return Promise.reject(refusal('full'))
       return new Promise((resolve, reject) => {
         const seq = nextSeq++
         seqs.set(intent, seq)
-        counts.open++
-        intents.push({
-          seq,
-          intent,
-          resolve,
-          reject: (error) => {
-            counts.open--
-            reject(error)
-          },
-        })
+        intents.push({ seq, intent, resolve, reject })
         schedule()
       })
     },
     settle: ({ intent, charged, event }: Settlement) => {
-      counts.open--
+      const seq = seqs.get(intent)
+      // Its intent stands on disk after the close; the next start resolves it.
+      if (seq === undefined || state === 'closed') return
+      seqs.delete(intent)
       charge(holder, intent, charged)
-      queue({ seq: seqs.get(intent) ?? null, event })
+      queue({ seq, event })
       options.onMoneyBack()
     },
-    record: (event) => queue({ seq: null, event }),
+    record: (event) => {
+      if (state === 'closed' || isCrowded()) counts.dropped++
+      else queue({ seq: null, event })
+    },
     flush: () =>
       new Promise((resolve, reject) => {
+        if (state === 'closed') {
+          reject(refusal('closed'))
+          return
+        }
         flushers.push({ resolve, reject })
         schedule()
       }),
     close: async () => {
-      closed = true
-      if (retrying) clearTimeout(retrying)
-      retrying = null
+      state = 'closing'
+      callOffRetry?.()
+      callOffRetry = null
       commitGroup()
-      if (retrying) clearTimeout(retrying)
+      // The ballast gave way to the last group.
+      if (events.length > 0) commitGroup()
+      state = 'closed'
       if (events.length > 0) throw new OutboxUnavailableError('disk')
     },
     stats: () => ({
       writable,
-      intentsOpen: counts.open,
+      intentsOpen: seqs.size,
       settlementsQueued: events.length,
       eventsStored: stored,
       bytes: db.bytes(),
@@ -231,9 +252,11 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
       failures: counts.failures,
       refusedIntents: counts.refused,
       prunedEvents: counts.pruned,
+      droppedEvents: counts.dropped,
     }),
   }
 }
 
-const charge = (holder: LeaseHolder, intent: Intent, charged: NanoUsd): void =>
-  holder.charge(accountsOf(intent.reservation), intent.reservation.bound, charged)
+function charge(holder: LeaseHolder, { reservation }: Intent, charged: NanoUsd): void {
+  if (reservation instanceof LeaseReservation) holder.charge(reservation, charged)
+}

@@ -1,40 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Holder, nanoUsd, type UsageEvent } from '@agentcostcontrol/contract'
-import { createBudgetGate, type GateStats } from '../budget/gate.ts'
-import { type Account, LeaseHolder } from '../budget/holder.ts'
-import type { BudgetGate } from '../budget/types.ts'
-import type { Clock, NewId } from '../clock.ts'
+import type { CompiledBudget } from '@agentcostcontrol/policy'
+import { type Clock, type NewId, systemTimers } from '../clock.ts'
 import { errorFields, type Logger } from '../log.ts'
-import { createOutbox, type OutboxStats } from './outbox.ts'
-import { createBallast, lockFolder, type OutboxDb, openOutboxDb } from './outbox-db.ts'
-import { startStorageThread } from './storage-thread.ts'
-import type { Outbox } from './types.ts'
+import { createBallast } from './ballast.ts'
+import { lockFolder } from './folder-lock.ts'
+import { openOutboxDb } from './outbox-db.ts'
+import { type SpendCore, type SpendStats, startSpend } from './spend-core.ts'
+import { type StorageThread, startStorageThread } from './storage-thread.ts'
 
 /** Everything that keeps money right on this machine: leases, reservations, intents, events. */
-export interface SpendStore {
-  readonly instanceId: string
-  readonly gate: BudgetGate
-  readonly outbox: Outbox
+export interface SpendStore extends Pick<SpendCore, 'instanceId' | 'gate' | 'outbox'> {
   stats(): SpendStats
   /** Writes everything down, returns idle money and marks the files as closed in order. */
   close(): Promise<void>
-}
-
-/** For the metrics. */
-export interface SpendStats {
-  readonly outbox: OutboxStats
-  readonly gate: GateStats
-  readonly leases: readonly {
-    readonly budgetName: string
-    readonly subject: string
-    readonly limit: bigint
-    readonly charged: bigint
-    readonly held: bigint
-  }[]
-  /** What the last start found: intents without an end. */
-  readonly unresolvedAtStart: number
-  readonly continuity: 'same' | 'broken'
 }
 
 /** What the store needs. */
@@ -44,6 +23,8 @@ export interface SpendStoreOptions {
   readonly newId: NewId
   /** 0 to 1, for jitter. */
   random(): number
+  /** The budgets of the policy in force; another array when that changes. */
+  budgets(): readonly CompiledBudget[]
   readonly eventsMax: number
   readonly log: Logger
   /** The kernel's boot id; another one means that power may have been lost. */
@@ -53,103 +34,82 @@ export interface SpendStoreOptions {
 const CHECKPOINT_EVERY_MS = 1_000
 const IDLE_CHECK_MS = 5_000
 
-/** Opens the data folder and resolves what the last process left open (H7). @throws OutboxLockedError */
+/**
+ * Opens the data folder and resolves what the last process left open (H7).
+ * @throws OutboxLockedError, or whatever keeps its files from being opened
+ */
 export async function openSpendStore(options: SpendStoreOptions): Promise<SpendStore> {
-  const { dataDir, clock, random, eventsMax, log } = options
+  const { dataDir, clock, log } = options
   const bootId = options.bootId ?? readBootId()
   const lock = lockFolder(dataDir)
-  let damaged = false
-  const db = openOutboxDb(
-    dataDir,
-    { instance: options.newId(), boot: bootId },
-    (keptAs, reason) => {
+  const closers: (() => void | Promise<void>)[] = [() => lock.release()]
+  /** A part that cannot be closed in order does not keep the others open, nor the process alive. */
+  const closeAll = async (): Promise<void> => {
+    const failures: unknown[] = []
+    for (const close of closers.splice(0).reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
+  }
+  try {
+    const ballast = createBallast(dataDir)
+    // A disk that was full when the last process died has room for the start.
+    ballast.release()
+    let damaged = false
+    const fresh = { instance: options.newId(), boot: bootId }
+    const onDamaged = (keptAs: string, reason: string): void => {
       damaged = true
       log.error('the outbox is damaged and was kept aside; a new one is in use', { keptAs, reason })
-    },
-    clock.nowMs(),
-  )
-  const continuity = !damaged && (db.meta.boot === bootId || db.meta.clean === '1') ? 'same' : 'broken'
-  const thread = startStorageThread(
-    { ledgerFile: join(dataDir, 'ledger.sqlite'), outboxFile: join(dataDir, 'outbox.sqlite') },
-    (error) => log.error('the storage worker ended', errorFields(error)),
-  )
-  const hello = await thread.hello({ instanceId: db.meta.instance, generation: Number(db.meta.generation), continuity })
-  const { generation } = hello
-  const unresolvedAtStart = resolveIntents(db, continuity, generation, bootId)
-  const accounts = db.leases(generation)
-  const byKey = new Map(accounts.map((account) => [account.key, account]))
-  for (const { key, granted } of hello.leases) {
-    const account = byKey.get(key)
-    if (account && granted > account.granted) account.granted = granted
-  }
-  if (unresolvedAtStart > 0 || continuity === 'broken') {
-    log.warn('intents of the last process were resolved', { continuity, unresolved: unresolvedAtStart, generation })
-  }
-
-  const identity: Holder = { instanceId: db.meta.instance, generation }
-  const holder = new LeaseHolder(clock, generation, accounts)
-  const ballast = createBallast(dataDir)
-  ballast.acquire()
-  const outbox = createOutbox({
-    db,
-    ballast,
-    holder,
-    eventsMax,
-    firstSeq: 1,
-    onMoneyBack: () => gate.wake(),
-    onStateChange: (writable, reason) => {
-      if (writable) log.info('the outbox can be written again')
-      else log.error('the outbox cannot be written: no request that costs money is sent', { reason })
-    },
-  })
-  const gate = createBudgetGate({ holder, identity, source: thread, clock, random, commit: outbox.flush })
-  let checkpointing = false
-  const checkpoint = setInterval(() => {
-    if (checkpointing) return
-    checkpointing = true
-    thread
-      .checkpoint()
-      .catch(() => {})
-      .finally(() => {
-        checkpointing = false
-      })
-  }, CHECKPOINT_EVERY_MS)
-  const idle = setInterval(() => void gate.returnIdle(false), IDLE_CHECK_MS)
-  checkpoint.unref()
-  idle.unref()
-
-  return {
-    instanceId: identity.instanceId,
-    gate,
-    outbox,
-    stats: () => ({
-      outbox: outbox.stats(),
-      gate: gate.stats(),
-      leases: [...holder.accounts.values()].map(leaseStats),
-      unresolvedAtStart,
-      continuity,
-    }),
-    close: async () => {
-      clearInterval(checkpoint)
-      clearInterval(idle)
-      await gate.returnIdle(true)
-      await outbox.close()
-      await thread.close()
-      db.setMeta('clean', '1')
-      db.sync()
-      db.close()
-      lock.release()
-    },
+    }
+    const db = openOutboxDb(dataDir, fresh, onDamaged, clock.nowMs())
+    closers.push(() => db.close())
+    const files = { ledgerFile: join(dataDir, 'ledger.sqlite'), outboxFile: join(dataDir, 'outbox.sqlite') }
+    const thread = startStorageThread(files, (error) => log.error('the storage worker ended', errorFields(error)))
+    closers.push(() => thread.close())
+    await openLedger(thread, damaged, log)
+    const core = await startSpend({ ...options, db, ballast, source: thread, timers: systemTimers, bootId, damaged })
+    const timers = [
+      every(CHECKPOINT_EVERY_MS, () => thread.checkpoint()),
+      every(IDLE_CHECK_MS, () => core.gate.returnIdle(false)),
+    ]
+    closers.push(() => core.close())
+    closers.push(() => timers.forEach(clearInterval))
+    return { instanceId: core.instanceId, gate: core.gate, outbox: core.outbox, stats: core.stats, close: closeAll }
+  } catch (error) {
+    await closeAll()
+    throw error
   }
 }
 
-const leaseStats = ({ budgetName, counter, limit, charged, granted, returned }: Account) => ({
-  budgetName,
-  subject: counter.subject,
-  limit,
-  charged,
-  held: granted - returned - charged,
-})
+/** With both records damaged nobody knows what was spent: only an operator can decide to begin anew. */
+async function openLedger(thread: StorageThread, outboxDamaged: boolean, log: Logger): Promise<void> {
+  const { damaged } = await thread.open()
+  if (damaged === null) return
+  log.error('the ledger is damaged and was kept aside; a new one is made of what the outbox knows', damaged)
+  if (outboxDamaged)
+    throw new Error(
+      'the outbox and the ledger are both damaged, so what was spent in the current periods is not known; both were kept aside, and the next start begins at zero',
+    )
+}
+
+/** Work that is done again and again, and not begun while it is still under way. */
+function every(periodMs: number, work: () => Promise<void>): NodeJS.Timeout {
+  let running = false
+  const timer = setInterval(() => {
+    if (running) return
+    running = true
+    work()
+      .catch(() => {})
+      .finally(() => {
+        running = false
+      })
+  }, periodMs)
+  return timer.unref()
+}
 
 /** The id that Linux makes at each boot; elsewhere there is none, and then every start counts as a new boot. */
 function readBootId(): string {
@@ -159,44 +119,3 @@ function readBootId(): string {
     return ''
   }
 }
-
-/**
- * Ends the intents that the last process left open. Nobody knows whether their requests were sent: with `same` they are
- * charged their bound; with `broken` they are told without a charge, since the open money of their fenced leases stands
- * for them.
- */
-function resolveIntents(db: OutboxDb, continuity: 'same' | 'broken', generation: number, bootId: string): number {
-  const intents = db.intents()
-  db.begin()
-  try {
-    const accounts = new Map(db.leases(generation).map((account) => [account.key, account]))
-    for (const { seq, holds, bound, event } of intents) {
-      if (continuity === 'same') {
-        for (const key of holds) {
-          const account = accounts.get(key)
-          if (account) account.charged = nanoUsd(account.charged + bound)
-        }
-      }
-      db.insertEvent(continuity === 'same' ? event : uncharged(event))
-      db.deleteIntent(seq)
-    }
-    for (const account of accounts.values()) db.saveLease(account)
-    db.setMeta('generation', String(generation))
-    db.setMeta('boot', bootId)
-    db.setMeta('clean', '0')
-    db.commit()
-  } catch (error) {
-    db.rollback()
-    throw error
-  }
-  return intents.length
-}
-
-const uncharged = (event: UsageEvent): UsageEvent => ({
-  ...event,
-  attempts: event.attempts.map((attempt) => ({
-    ...attempt,
-    chargedNanoUsd: '0',
-    reason: 'the sidecar and its machine ended before the exchange did: covered by the open money of its lease',
-  })),
-})

@@ -1,8 +1,9 @@
 import type { Holder, LeaseSyncItem, LeaseSyncResult } from '@agentcostcontrol/contract'
-import type { GrantedLease, Hello } from '../budget/lease-source.ts'
+import type { Hello, Welcome } from '../budget/lease-source.ts'
 
 /** What the main thread asks of the storage worker. */
 export type StorageRequest =
+  | { readonly kind: 'open' }
   | { readonly kind: 'hello'; readonly hello: Hello }
   | { readonly kind: 'sync'; readonly holder: Holder; readonly items: readonly LeaseSyncItem[] }
   | { readonly kind: 'checkpoint' }
@@ -10,7 +11,9 @@ export type StorageRequest =
 
 /** The answers, by kind. */
 export interface StorageAnswers {
-  readonly hello: { readonly generation: number; readonly leases: readonly GrantedLease[] }
+  /** Whether the ledger was found damaged, and is a new one. */
+  readonly open: { readonly damaged: { readonly keptAs: string; readonly reason: string } | null }
+  readonly hello: Welcome
   readonly sync: readonly LeaseSyncResult[]
   readonly checkpoint: null
   readonly close: null

@@ -11,47 +11,71 @@ import type {
 
 /** The main thread's end of the storage worker. */
 export interface StorageThread extends LeaseSource {
+  /** Opens the ledger. @returns what is known of a damaged one that was kept aside */
+  open(): Promise<StorageAnswers['open']>
   /** Moves the outbox's WAL into its file. */
   checkpoint(): Promise<void>
   close(): Promise<void>
 }
 
-/** Starts the storage worker. @param onDeath called if it ends without being asked to */
+interface Call {
+  resolve(answer: never): void
+  reject(error: Error): void
+}
+
+/** One life of the worker. */
+interface Life {
+  readonly worker: Worker
+  readonly calls: Map<number, Call>
+}
+
+/**
+ * Starts the storage worker. If it dies, the calls under way fail and the next one starts another: what it keeps is on
+ * disk. @param onDeath told of each death that was not asked for
+ */
 export function startStorageThread(data: StorageWorkerData, onDeath: (error: unknown) => void): StorageThread {
-  const worker = new Worker(workerUrl('events/storage-worker'), {
-    workerData: data,
-    resourceLimits: { maxOldGenerationSizeMb: 64 },
-  })
-  const waiting = new Map<number, { resolve(answer: never): void; reject(error: Error): void }>()
+  let life: Life | null = null
   let lastId = 0
   let closing = false
 
-  const fail = (error: unknown): void => {
-    for (const { reject } of waiting.values()) reject(new Error('the storage worker is gone', { cause: error }))
-    waiting.clear()
-    if (!closing) onDeath(error)
+  function begin(): Life {
+    const worker = new Worker(workerUrl('events/storage-worker'), {
+      workerData: data,
+      resourceLimits: { maxOldGenerationSizeMb: 64 },
+    })
+    const begun: Life = { worker, calls: new Map() }
+    const end = (error: unknown): void => {
+      if (life !== begun) return
+      life = null
+      for (const { reject } of begun.calls.values()) reject(new Error('the storage worker is gone', { cause: error }))
+      begun.calls.clear()
+      if (!closing) onDeath(error)
+    }
+    worker.on('error', end)
+    worker.on('exit', (code) => end(new Error(`exit ${code}`)))
+    worker.on('message', (reply: StorageReply) => {
+      const call = begun.calls.get(reply.id)
+      begun.calls.delete(reply.id)
+      if (reply.ok) call?.resolve(reply.answer as never)
+      else call?.reject(new Error(reply.reason))
+    })
+    return begun
   }
-  worker.on('error', fail)
-  worker.on('exit', (code) => fail(new Error(`exit ${code}`)))
-  worker.on('message', (reply: StorageReply) => {
-    const call = waiting.get(reply.id)
-    waiting.delete(reply.id)
-    if (reply.ok) call?.resolve(reply.answer as never)
-    else call?.reject(new Error(reply.reason))
-  })
 
   function call<Kind extends keyof StorageAnswers>(
     request: StorageRequest & { readonly kind: Kind },
   ): Promise<StorageAnswers[Kind]> {
     return new Promise((resolve, reject) => {
+      life ??= begin()
       lastId++
-      waiting.set(lastId, { resolve, reject })
+      life.calls.set(lastId, { resolve, reject })
       const message: StorageCall = { id: lastId, request }
-      worker.postMessage(message)
+      life.worker.postMessage(message)
     })
   }
 
   return {
+    open: () => call({ kind: 'open' }),
     hello: (hello) => call({ kind: 'hello', hello }),
     sync: (holder, items) => call({ kind: 'sync', holder, items }),
     checkpoint: async () => {
@@ -59,8 +83,10 @@ export function startStorageThread(data: StorageWorkerData, onDeath: (error: unk
     },
     close: async () => {
       closing = true
-      const exited = new Promise((resolve) => worker.once('exit', resolve))
-      await call({ kind: 'close' }).catch(() => worker.terminate())
+      const ending = life
+      if (ending === null) return
+      const exited = new Promise((resolve) => ending.worker.once('exit', resolve))
+      await call({ kind: 'close' }).catch(() => ending.worker.terminate())
       await exited
     },
   }

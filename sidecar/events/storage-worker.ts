@@ -4,7 +4,8 @@
  */
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import { openLocalLedger } from '../budget/local-ledger.ts'
+import { createLocalLedger } from '../budget/local-ledger.ts'
+import { openSound } from './sound-file.ts'
 import type {
   StorageAnswers,
   StorageCall,
@@ -14,11 +15,21 @@ import type {
 } from './storage-protocol.ts'
 
 const { ledgerFile, outboxFile }: StorageWorkerData = workerData
-const ledger = openLocalLedger(ledgerFile)
+let damaged: StorageAnswers['open']['damaged'] = null
+const ledger = openSound(
+  ledgerFile,
+  (db) => createLocalLedger(db, { nowMs: Date.now }),
+  (keptAs, reason) => {
+    damaged = { keptAs, reason }
+  },
+  Date.now(),
+)
 const outbox = new DatabaseSync(outboxFile)
 
 function answer(request: StorageRequest): StorageAnswers[keyof StorageAnswers] {
   switch (request.kind) {
+    case 'open':
+      return { damaged }
     case 'hello':
       return ledger.hello(request.hello)
     case 'sync':

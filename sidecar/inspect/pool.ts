@@ -1,7 +1,7 @@
 import { Piscina } from 'piscina'
 import { workerUrl } from '../worker-url.ts'
 import { type ScanPool, ScanPoolFullError, ScanTimeoutError } from './scanner.ts'
-import type { ScanResult } from './worker.ts'
+import type { Verdict } from './verdict-cache.ts'
 
 /** A {@link ScanPool} that can be closed and measured. */
 export interface ClosableScanPool extends ScanPool {
@@ -10,18 +10,13 @@ export interface ClosableScanPool extends ScanPool {
 }
 
 /**
- * Workers for large new texts: they come when tasks queue and go when idle.
+ * Workers for large new texts. One is kept warm; more come when tasks queue and go when idle.
  * @param options.threadsMax most workers at once
  * @param options.queueMax most tasks that wait; one more is refused
  */
-export function createScanPool(options: {
-  readonly threadsMax: number
-  readonly queueMax: number
-  /** The worker's code, for tests of what happens when it fails. */
-  readonly worker?: URL
-}): ClosableScanPool {
+export function createScanPool(options: { readonly threadsMax: number; readonly queueMax: number }): ClosableScanPool {
   const pool = new Piscina({
-    filename: (options.worker ?? workerUrl('inspect/worker')).href,
+    filename: workerUrl('inspect/worker').href,
     minThreads: 0,
     maxThreads: options.threadsMax,
     maxQueue: options.queueMax,
@@ -42,8 +37,8 @@ export function createScanPool(options: {
       const abort = new AbortController()
       const timer = setTimeout(() => abort.abort(), timeoutMs)
       try {
-        const result: ScanResult = await pool.run(task, { signal: abort.signal })
-        return result
+        const verdicts: readonly Verdict[] = await pool.run(task, { signal: abort.signal })
+        return verdicts
       } catch (cause) {
         failed++
         throw new ScanTimeoutError('a scan did not finish', { cause })

@@ -3,7 +3,7 @@ import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import type { EventData } from '../providers/framing.ts'
 import { replaceValue, splice } from '../providers/json-edit.ts'
 import type { TextPiece } from '../providers/provider.ts'
-import { type Decided, decide, ruleIds, toEventFindings } from './decide.ts'
+import { decide, ruleIds, toEventFinding } from './decide.ts'
 import type { DetectorSet } from './scanner.ts'
 
 /**
@@ -50,16 +50,16 @@ export class StreamWindow {
   readonly #set: DetectorSet
   readonly #channels = new Map<string, Channel>()
   #held: HeldEvent[] = []
-  readonly #decided: Decided[] = []
+  readonly #findings: EventFinding[] = []
 
   constructor(security: CompiledSecurity, set: DetectorSet) {
     this.#security = security
     this.#set = set
   }
 
-  /** What was found so far. */
+  /** What was found so far, each finding once. */
   get findings(): readonly EventFinding[] {
-    return toEventFindings(this.#decided, 'response')
+    return this.#findings
   }
 
   /** Takes an event and what was read of it; `data` is `null` for an event without any. */
@@ -93,7 +93,6 @@ export class StreamWindow {
     if (!channel) {
       channel = { text: '', start: 0, settled: 0 }
       this.#channels.set(name, channel)
-      this.#set.judged.response_stream.assistant++
     }
     return channel
   }
@@ -114,7 +113,7 @@ export class StreamWindow {
     channel.settled = settled
     if (fresh.length > 0) {
       const decided = decide(fresh, this.#security, 'response')
-      this.#decided.push(...decided)
+      this.#findings.push(...decided.map((one) => toEventFinding(one, 'response')))
       const blocking = ruleIds(decided, 'block')
       for (const { finding, action, enforced } of decided) {
         if (!enforced || (action !== 'redact' && action !== 'block')) continue

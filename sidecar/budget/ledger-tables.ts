@@ -1,0 +1,177 @@
+import type { DatabaseSync } from 'node:sqlite'
+import {
+  type BudgetPeriod,
+  type Counter,
+  counterKey,
+  type Holder,
+  type NanoUsd,
+  nanoUsd,
+  ZERO_USD,
+} from '@agentcostcontrol/contract'
+import type { LedgerLease } from './grantor.ts'
+import type { GrantedLease, KnownPeriod } from './lease-source.ts'
+import { periodOf } from './periods.ts'
+
+/** The local ledger's tables: its only SQL. */
+export interface LedgerTables {
+  /** Runs the work in one transaction that is on disk when it returns. */
+  transaction<T>(work: () => T): T
+  leasesOf(counter: Counter): readonly LeaseRow[]
+  saveLease(counter: Counter, holder: Holder, lease: LedgerLease, state: LeaseRow['state']): void
+  /** The active leases of a holder. */
+  activeLeases(holder: Holder): readonly GrantedLease[]
+  /** The generation of an instance; 0 if it was never here. */
+  generationOf(instanceId: string): number
+  /** The one holder that leases are granted to, if there ever was one. */
+  currentHolder(): Holder | null
+  /** Makes this the one holder that leases are granted to: all others are fenced. */
+  setHolder(holder: Holder): void
+  newestPeriod(budgetUid: string, kind: BudgetPeriod): string | null
+  /** Drops the closed and fenced leases of a counter. */
+  dropEnded(counter: Counter): void
+  /** Notes that a budget is in a new period. Of those before it only leases are kept on which requests may still run. */
+  beginPeriod(budgetUid: string, kind: BudgetPeriod, periodId: string): void
+  periods(): readonly KnownPeriod[]
+  /** The period in which a budget's subject was last granted money, of whatever kind. */
+  lastPeriod(counter: Counter): string | null
+  setLastPeriod(counter: Counter): void
+  /** Notes what a budget's subject spent on a UTC day, `YYYY-MM-DD`. */
+  addSpend(counter: Counter, day: string, amount: NanoUsd): void
+  /** What it spent from a day on, in every kind of period. */
+  spendSince(counter: Counter, day: string): NanoUsd
+  dropSpendBefore(budgetUid: string, day: string): void
+}
+
+/** A lease and whose it is. */
+export interface LeaseRow {
+  readonly holder: Holder
+  readonly lease: LedgerLease
+  readonly state: 'active' | 'closed' | 'fenced'
+}
+
+type Row = Readonly<Record<string, unknown>>
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS leases (
+    counter TEXT NOT NULL, instance TEXT NOT NULL, generation INTEGER NOT NULL,
+    granted INTEGER NOT NULL, returned INTEGER NOT NULL, settled INTEGER NOT NULL, state TEXT NOT NULL,
+    PRIMARY KEY (counter, instance, generation)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS holders (
+    instance TEXT PRIMARY KEY, generation INTEGER NOT NULL, current INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS periods (
+    budget_uid TEXT NOT NULL, kind TEXT NOT NULL, period_id TEXT NOT NULL, PRIMARY KEY (budget_uid, kind)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS last_periods (
+    budget_uid TEXT NOT NULL, subject TEXT NOT NULL, period_id TEXT NOT NULL, PRIMARY KEY (budget_uid, subject)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS spend (
+    budget_uid TEXT NOT NULL, subject TEXT NOT NULL, day TEXT NOT NULL, nano INTEGER NOT NULL,
+    PRIMARY KEY (budget_uid, subject, day)
+  ) STRICT, WITHOUT ROWID`
+
+/** Prepares the tables of an open database; they are made where they are missing. */
+export function ledgerTables(db: DatabaseSync): LedgerTables {
+  db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL')
+  db.exec(SCHEMA)
+  const ofCounter = db.prepare('SELECT * FROM leases WHERE counter = ?')
+  const ofHolder = db.prepare("SELECT * FROM leases WHERE instance = ? AND generation = ? AND state = 'active'")
+  const upsertLease = db.prepare(`
+    INSERT INTO leases (counter, instance, generation, granted, returned, settled, state) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET granted = excluded.granted, returned = excluded.returned, settled = excluded.settled, state = excluded.state`)
+  const generation = db.prepare('SELECT generation FROM holders WHERE instance = ?')
+  const current = db.prepare('SELECT instance, generation FROM holders WHERE current = 1')
+  const noHolder = db.prepare('UPDATE holders SET current = 0')
+  const upsertHolder = db.prepare(
+    'INSERT INTO holders VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET generation = excluded.generation, current = 1',
+  )
+  const fence = db.prepare(
+    "UPDATE leases SET state = 'fenced' WHERE state = 'active' AND NOT (instance = ? AND generation = ?)",
+  )
+  const newest = db.prepare('SELECT period_id FROM periods WHERE budget_uid = ? AND kind = ?')
+  const upsertPeriod = db.prepare(
+    'INSERT INTO periods VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET period_id = excluded.period_id',
+  )
+  // The separator of a counter's key is U+001F: what follows it sorts below U+0020.
+  const countersOf = db.prepare("SELECT DISTINCT counter FROM leases WHERE counter > ? || x'1f' AND counter < ? || ' '")
+  const dropEnded = db.prepare("DELETE FROM leases WHERE counter = ? AND state <> 'active'")
+  const last = db.prepare('SELECT period_id FROM last_periods WHERE budget_uid = ? AND subject = ?')
+  const lasts = db.prepare('SELECT subject, period_id FROM last_periods WHERE budget_uid = ?')
+  const upsertLast = db.prepare(
+    'INSERT INTO last_periods VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET period_id = excluded.period_id',
+  )
+  const dropLast = db.prepare('DELETE FROM last_periods WHERE budget_uid = ? AND subject = ?')
+  const upsertSpend = db.prepare(
+    'INSERT INTO spend VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET nano = min(nano, 9223372036854775807 - excluded.nano) + excluded.nano',
+  )
+  const spendSince = db.prepare('SELECT nano FROM spend WHERE budget_uid = ? AND subject = ? AND day >= ?')
+  const dropSpend = db.prepare('DELETE FROM spend WHERE budget_uid = ? AND day < ?')
+
+  return {
+    transaction: (work) => {
+      db.exec('BEGIN IMMEDIATE')
+      try {
+        const result = work()
+        db.exec('COMMIT')
+        return result
+      } catch (error) {
+        if (db.isTransaction) db.exec('ROLLBACK')
+        throw error
+      }
+    },
+    leasesOf: (counter) => ofCounter.all(counterKey(counter)).map(leaseRow),
+    saveLease: (counter, { instanceId, generation }, { granted, returned, settled }, state) =>
+      upsertLease.run(counterKey(counter), instanceId, generation, granted, returned, settled, state),
+    activeLeases: ({ instanceId, generation }) =>
+      ofHolder.all(instanceId, generation).map((row) => ({ key: String(row.counter), ...leaseRow(row).lease })),
+    currentHolder: () => {
+      const row = current.get()
+      return row ? holderOf(row) : null
+    },
+    generationOf: (instanceId) => Number(generation.get(instanceId)?.generation ?? 0),
+    setHolder: (holder) => {
+      fence.run(holder.instanceId, holder.generation)
+      noHolder.run()
+      upsertHolder.run(holder.instanceId, holder.generation)
+    },
+    dropEnded: (counter) => dropEnded.run(counterKey(counter)),
+    newestPeriod: (budgetUid, kind) => textOf(newest.get(budgetUid, kind)?.period_id),
+    beginPeriod: (budgetUid, kind, periodId) => {
+      upsertPeriod.run(budgetUid, kind, periodId)
+      const isPast = (id: string): boolean => periodOf(id).kind === kind && id < periodId
+      for (const { counter } of countersOf.all(budgetUid, budgetUid)) {
+        if (isPast(String(counter).split(SEPARATOR)[2] ?? '')) dropEnded.run(String(counter))
+      }
+      for (const { subject, period_id } of lasts.all(budgetUid))
+        if (isPast(String(period_id))) dropLast.run(budgetUid, String(subject))
+    },
+    periods: () =>
+      db
+        .prepare('SELECT budget_uid, period_id FROM periods')
+        .all()
+        .map((row) => ({ budgetUid: String(row.budget_uid), periodId: String(row.period_id) })),
+    lastPeriod: ({ budgetUid, subject }) => textOf(last.get(budgetUid, subject)?.period_id),
+    setLastPeriod: ({ budgetUid, subject, periodId }) => upsertLast.run(budgetUid, subject, periodId),
+    addSpend: ({ budgetUid, subject }, day, amount) => upsertSpend.run(budgetUid, subject, day, amount),
+    spendSince: ({ budgetUid, subject }, day) =>
+      spendSince.all(budgetUid, subject, day).reduce((sum, { nano }) => nanoUsd(sum + amountOf(nano)), ZERO_USD),
+    dropSpendBefore: (budgetUid, day) => dropSpend.run(budgetUid, day),
+  }
+}
+
+const SEPARATOR = '\u001f'
+
+const textOf = (value: unknown): string | null => (typeof value === 'string' ? value : null)
+
+const amountOf = (value: unknown): NanoUsd => nanoUsd(typeof value === 'bigint' ? value : 0n)
+
+const holderOf = (row: Row): Holder => ({ instanceId: String(row.instance), generation: Number(row.generation) })
+
+function leaseRow(row: Row): LeaseRow {
+  return {
+    holder: holderOf(row),
+    lease: { granted: amountOf(row.granted), returned: amountOf(row.returned), settled: amountOf(row.settled) },
+    state: row.state === 'active' ? 'active' : row.state === 'closed' ? 'closed' : 'fenced',
+  }
+}

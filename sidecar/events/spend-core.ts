@@ -1,0 +1,160 @@
+import { type Holder, maxUsd, minUsd, NANO_USD_MAX, nanoUsd, type UsageEvent } from '@agentcostcontrol/contract'
+import type { CompiledBudget } from '@agentcostcontrol/policy'
+import type { Account } from '../budget/account.ts'
+import { createBudgetGate, type GateStats, type SpendGate } from '../budget/gate.ts'
+import { LeaseHolder } from '../budget/holder.ts'
+import type { LeaseSource, Welcome } from '../budget/lease-source.ts'
+import { periodOf } from '../budget/periods.ts'
+import type { Clock, Timers } from '../clock.ts'
+import type { Logger } from '../log.ts'
+import type { Ballast } from './ballast.ts'
+import { createOutbox, type GroupedOutbox, type OutboxStats } from './outbox.ts'
+import type { OutboxDb } from './outbox-db.ts'
+
+/** The parts that keep money right, put together on an open database and a grantor. */
+export interface SpendCore {
+  readonly instanceId: string
+  readonly gate: SpendGate
+  readonly outbox: GroupedOutbox
+  readonly accounts: ReadonlyMap<string, Account>
+  stats(): SpendStats
+  /** Returns what is free, writes everything down and marks the file as closed in order. */
+  close(): Promise<void>
+}
+
+/** For the metrics. */
+export interface SpendStats {
+  readonly outbox: OutboxStats
+  readonly gate: GateStats
+  readonly leases: number
+  /** What the last start found: intents without an end. */
+  readonly unresolvedAtStart: number
+  readonly continuity: 'same' | 'broken'
+}
+
+/** What the core needs. */
+export interface SpendCoreOptions {
+  readonly db: OutboxDb
+  readonly ballast: Ballast
+  readonly source: LeaseSource
+  readonly clock: Clock
+  readonly timers: Timers
+  /** 0 to 1, for jitter. */
+  random(): number
+  /** The budgets of the policy in force; another array when that changes. */
+  budgets(): readonly CompiledBudget[]
+  readonly eventsMax: number
+  readonly log: Logger
+  /** The kernel's boot id, empty where there is none. */
+  readonly bootId: string
+  /** True if the database was begun anew because the old one was damaged. */
+  readonly damaged: boolean
+}
+
+/** Says hello to the grantor, resolves what the last process left open (H7), and starts. */
+export async function startSpend(options: SpendCoreOptions): Promise<SpendCore> {
+  const { db, ballast, source, clock, log, bootId } = options
+  const { instance, generation: lastGeneration, boot, clean } = db.meta
+  const isSame = !options.damaged && (clean === '1' || (boot === bootId && bootId !== ''))
+  const welcome = await source.hello({
+    instanceId: instance,
+    generation: Number(lastGeneration),
+    continuity: isSame ? 'same' : 'broken',
+    leases: db.heldLeases(),
+  })
+  const { generation, continuity } = welcome
+  const unresolvedAtStart = resolveIntents(db, welcome, bootId, clock.nowMs())
+  if (unresolvedAtStart > 0 || continuity === 'broken')
+    log.warn('intents of the last process were resolved', { continuity, unresolved: unresolvedAtStart, generation })
+
+  const identity: Holder = { instanceId: instance, generation }
+  const accounts = restoreAccounts(db, welcome)
+  const holder = new LeaseHolder({ ...options, generation, accounts, periods: welcome.periods })
+  ballast.acquire()
+  const outbox = createOutbox({
+    ...options,
+    holder,
+    firstSeq: 1,
+    onMoneyBack: () => gate.wake(),
+    onStateChange: (writable, reason) => {
+      if (writable) log.info('the outbox can be written again')
+      else log.error('the outbox cannot be written: no request that costs money is sent', { reason })
+    },
+  })
+  const gate = createBudgetGate({ ...options, holder, identity, commit: outbox.flush })
+  return {
+    instanceId: identity.instanceId,
+    gate,
+    outbox,
+    accounts: holder.accounts,
+    stats: () => ({
+      outbox: outbox.stats(),
+      gate: gate.stats(),
+      leases: holder.accounts.size,
+      unresolvedAtStart,
+      continuity,
+    }),
+    close: async () => {
+      await gate.returnIdle(true)
+      await outbox.close()
+      db.durably(() => db.setMeta('clean', '1'))
+    },
+  }
+}
+
+/**
+ * Ends the intents that the last process left open. Nobody knows whether their requests were sent: with `same` they are
+ * charged their bound; with `broken` they are told without a charge, since the open money of their fenced leases stands
+ * for them. The mark of an orderly end goes at the same time, before anything can be spent: a power loss that brought it
+ * back would pass for one.
+ */
+function resolveIntents(db: OutboxDb, { continuity, generation }: Welcome, bootId: string, nowMs: number): number {
+  const intents = db.intents()
+  db.durably(() => {
+    const accounts = new Map(db.leases(generation).map((account) => [account.key, account]))
+    for (const { seq, holds, bound, event } of intents) {
+      if (continuity === 'same') {
+        for (const key of holds) {
+          const account = accounts.get(key)
+          if (account) account.charged = minUsd(NANO_USD_MAX, nanoUsd(account.charged + bound))
+        }
+      }
+      db.insertEvent(continuity === 'same' ? event : uncharged(event))
+      db.deleteIntent(seq)
+    }
+    for (const account of accounts.values()) db.saveLease(account)
+    dropFormerLeases(db, generation, nowMs)
+    db.setMeta('generation', String(generation))
+    db.setMeta('boot', bootId)
+    db.setMeta('clean', '0')
+  })
+  return intents.length
+}
+
+/** Leases of former generations are kept for a ledger that was lost, as long as their period runs. */
+function dropFormerLeases(db: OutboxDb, generation: number, nowMs: number): void {
+  for (const lease of db.heldLeases())
+    if (lease.generation < generation && periodOf(lease.counter.periodId).endsAtMs <= nowMs) db.deleteLease(lease)
+}
+
+function restoreAccounts(db: OutboxDb, { generation, leases }: Welcome): readonly Account[] {
+  const known = new Map(leases.map((lease) => [lease.key, lease]))
+  return db.leases(generation).map((account) => {
+    const lease = known.get(account.key)
+    if (lease) {
+      account.granted = maxUsd(account.granted, lease.granted)
+      account.toldReturned = lease.returned
+      account.toldCharged = lease.settled
+    }
+    return account
+  })
+}
+
+const uncharged = (event: UsageEvent): UsageEvent => ({
+  ...event,
+  attempts: event.attempts.map((attempt) => ({
+    ...attempt,
+    chargedNanoUsd: '0',
+    reason: 'the sidecar and its machine ended before the exchange did: covered by the open money of its lease',
+  })),
+})

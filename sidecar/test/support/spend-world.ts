@@ -1,0 +1,363 @@
+import { copyFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { type Holder, type LeaseSyncItem, type NanoUsd, nanoUsd, type UsageEvent } from '@agentcostcontrol/contract'
+import type { CompiledBudget, MatchedBudget } from '@agentcostcontrol/policy'
+import { folderFor, type Scope } from '../../../test/support/scope.ts'
+import type { LeaseSource } from '../../budget/lease-source.ts'
+import { createLocalLedger, type LocalLedger } from '../../budget/local-ledger.ts'
+import type { Reservation, ReserveOutcome } from '../../budget/types.ts'
+import type { Ballast } from '../../events/ballast.ts'
+import { decodeEvent } from '../../events/event-codec.ts'
+import { type OutboxDb, openOutboxDb } from '../../events/outbox-db.ts'
+import { openSound } from '../../events/sound-file.ts'
+import { type SpendCore, startSpend } from '../../events/spend-core.ts'
+import type { Intent } from '../../events/types.ts'
+import { FakeTime } from './fake-time.ts'
+import { silentLog } from './silent-log.ts'
+import { attemptOf, eventOf } from './usage-events.ts'
+
+/** What goes wrong, once or until it is mended. */
+export interface Faults {
+  /** Commits of the outbox that fail from now on. */
+  disk: boolean
+  /** The process dies in the middle of its start. */
+  start: boolean
+  /** Messages to the grantor that do not arrive. */
+  lostQuestions: number
+  /** Answers of the grantor that do not arrive. */
+  lostAnswers: number
+}
+
+/**
+ * The money core on real files: gate, holder, local ledger and outbox, as the sidecar puts them together, with a clock
+ * that tests hold and processes that can die.
+ */
+export class SpendWorld {
+  readonly time = new FakeTime()
+  readonly faults: Faults = { disk: false, start: false, lostQuestions: 0, lostAnswers: 0 }
+  readonly folder: string
+  /** The policy in force. */
+  budgets: readonly CompiledBudget[] = []
+  /** Every message that reached the grantor. */
+  readonly messages: (readonly LeaseSyncItem[])[] = []
+  /** The kernel's boot id; empty where there is none. */
+  bootId = 'boot-0'
+  #boots = 0
+  #events = 0
+  #instances = 0
+  #life: Life | null = null
+
+  private constructor(folder: string) {
+    this.folder = folder
+  }
+
+  static async open(scope: Scope, budgets: readonly CompiledBudget[]): Promise<SpendWorld> {
+    const world = new SpendWorld(folderFor(scope))
+    world.budgets = budgets
+    await world.start()
+    scope.teardown(() => world.#end())
+    return world
+  }
+
+  get core(): SpendCore {
+    return this.#alive().core
+  }
+
+  get ledger(): LocalLedger {
+    return this.#alive().ledger
+  }
+
+  get db(): OutboxDb {
+    return this.#alive().db
+  }
+
+  /** A process starts on what is in the folder. */
+  async start(): Promise<void> {
+    const life = new Life(this, this.bootId, () => `instance-${++this.#instances}`)
+    this.#life = life
+    await life.start()
+    // What a start leaves in the WAL alone is lost with the power.
+    copyFileSync(this.#outbox, `${this.#outbox}.durable`)
+  }
+
+  /** The process is killed, and started again. */
+  async crash(): Promise<void> {
+    await this.crashAnd(() => {})
+  }
+
+  /** It ends in order, and is started again. */
+  async restart(): Promise<void> {
+    await this.close()
+    await this.start()
+  }
+
+  /** It ends in order. */
+  async close(): Promise<void> {
+    const closing = this.core.close()
+    await this.settleDown()
+    await closing
+    copyFileSync(this.#outbox, `${this.#outbox}.durable`)
+    this.#end()
+  }
+
+  /** The machine loses power: of the outbox only what was made durable is left, and the kernel starts anew. */
+  async losePower(): Promise<void> {
+    this.#end()
+    for (const suffix of ['', '-wal', '-shm']) rmSync(this.#outbox + suffix, { force: true })
+    copyFileSync(`${this.#outbox}.durable`, this.#outbox)
+    this.bootId = `boot-${++this.#boots}`
+    await this.start()
+  }
+
+  /** The WAL has been moved into the file: what was committed so far survives a power loss. */
+  saveDurable(): void {
+    const db = new DatabaseSync(this.#outbox)
+    db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    db.close()
+    copyFileSync(this.#outbox, `${this.#outbox}.durable`)
+  }
+
+  /** Settled and set aside in the ledger, of all counters of a budget whose period has this id. */
+  committed(budgetUid: string, periodId: string): bigint {
+    const db = new DatabaseSync(join(this.folder, 'ledger.sqlite'), { readOnly: true, readBigInts: true })
+    try {
+      const rows = db
+        .prepare('SELECT settled + max(0, granted - returned - settled) AS nano FROM leases WHERE counter LIKE ?')
+        .all(`${budgetUid}\u001f%\u001f${periodId}`)
+      return rows.reduce((sum, { nano }) => sum + BigInt(String(nano)), 0n)
+    } finally {
+      db.close()
+    }
+  }
+
+  /** The events on disk, oldest first. */
+  events(): readonly UsageEvent[] {
+    const db = new DatabaseSync(this.#outbox, { readOnly: true })
+    try {
+      const rows = db.prepare('SELECT event FROM events ORDER BY seq').all()
+      return rows.map(({ event }) => decodeEvent(String(event)))
+    } finally {
+      db.close()
+    }
+  }
+
+  /** The process dies; `work` is done to its folder before the next one starts. */
+  async crashAnd(work: (folder: string) => void): Promise<void> {
+    this.#end()
+    work(this.folder)
+    await this.start()
+  }
+
+  /** Waits until nothing moves any more without time passing. */
+  async settleDown(): Promise<void> {
+    let last = ''
+    for (let same = 0; same < 4; ) {
+      await new Promise((resolve) => setImmediate(resolve))
+      const now = this.#life?.signature() ?? ''
+      same = now === last ? same + 1 : 0
+      last = now
+    }
+  }
+
+  /** Lets time pass, in steps in which those who wait look again. */
+  async pass(ms: number, stepMs = 50): Promise<void> {
+    for (let left = ms; left > 0; left -= stepMs) {
+      this.time.pass(Math.min(left, stepMs))
+      await this.settleDown()
+    }
+  }
+
+  /** Reserves, with all time that it takes. */
+  async reserve(lines: readonly MatchedBudget[], bound: number, least = bound): Promise<ReserveOutcome> {
+    const asked = this.ask(lines, bound, least)
+    if (!(asked instanceof Promise)) return asked
+    let outcome: ReserveOutcome | null = null
+    void asked.then((answer) => {
+      outcome = answer
+    })
+    await this.settleDown()
+    for (let waited = 0; outcome === null && waited < 2_000; waited += 50) await this.pass(50)
+    return outcome ?? asked
+  }
+
+  /** Reserves, and does not wait. */
+  ask(lines: readonly MatchedBudget[], bound: number, least = bound, signal = new AbortController().signal) {
+    return this.core.gate.reserve({ lines, bound: nano(bound), least: nano(least), signal })
+  }
+
+  /** Reserves and commits an intent: an attempt that is about to be sent. @throws if it is refused */
+  async send(lines: readonly MatchedBudget[], bound: number): Promise<Intent> {
+    const outcome = await this.reserve(lines, bound)
+    if (outcome.kind !== 'reserved') throw new Error(`refused: ${outcome.kind}`)
+    const intent = this.intentOf(outcome.reservation)
+    const committed = this.core.outbox.commitIntent(intent)
+    await this.settleDown()
+    await committed
+    return intent
+  }
+
+  intentOf(reservation: Reservation): Intent {
+    const amount = reservation.bound.toString()
+    const attempt = attemptOf({
+      precision: 'estimated',
+      costNanoUsd: amount,
+      chargedNanoUsd: amount,
+      boundNanoUsd: amount,
+    })
+    return {
+      reservation,
+      event: eventOf(`event-${++this.#events}`, {
+        intentAt: new Date(this.time.nowMs()).toISOString(),
+        outcome: 'unresolved',
+        attempts: [attempt],
+        budgets: reservation.holds.map(({ key }) => key),
+      }),
+    }
+  }
+
+  /** The attempt ended and cost this much. */
+  end(intent: Intent, charged: number): void {
+    const attempts = intent.event.attempts.map((attempt) => ({
+      ...attempt,
+      costNanoUsd: String(charged),
+      chargedNanoUsd: String(charged),
+    }))
+    this.core.outbox.settle({
+      intent,
+      charged: nano(charged),
+      event: { ...intent.event, outcome: 'completed', attempts },
+    })
+  }
+
+  get #outbox(): string {
+    return join(this.folder, 'outbox.sqlite')
+  }
+
+  #alive(): Life {
+    if (this.#life === null) throw new Error('the process is dead')
+    return this.#life
+  }
+
+  #end(): void {
+    this.#life?.end()
+    this.#life = null
+    this.time.forgetTimers()
+  }
+}
+
+const nano = (amount: number): NanoUsd => nanoUsd(BigInt(amount))
+
+/** A reserve that there is always room for. */
+function roomyBallast(): Ballast {
+  let held = false
+  return {
+    get held() {
+      return held
+    },
+    release: () => {
+      held = false
+    },
+    acquire: () => {
+      held = true
+      return held
+    },
+  }
+}
+
+/** One process. */
+class Life {
+  readonly db: OutboxDb
+  readonly ledger: LocalLedger
+  readonly #world: SpendWorld
+  readonly #bootId: string
+  readonly #raw: OutboxDb
+  #core: SpendCore | null = null
+  #dead = false
+
+  constructor(world: SpendWorld, bootId: string, newId: () => string) {
+    this.#world = world
+    this.#bootId = bootId
+    const noDamage = (keptAs: string): never => {
+      throw new Error(`damaged: ${keptAs}`)
+    }
+    this.#raw = openOutboxDb(world.folder, { instance: newId(), boot: bootId }, noDamage, 0)
+    this.db = {
+      ...this.#raw,
+      begin: () => this.#begin(),
+      commit: () => this.#commit(),
+      durably: (work) =>
+        this.#raw.durably(() => {
+          work()
+          if (world.faults.start) throw new Error('the process died in its start')
+        }),
+    }
+    const file = join(world.folder, 'ledger.sqlite')
+    this.ledger = openSound(file, (db) => createLocalLedger(db, world.time), noDamage, 0)
+  }
+
+  get core(): SpendCore {
+    if (this.#core === null) throw new Error('the process has not started')
+    return this.#core
+  }
+
+  async start(): Promise<void> {
+    this.#core = await startSpend({
+      db: this.db,
+      ballast: roomyBallast(),
+      source: this.#source(),
+      clock: this.#world.time,
+      timers: this.#world.time,
+      random: () => 0.5,
+      budgets: () => this.#world.budgets,
+      eventsMax: 100_000,
+      log: silentLog,
+      bootId: this.#bootId,
+      damaged: false,
+    })
+  }
+
+  end(): void {
+    this.#dead = true
+    this.#raw.close()
+    this.ledger.close()
+  }
+
+  signature(): string {
+    if (this.#core === null || this.#dead) return 'dead'
+    const { outbox, gate } = this.#core.stats()
+    return [outbox.commits, outbox.failures, gate.syncs, gate.syncFailures, gate.reserved, gate.waiting].join()
+  }
+
+  #begin(): void {
+    if (this.#dead) throw new Error('the process is dead')
+    this.#raw.begin()
+  }
+
+  #commit(): void {
+    if (this.#world.faults.disk) throw new Error('disk I/O error')
+    this.#raw.commit()
+  }
+
+  /** The ledger as the holder sees it: messages and answers may be lost on the way. */
+  #source(): LeaseSource {
+    const { faults, messages } = this.#world
+    return {
+      hello: async (hello) => this.ledger.hello(hello),
+      sync: async (holder: Holder, items: readonly LeaseSyncItem[]) => {
+        if (this.#dead) return new Promise(() => {})
+        if (faults.lostQuestions > 0) {
+          faults.lostQuestions--
+          throw new Error('the question was lost')
+        }
+        messages.push(items)
+        const answer = this.ledger.sync(holder, items)
+        if (faults.lostAnswers > 0) {
+          faults.lostAnswers--
+          throw new Error('the answer was lost')
+        }
+        return answer
+      },
+    }
+  }
+}
