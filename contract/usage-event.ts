@@ -58,7 +58,7 @@ export interface UsageAttempt {
   readonly boundNanoUsd: string
 }
 
-/** A finding as an event keeps it: no offsets into text that is not kept. */
+/** Findings of one kind as an event keeps them: no offsets into text that is not kept. */
 export interface EventFinding {
   readonly detectorId: string
   readonly ruleId: string
@@ -66,6 +66,8 @@ export interface EventFinding {
   readonly direction: 'request' | 'response'
   readonly action: FindingAction
   readonly mode: 'audit' | 'enforce'
+  /** How many of this kind. */
+  readonly count: number
 }
 
 /** The event. `eventId` and `intentAt` are its key: they stand in the intent, so that a recovery makes no new ones. */

@@ -57,7 +57,7 @@ function closeDenied(
 ) {
   const answer = renderDenial(refusal, raw.id, known?.errors ?? routePath(raw.target).route.family.errors)
   const clientStatus = raw.client.gone ? null : answer.status
-  reply.head(answer.status, '', answer.headers)
+  reply.head(answer.status, null, answer.headers)
   reply.end(answer.body)
   const { code, findings } = refusal
   const end = { outcome: outcomeOf(code), code, clientStatus, findings }

@@ -39,6 +39,8 @@ export interface SidecarConfig {
   readonly headerBytesMax: number
   readonly concurrencyMax: number
   readonly requestTimeoutMs: number
+  /** A client that takes nothing of its answer for so long is treated as gone. */
+  readonly clientStallTimeoutMs: number
   readonly drainTimeoutMs: number
   readonly eventsMax: number
   readonly scanThreadsMax: number
@@ -120,6 +122,7 @@ const environment = z.object({
   ACC_HEADER_BYTES_MAX: integer(1_024, 1_048_576).prefault('65536'),
   ACC_CONCURRENCY_MAX: integer(1, 100_000).prefault('1024'),
   ACC_REQUEST_TIMEOUT_MS: integer(100, 3_600_000).prefault('60000'),
+  ACC_CLIENT_STALL_TIMEOUT_MS: integer(100, 3_600_000).prefault('300000'),
   ACC_DRAIN_TIMEOUT_MS: integer(0, 3_600_000).prefault('25000'),
   ACC_EVENTS_MAX: integer(1_000, 100_000_000).prefault('1000000'),
   ACC_SCAN_THREADS_MAX: integer(1, 64).prefault('2'),
@@ -174,6 +177,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     headerBytesMax: values.ACC_HEADER_BYTES_MAX,
     concurrencyMax: values.ACC_CONCURRENCY_MAX,
     requestTimeoutMs: values.ACC_REQUEST_TIMEOUT_MS,
+    clientStallTimeoutMs: values.ACC_CLIENT_STALL_TIMEOUT_MS,
     drainTimeoutMs: values.ACC_DRAIN_TIMEOUT_MS,
     eventsMax: values.ACC_EVENTS_MAX,
     scanThreadsMax: values.ACC_SCAN_THREADS_MAX,

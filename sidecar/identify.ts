@@ -10,7 +10,7 @@ import { routePath } from './providers/registry.ts'
 export type Identify = (raw: RawExchange) => Identified | Denial
 
 /** What a provider might normalise away, so that the path it serves is not the one that was judged. */
-const AMBIGUOUS_PATH = /\/\/|\/\.{1,2}(?:\/|$)|[\\;%\s]|\p{Cc}/u
+const AMBIGUOUS_PATH = /\/\/|\/\.{1,2}(?:\/|$)|[\\;%#?\s]|\p{Cc}/u
 const LABEL = /^[\x20-\x7e\x80-\xff]{1,253}$/
 
 /** Makes stage 2. */
@@ -23,7 +23,7 @@ export function createIdentify(config: Pick<SidecarConfig, 'identity' | 'trustHe
     if (path === null) {
       return denial(
         'acc_route_unknown',
-        'The path is not one that every server reads the same way: leave out "//", "/../" and encoded separators.',
+        'The path is not one that every server reads the same way: leave out "//", "/../", "#" and encoded separators.',
       )
     }
     const principal = readPrincipal(raw.headers)
@@ -34,7 +34,7 @@ export function createIdentify(config: Pick<SidecarConfig, 'identity' | 'trustHe
     return {
       raw,
       provider,
-      operation: ask.kind === 'metered' ? ask.adapter.operation : (path.split('/')[1] ?? ''),
+      operation: endpoint.kind === 'metered' ? endpoint.adapter.operation : endpoint.operation,
       upstreamTarget: query === -1 ? sent : sent + raw.target.slice(query),
       principal,
       ask,
@@ -83,14 +83,15 @@ function createPrincipals(
   const { identity, trustHeaders } = config
   const fixed: Principal = Object.freeze({ ...identity, task: null, tags: Object.freeze({ ...identity.tags }) })
   return (headers) => {
-    let own: Record<string, string> | null = null
+    let own: Map<string, string> | null = null
     for (let at = 0; at + 1 < headers.length; at += 2) {
       const name = headers[at] ?? ''
       if (name.length < 8 || (name[0] !== 'x' && name[0] !== 'X')) continue
       const lower = name.toLowerCase()
       if (!lower.startsWith('x-acc-')) continue
-      own ??= {}
-      own[lower.slice(6)] = headers[at + 1] ?? ''
+      own ??= new Map()
+      if (own.has(lower)) return denial('acc_header_invalid', `The header ${lower.slice(0, 40)} stands twice.`)
+      own.set(lower, headers[at + 1] ?? '')
     }
     return own === null ? fixed : withHeaders(fixed, own, trustHeaders)
   }
@@ -98,18 +99,18 @@ function createPrincipals(
 
 function withHeaders(
   fixed: Principal,
-  own: Readonly<Record<string, string>>,
+  own: ReadonlyMap<string, string>,
   trusted: ReadonlySet<Trustable>,
 ): Principal | Denial {
   const named: { agent?: string; workflow?: string; session?: string; task?: string } = {}
   for (const part of ['agent', 'workflow', 'session', 'task'] as const) {
-    const value = own[part]
+    const value = own.get(`x-acc-${part}`)
     if (value === undefined || !trusted.has(part) || fixed[part] !== null) continue
     if (!LABEL.test(value))
       return denial('acc_header_invalid', `The header x-acc-${part} must have 1 to 253 printable characters.`)
     named[part] = value
   }
-  const tags = own.tags !== undefined && trusted.has('tags') ? readTags(own.tags) : {}
+  const tags = trusted.has('tags') ? readTags(own.get('x-acc-tags') ?? '') : {}
   if (tags === null)
     return denial('acc_header_invalid', 'The header x-acc-tags must be up to 32 pairs like team=search,tier=gold.')
   return { ...fixed, ...named, tags: { ...tags, ...fixed.tags } }

@@ -15,10 +15,11 @@ import { ConfigError } from './config-error.ts'
 import { openSpendStore } from './events/spend-store.ts'
 import { createUsageEvents } from './events/usage-events.ts'
 import { createIdentify } from './identify.ts'
+import { Coverage } from './inspect/coverage.ts'
 import { createInspectRequest, type InspectionStats } from './inspect/inspect-request.ts'
 import { createScanPool } from './inspect/pool.ts'
 import { createDetectorSets, SegmentScanner } from './inspect/scanner.ts'
-import { createLogger, errorFields } from './log.ts'
+import { createLogger, errorFields, unexpectedFields } from './log.ts'
 import { createMeter } from './metering/meter.ts'
 import { createMetrics } from './metrics.ts'
 import { createPipeline } from './pipeline.ts'
@@ -67,12 +68,15 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const pools = createUpstreamPools(config.concurrencyMax)
   const scanPool = createScanPool({ threadsMax: config.scanThreadsMax, queueMax: config.scanQueueMax })
   const scanner = new SegmentScanner(scanPool, config.verdictCacheMax)
-  const detectorSet = createDetectorSets()
+  const coverage = new Coverage()
+  const detectorSet = createDetectorSets(coverage)
   const flow: FlowStats = { paused: 0 }
   const inspection: InspectionStats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
   const events = createUsageEvents({ instanceId: spend.instanceId, prices, clock })
   const dead = DETECTORS.filter((detector) => !selfTest(detector)).map(({ id }) => id)
+  if (dead.length > 0) log.error('detectors do not find what they must: the sidecar is not ready', { dead })
 
+  const onInternalError = (error: unknown): void => log.error('internal error', unexpectedFields(error))
   const pipeline = createPipeline({
     identify: createIdentify(config),
     authorize: createAuthorize(() => policies.current()),
@@ -104,16 +108,16 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
         })
       }
     },
-    onInternalError: (error) => log.error('internal error', errorFields(error)),
+    onInternalError,
   })
-  const data = await startDataServer(config.listen, { config, pipeline, clock, newId: randomId })
+  const data = await startDataServer(config.listen, { config, pipeline, clock, newId: randomId, onInternalError })
   closers.push(() => data.drain(0))
   const knownModel = (name: string, model: string): string => {
     const provider = PROVIDER_NAMES.find((known) => known === name)
     return (provider && findPrice(prices, { provider }, model, clock.nowMs())?.price.model) ?? 'other'
   }
   const metrics = createMetrics(
-    createReadings({ data, policies, spend, pools, scanPool, scanner, inspection, flow, clock }),
+    createReadings({ data, policies, spend, pools, scanPool, scanner, inspection, coverage, dead, flow, clock }),
     knownModel,
   )
   const admin = await startAdminServer(config.adminListen, {

@@ -12,7 +12,7 @@ export interface Metrics {
   text(): Promise<string>
 }
 
-/** A figure, or for `info` a 1 with a label, that is read when it is asked for. */
+/** A figure that is read when it is asked for; `series` has labels, `info` is a 1 whose label says it. */
 export type Reading =
   | { readonly name: string; readonly help: string; readonly kind: 'gauge' | 'counter'; read(): number }
   | {
@@ -22,6 +22,14 @@ export type Reading =
       readonly label: string
       /** `null` leaves the series out. */
       read(): string | null
+    }
+  | {
+      readonly name: string
+      readonly help: string
+      readonly kind: 'series'
+      readonly labels: readonly string[]
+      /** A counter's values, each with those of its labels in turn. */
+      read(): readonly { readonly labels: readonly string[]; readonly value: number }[]
     }
 
 /** One value of a counter. */
@@ -44,7 +52,7 @@ class Tally {
       collect() {
         this.reset()
         for (const { labels, value } of cells.values()) {
-          this.inc(Object.fromEntries(labelNames.map((label, at) => [label, labels[at] ?? ''])), value)
+          this.inc(labelled(labelNames, labels), value)
         }
       },
     })
@@ -64,6 +72,9 @@ class Tally {
     this.cell(...labels).value += value
   }
 }
+
+const labelled = (names: readonly string[], values: readonly string[]): Record<string, string> =>
+  Object.fromEntries(names.map((name, at) => [name, values[at] ?? '']))
 
 const SEPARATOR = '\u001f'
 
@@ -96,6 +107,16 @@ function addReading(registry: Registry, reading: Reading): void {
           this.reset()
           const value = reading.read()
           if (value !== null) this.set({ [reading.label]: value }, 1)
+        },
+      })
+      return
+    case 'series':
+      new Counter({
+        ...shared,
+        labelNames: [...reading.labels],
+        collect() {
+          this.reset()
+          for (const { labels, value } of reading.read()) this.inc(labelled(reading.labels, labels), value)
         },
       })
   }
@@ -214,8 +235,8 @@ export function createMetrics(
       } else requests.add(1, event.operation, event.outcome, event.code ?? '', String(event.streamed))
       if (addedMs !== null) added.observe(addedMs / 1_000)
       duration.observe(event.durationMs / 1_000)
-      for (const { detectorId, ruleId, severity, direction, action, mode } of event.findings) {
-        findings.add(1, detectorId, ruleId, severity, direction, action, mode)
+      for (const { detectorId, ruleId, severity, direction, action, mode, count } of event.findings) {
+        findings.add(count, detectorId, ruleId, severity, direction, action, mode)
       }
       for (const attempt of event.attempts) countAttempt(event, attempt)
     },

@@ -44,8 +44,9 @@ export interface PolicyStoreOptions {
 
 /** How often the folder is looked at. Polling sees git checkouts and Kubernetes' symlink swaps alike. */
 const POLL_MS = 250
-/** A look at a large folder takes time: at most this part of it goes into looking. */
+/** A look at a large folder takes longer: then it is looked at less often, but twice a second at least. */
 const POLL_SHARE = 20
+const POLL_MS_MAX = 500
 /** A folder is read once nothing in it has changed for so long: whoever is writing it may not be done. */
 const QUIET_MS = 200
 /** One that never comes to rest is read all the same. */
@@ -108,7 +109,7 @@ class FolderPolicyStore implements PolicyStore {
 
   async #poll(): Promise<void> {
     await this.#look(false).catch((error: unknown) => this.#unreadable(error))
-    this.#schedule(Math.max(POLL_MS, this.#viewMs * POLL_SHARE))
+    this.#schedule(Math.min(POLL_MS_MAX, Math.max(POLL_MS, this.#viewMs * POLL_SHARE)))
   }
 
   async #look(first: boolean): Promise<void> {

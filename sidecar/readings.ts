@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts'
 import type { SpendStore } from './events/spend-store.ts'
+import type { Coverage } from './inspect/coverage.ts'
 import type { InspectionStats } from './inspect/inspect-request.ts'
 import type { ClosableScanPool } from './inspect/pool.ts'
 import type { SegmentScanner } from './inspect/scanner.ts'
@@ -19,6 +20,9 @@ export interface ReadingSources {
   readonly scanner: SegmentScanner
   readonly inspection: InspectionStats
   readonly flow: FlowStats
+  readonly coverage: Coverage
+  /** Ids of detectors that failed their self-test. */
+  readonly dead: readonly string[]
   readonly clock: Clock
 }
 
@@ -36,6 +40,8 @@ export function createReadings({
   scanner,
   inspection,
   flow,
+  coverage,
+  dead,
   clock,
 }: ReadingSources): readonly Reading[] {
   const outbox = () => spend.stats().outbox
@@ -70,12 +76,23 @@ export function createReadings({
     gauge('acc_upstream_connections', 'Connections to providers', () => pools.stats().connected),
     gauge('acc_upstream_queued_requests', 'Requests waiting for a connection', () => pools.stats().queued),
     gauge('acc_upstream_paused_answers', 'Answers whose client takes nothing', () => flow.paused),
+    gauge('acc_scan_dead_detectors', 'Detectors that failed their self-test at the start', () => dead.length),
     gauge('acc_scan_queue_depth', 'Scans waiting for a worker', () => scanPool.stats().queued),
     gauge('acc_scan_threads', 'Scan workers', () => scanPool.stats().threads),
     counter('acc_scan_overloads_total', 'Scans refused because the queue was full', () => scanPool.stats().full),
     counter('acc_scan_failures_total', 'Scans that took too long or whose worker died', () => scanPool.stats().failed),
     counter('acc_scan_inline_texts_total', 'New texts scanned on the main thread', () => scanner.stats().inlineTexts),
     counter('acc_scan_pooled_texts_total', 'New texts scanned in a worker', () => scanner.stats().pooledTexts),
+    {
+      name: 'acc_scan_segments_total',
+      help: 'Texts judged, from the verdict cache or anew',
+      kind: 'series',
+      labels: ['detector', 'way', 'source'],
+      read: () =>
+        coverage
+          .counts()
+          .map(({ detector, way, source, count }) => ({ labels: [detector, way, source], value: count })),
+    },
     gauge('acc_verdict_cache_entries', 'Verdicts kept', () => scanner.stats().cache.entries),
     counter('acc_verdict_cache_hits_total', 'Texts whose verdict was known', () => scanner.stats().cache.hits),
     counter('acc_verdict_cache_misses_total', 'Texts whose verdict was not known', () => scanner.stats().cache.misses),

@@ -1,13 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
-import type { Code } from '@agentcostcontrol/contract'
-import type { Reply } from './answer/answer.ts'
+import { BodyIntake } from './accept/body.ts'
+import { HttpClient } from './accept/client.ts'
+import { CONNECT_REFUSAL, parserRefusal, refuseOnSocket, requestFault } from './accept/refusal.ts'
 import type { Clock, NewId } from './clock.ts'
 import type { ListenAddress, SidecarConfig } from './config.ts'
-import { renderDenial } from './errors.ts'
-import { type ClientLink, type Denial, denial, isDenial, type RawExchange } from './exchange.ts'
+import { type Denial, denial, isDenial, type RawExchange } from './exchange.ts'
 import type { Pipeline } from './pipeline.ts'
-import { openaiFamily } from './providers/openai/endpoints.ts'
 
 /** The data listener: stage 1, accept, with its limits. */
 export interface DataServer {
@@ -24,81 +23,135 @@ export interface DataServer {
 export interface DataServerOptions {
   readonly config: Pick<
     SidecarConfig,
-    'bodyBytesMax' | 'bufferedBytesMax' | 'headerBytesMax' | 'concurrencyMax' | 'requestTimeoutMs'
+    | 'bodyBytesMax'
+    | 'bufferedBytesMax'
+    | 'headerBytesMax'
+    | 'concurrencyMax'
+    | 'requestTimeoutMs'
+    | 'clientStallTimeoutMs'
   >
   readonly pipeline: Pipeline
   readonly clock: Clock
   readonly newId: NewId
+  /** Told of what should not happen. */
+  onInternalError(error: unknown): void
 }
 
 /** An open connection of a client. */
 interface Connection {
-  /** Exchanges that are not over. */
+  /** Exchanges that are not over, those behind it in the pipeline among them. */
   running: number
   /** Bytes read when the last exchange was over; with more than that another request is on its way. */
   bytesSeen: number
+  /** Who is being answered. */
+  client: HttpClient | null
 }
 
 const NO_BODY = Buffer.alloc(0)
-/** How much of a refused body is still read, so that the client hears the refusal instead of a broken connection. */
-const DISCARD_BYTES_MAX = 64 * 1024 * 1024
 
 /** Starts the data listener. */
 export async function startDataServer(listen: ListenAddress, options: DataServerOptions): Promise<DataServer> {
-  const { config, pipeline, clock, newId } = options
+  const { config, pipeline, clock, newId, onInternalError } = options
+  const bodies = new BodyIntake(config)
+  const connections = new Map<Socket, Connection>()
   let inFlight = 0
-  let bufferedBytes = 0
   let clientErrors = 0
   let draining = false
   let drained: (() => void) | null = null
-  const connections = new Map<Socket, Connection>()
 
   const server = createServer({
     maxHeaderSize: config.headerBytesMax,
     requestTimeout: config.requestTimeoutMs,
     headersTimeout: Math.min(config.requestTimeoutMs, 20_000),
+    connectionsCheckingInterval: Math.min(5_000, Math.ceil(config.requestTimeoutMs / 4)),
     keepAliveTimeout: 65_000,
-    connectionsCheckingInterval: 5_000,
     noDelay: true,
+    // Refused with a reason by requestFault.
+    requireHostHeader: false,
   })
   // Headers beyond this count would be dropped without a word; their bytes are bounded already.
   server.maxHeadersCount = 0
-  server.on('request', (request, response) => {
+  server.on('connection', (socket) => {
+    connections.set(socket, { running: 0, bytesSeen: 0, client: null })
+    socket.once('close', () => connections.delete(socket))
+  })
+  server.on('request', inTurn)
+  server.on('checkContinue', inTurn)
+  server.on('checkExpectation', inTurn)
+  server.on('connect', (_request, socket) => {
+    clientErrors++
+    refuseOnSocket(socket, CONNECT_REFUSAL, newId())
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    const client = connections.get(socket)?.client
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy()
+      return
+    }
+    // What comes behind a whole request does not spoil its answer.
+    if (client?.received) {
+      client.closeAfter()
+      return
+    }
+    if (!client) clientErrors++
+    const refusal = parserRefusal(error)
+    refuseOnSocket(socket, refusal, newId())
+    // Who closed its side is gone in a moment; who did not was answered, and its exchange ends with that.
+    if (refusal.code !== 'acc_body_incomplete') client?.fault(refusal)
+  })
+  server.setTimeout(config.clientStallTimeoutMs, (socket) => {
+    const client = connections.get(socket)?.client
+    if (!client) socket.destroy()
+    else if (client.owes) client.drop()
+    // Otherwise it is the provider that is waited for, which has a time limit of its own.
+  })
+
+  /**
+   * Pipelined requests wait for their turn: the answers have to be in order anyway, and of a connection that breaks
+   * nothing has been begun that nobody would be told of.
+   */
+  function inTurn(request: IncomingMessage, response: ServerResponse): void {
+    const connection = connections.get(request.socket)
+    if (!connection) return
+    connection.running++
+    if (response.socket === null) response.once('socket', () => begin(request, response, connection))
+    else begin(request, response, connection)
+  }
+
+  function begin(request: IncomingMessage, response: ServerResponse, connection: Connection): void {
+    const client = new HttpClient(request, response)
+    connection.client = client
     inFlight++
-    const { socket } = request
-    const connection = connections.get(socket)
-    if (connection) connection.running++
     // An exchange is over when it was handled and its answer has left: a drain must not cut off what is not sent yet.
     let open = 2
     const over = (): void => {
       open--
-      if (open > 0) return
-      inFlight--
-      if (connection) {
-        connection.running--
-        connection.bytesSeen = socket.bytesRead
-        if (draining && connection.running === 0) socket.destroySoon()
-      }
-      if (inFlight === 0) drained?.()
+      if (open === 0) leave(request.socket, connection)
     }
-    response.once('close', over)
-    void accept(request, response).finally(over)
-  })
-  server.on('connection', (socket) => {
-    connections.set(socket, { running: 0, bytesSeen: 0 })
-    socket.once('close', () => connections.delete(socket))
-  })
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    clientErrors++
-    refuseOnSocket(error, socket, newId())
-  })
+    client.onClosed(() => {
+      if (connection.client === client) connection.client = null
+      over()
+    })
+    accept(request, client)
+      .catch((error: unknown) => {
+        onInternalError(error)
+        client.drop()
+      })
+      .finally(over)
+  }
 
-  async function accept(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  function leave(socket: Socket, connection: Connection): void {
+    inFlight--
+    connection.running--
+    connection.bytesSeen = socket.bytesRead
+    if (draining && connection.running === 0) socket.destroySoon()
+    if (inFlight === 0) drained?.()
+  }
+
+  async function accept(request: IncomingMessage, client: HttpClient): Promise<void> {
     const receivedAtMs = clock.nowMs()
     const startedMs = clock.monotonicMs()
-    const reply = new HttpReply(response)
-    const client = new HttpClientLink(response)
-    const body = await readBody(request)
+    const body = await bodies.read(request, client, requestFault(request) ?? overload())
     const raw: RawExchange = {
       id: newId(),
       receivedAtMs,
@@ -111,15 +164,14 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
       client,
     }
     if (isDenial(body)) {
-      response.shouldKeepAlive = false
-      pipeline.refuse(raw, reply, body)
+      client.closeAfter()
+      pipeline.refuse(raw, client, body)
       return
     }
-    const held = body.length
     try {
-      await pipeline.handle(raw, reply)
+      await pipeline.handle(raw, client)
     } finally {
-      bufferedBytes -= held
+      bodies.release(body)
     }
   }
 
@@ -133,64 +185,10 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
     return null
   }
 
-  /** The whole body, counted in `bufferedBytes`, or why there is none. */
-  function readBody(request: IncomingMessage): Buffer | Denial | Promise<Buffer | Denial> {
-    const announced = request.headers['content-length']
-    const refusal = overload()
-    if (announced === undefined && request.headers['transfer-encoding'] === undefined) return refusal ?? NO_BODY
-    return new Promise((resolve) => {
-      const chunks: Buffer[] = []
-      let bytes = 0
-      let refused = refusal ?? tooLarge(Number(announced ?? 0))
-      const settle = (outcome: Buffer | Denial): void => {
-        if (isDenial(outcome)) bufferedBytes -= bytes
-        request.removeAllListeners('data')
-        resolve(outcome)
-      }
-      if (refused && Number(announced ?? 0) > config.bodyBytesMax + DISCARD_BYTES_MAX) {
-        settle(refused)
-        return
-      }
-      let discarded = 0
-      request.on('data', (chunk: Buffer) => {
-        if (!refused) {
-          chunks.push(chunk)
-          bytes += chunk.length
-          bufferedBytes += chunk.length
-          refused = tooLarge(bytes)
-          if (refused) chunks.length = 0
-        } else {
-          discarded += chunk.length
-          if (discarded > DISCARD_BYTES_MAX) settle(refused)
-        }
-      })
-      request.once('end', () =>
-        settle(refused ?? (chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, bytes))),
-      )
-      request.once('close', () => {
-        if (!request.complete) settle(denial('acc_body_incomplete', 'The request ended before its body was complete.'))
-      })
-    })
-  }
-
-  function tooLarge(bytes: number): Denial | null {
-    if (bytes > config.bodyBytesMax) {
-      return denial('acc_body_too_large', `The request body exceeds ${config.bodyBytesMax} bytes (ACC_BODY_BYTES_MAX).`)
-    }
-    if (bufferedBytes > config.bufferedBytesMax) {
-      return denial(
-        'acc_overloaded',
-        `Request bodies held at once exceed ${config.bufferedBytesMax} bytes (ACC_BUFFERED_BYTES_MAX).`,
-        { retryAfterS: 1 },
-      )
-    }
-    return null
-  }
-
   await listening(server, listen)
   return {
     address: boundAddress(server),
-    stats: () => ({ inFlight, bufferedBytes, clientErrors }),
+    stats: () => ({ inFlight, bufferedBytes: bodies.heldBytes, clientErrors }),
     drain: async (timeoutMs, breakOff) => {
       draining = true
       // The close() of an HTTP server takes a connection for idle whose answer is written and has not left yet.
@@ -231,128 +229,4 @@ export function boundAddress(server: Server): AddressInfo {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the server does not listen on TCP')
   return address
-}
-
-const CLIENT_ERRORS: Readonly<Record<string, readonly [Code, string]>> = {
-  HPE_HEADER_OVERFLOW: ['acc_headers_too_large', 'The request headers are too large (ACC_HEADER_BYTES_MAX).'],
-  ERR_HTTP_REQUEST_TIMEOUT: ['acc_request_timeout', 'The request did not arrive in time (ACC_REQUEST_TIMEOUT_MS).'],
-}
-
-/** Answers what was not even HTTP enough to become a request. */
-function refuseOnSocket(error: NodeJS.ErrnoException, socket: Socket, id: string): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const [code, message] = CLIENT_ERRORS[error.code ?? ''] ?? [
-    'acc_header_invalid',
-    'The request is not valid HTTP/1.1.',
-  ]
-  // What was asked is not known: OpenAI's is the format that most clients read.
-  const answer = renderDenial(denial(code, message), id, openaiFamily.errors)
-  const lines = [`HTTP/1.1 ${answer.status} ${code}`, 'connection: close']
-  for (let at = 0; at + 1 < answer.headers.length; at += 2)
-    lines.push(`${answer.headers[at]}: ${answer.headers[at + 1]}`)
-  socket.end(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), answer.body]))
-}
-
-/** How long a client whose answer broke off may take to read what was sent before. */
-const LINGER_MS = 10_000
-
-class HttpReply implements Reply {
-  readonly #response: ServerResponse
-  #started = false
-  #broken = false
-
-  constructor(response: ServerResponse) {
-    this.#response = response
-    response.sendDate = false
-    // A broken connection is told by 'close'; without a listener its error would end the process.
-    response.on('error', () => {})
-  }
-
-  get headSent(): boolean {
-    return this.#response.headersSent
-  }
-
-  head(status: number, statusMessage: string, headers: readonly string[]): void {
-    if (this.#response.headersSent || this.#response.destroyed) return
-    if (statusMessage === '') this.#response.writeHead(status, [...headers])
-    else this.#response.writeHead(status, statusMessage, [...headers])
-    // The first bytes usually come in the same turn and go out in the same packet.
-    queueMicrotask(() => {
-      if (!this.#started && !this.#response.destroyed) this.#response.flushHeaders()
-    })
-  }
-
-  write(bytes: Buffer): boolean {
-    if (this.#broken || this.#response.destroyed) return true
-    this.#started = true
-    return this.#response.write(bytes)
-  }
-
-  onDrain(listener: () => void): void {
-    if (this.#broken || this.#response.destroyed) {
-      listener()
-      return
-    }
-    // A client that left drains no more: whoever waits goes on, to notice it or to read the rest for the bill.
-    const response = this.#response
-    const once = (): void => {
-      response.off('drain', once).off('close', once)
-      listener()
-    }
-    response.once('drain', once).once('close', once)
-  }
-
-  end(bytes?: Buffer): void {
-    if (this.#broken || this.#response.destroyed) return
-    this.#started = true
-    this.#response.end(bytes)
-  }
-
-  destroy(): void {
-    const { socket, headersSent } = this.#response
-    this.#broken = true
-    if (!socket || !headersSent) {
-      this.#response.destroy()
-      return
-    }
-    // What was written in this turn is still held back (corked): it goes out before the connection is closed.
-    socket.setTimeout(LINGER_MS, () => socket.destroy())
-    socket.destroySoon()
-  }
-}
-
-class HttpClientLink implements ClientLink {
-  #gone = false
-  #listener: (() => void) | null = null
-  #abort: AbortController | null = null
-
-  constructor(response: ServerResponse) {
-    response.once('close', () => {
-      const listener = this.#listener
-      // Let go of the attempt: one exchange that reaches the old generation would keep all behind it from a scavenge.
-      this.#listener = null
-      if (response.writableEnded) return
-      this.#gone = true
-      this.#abort?.abort()
-      listener?.()
-    })
-  }
-
-  get gone(): boolean {
-    return this.#gone
-  }
-
-  get signal(): AbortSignal {
-    this.#abort ??= new AbortController()
-    if (this.#gone) this.#abort.abort()
-    return this.#abort.signal
-  }
-
-  onGone(listener: () => void): void {
-    this.#listener = listener
-    if (this.#gone) listener()
-  }
 }

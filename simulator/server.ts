@@ -28,6 +28,8 @@ export interface SimulatorOptions {
   readonly fast?: boolean
   readonly recordRequests?: boolean
   readonly chunkDelayMs?: number
+  /** The time that answers carry, ms since the epoch; the system's if left out. */
+  readonly now?: () => number
 }
 
 /** A running simulator. */
@@ -64,6 +66,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const bill = createBill(createOracle(card))
   const fast = options.fast ? createFastChat() : null
   const recorded: RecordedRequest[] = []
+  const now = options.now ?? Date.now
   let count = 0
   const server = createServer({ keepAliveTimeout: 60_000, noDelay: true }, (request, response) => {
     count++
@@ -76,6 +79,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 
   async function handle(request: IncomingMessage, response: ServerResponse, requestId: string): Promise<void> {
     const body = await readBody(request)
+    response.setHeader('Date', new Date(now()).toUTCString())
     response.setHeader('x-simulated', 'agentcostcontrol')
     const target = request.url ?? '/'
     const query = target.indexOf('?')
@@ -109,7 +113,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       provider,
       bill,
       seed: options.seed ?? 1,
-      now: () => Date.now(),
+      now,
     })
     if (!answered) api.fail(response, 404, `Invalid URL (${method} ${target})`)
   }

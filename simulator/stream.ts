@@ -71,14 +71,16 @@ export async function sendStream(
   const cutAfter = Math.ceil(chunks.filter(({ isReport }) => !isReport).length / 2)
   let tokens = 0
   let gone = false
+  const closed = new AbortController()
+  const { signal } = closed
   response.once('close', () => {
     gone = !response.writableEnded
+    closed.abort()
   })
   if (out) out.pipe(response)
   const write = async (bytes: Buffer): Promise<void> => {
     const target = out ?? response
-    if (!target.write(bytes) && !gone)
-      await Promise.race([once(target, 'drain'), once(response, 'close')]).catch(() => {})
+    if (!target.write(bytes) && !gone) await once(target, 'drain', { signal }).catch(() => {})
   }
   const sent = controls.fault === 'no-usage' ? chunks.filter(({ isReport }) => !isReport) : chunks
   for (const [at, chunk] of sent.entries()) {
@@ -95,8 +97,7 @@ export async function sendStream(
     if (comment !== null) await write(Buffer.from(comment))
     tokens += chunk.tokens
     for (const part of split(Buffer.from(style.frame(chunk, lines, at)), controls.fault)) await write(part)
-    if (controls.chunkDelayMs > 0)
-      await Promise.race([delay(controls.chunkDelayMs), once(response, 'close').catch(() => {})])
+    if (controls.chunkDelayMs > 0) await delay(controls.chunkDelayMs, undefined, { signal }).catch(() => {})
     else if (at % 8 === 7) await immediate()
   }
   if (gone) return { ended: 'aborted', tokens }

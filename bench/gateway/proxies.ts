@@ -1,5 +1,5 @@
 /** The proxies of the table: how each is started, when it is ready, and how a request is addressed to it. */
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { answers, type Child, type Children, freePort } from './children.ts'
@@ -84,8 +84,10 @@ async function launchSidecar(site: ProxySite, port: number): ReturnType<Launch> 
     ACC_UPSTREAM_OPENAI: `${site.upstream}/v1`,
     ACC_AGENT: 'bench',
   }
-  // The JavaScript that is shipped, not the checkout's TypeScript.
-  const args = [join(site.benchFolder, '../sidecar/dist/main.js')]
+  // The JavaScript that is shipped, not the checkout's TypeScript, with the words of Node's own that the image has.
+  const dockerfile = readFileSync(join(site.benchFolder, '../sidecar/Dockerfile'), 'utf8')
+  const [, ...words]: readonly string[] = JSON.parse(/^CMD (.*)$/m.exec(dockerfile)?.[1] ?? '[]')
+  const args = [...words.slice(0, -1), join(site.benchFolder, '../sidecar/dist/main.js')]
   const child = site.children.start({ name: 'sidecar', core: site.core, command: site.node, args, env })
   await site.children.waitUntil(child, () => answers(`http://127.0.0.1:${adminPort}/readyz`, 200))
   return { child, path: `/openai${OPENAI_PATH}`, headers: {} }

@@ -4,25 +4,23 @@
  */
 import type { Code, EventFinding, Outcome } from '@agentcostcontrol/contract'
 import type { AnswerFacts } from '../providers/provider.ts'
+import type { Sink, Source } from './flow.ts'
 
 /** The client's half of the exchange, as the answer paths see it. */
-export interface Reply {
+export interface Reply extends Sink {
   readonly headSent: boolean
-  /** Sends status and headers with the first bytes, or at the end of this turn of the event loop. */
-  head(status: number, statusMessage: string, headers: readonly string[]): void
-  /** @returns false when the client is slower than the provider: stop reading until {@link Reply.onDrain}. */
-  write(bytes: Buffer): boolean
-  /** Calls once, when the client has caught up or is gone. */
-  onDrain(listener: () => void): void
+  /**
+   * Sends status and headers with the first bytes, or at the end of this turn of the event loop.
+   * @param statusMessage the reason phrase, which may be empty; `null` for the usual one
+   */
+  head(status: number, statusMessage: string | null, headers: readonly string[]): void
   end(bytes?: Buffer): void
   /** Breaks the connection behind what was written: the client sees what it would have seen of a broken provider. */
   destroy(): void
 }
 
 /** Lets an answer path slow down or end the provider's side. */
-export interface Upstream {
-  pause(): void
-  resume(): void
+export interface Upstream extends Source {
   /** Ends the call; the path is told nothing further. */
   abort(): void
 }

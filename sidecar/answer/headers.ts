@@ -26,11 +26,18 @@ export function headerValue(headers: readonly string[], name: string): string | 
   return null
 }
 
-/** Fields that a `Connection` header names as hop-by-hop besides the standard ones. */
+/** Fields that `Connection` headers name as hop-by-hop besides the standard ones. */
 function namedByConnection(headers: readonly string[]): ReadonlySet<string> | null {
-  const value = headerValue(headers, 'connection')
-  if (value === null || ORDINARY_CONNECTION.test(value)) return null
-  return new Set(value.split(',').map((name) => name.trim().toLowerCase()))
+  let named: Set<string> | null = null
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    const key = headers[at] ?? ''
+    if (key.length !== 10 || key.toLowerCase() !== 'connection') continue
+    const value = headers[at + 1] ?? ''
+    if (ORDINARY_CONNECTION.test(value)) continue
+    named ??= new Set()
+    for (const name of value.split(',')) named.add(name.trim().toLowerCase())
+  }
+  return named
 }
 
 /** The request's headers as they go to the provider; host and length are set by the sender. */
@@ -46,16 +53,19 @@ export function upstreamRequestHeaders(headers: readonly string[]): string[] {
   return out
 }
 
-/** The provider's headers as they go to the client. `contentLength`: `keep` it, or leave it out because the body changes. */
-export function clientResponseHeaders(headers: readonly string[], contentLength: 'keep' | 'drop'): string[] {
+/**
+ * The provider's headers as they go to the client. `contentLength`: `keep` it, leave it out because the body changes as
+ * it passes, or the length of the body that takes the place of the provider's.
+ */
+export function clientResponseHeaders(headers: readonly string[], contentLength: 'keep' | 'drop' | number): string[] {
   const named = namedByConnection(headers)
   const out: string[] = []
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const name = headers[at] ?? ''
     const lower = name.toLowerCase()
-    if (HOP_BY_HOP.has(lower) || named?.has(lower)) continue
-    if (lower === 'content-length' && contentLength === 'drop') continue
-    out.push(name, headers[at + 1] ?? '')
+    if (HOP_BY_HOP.has(lower) || lower.startsWith('x-acc-') || named?.has(lower)) continue
+    if (lower !== 'content-length' || contentLength === 'keep') out.push(name, headers[at + 1] ?? '')
+    else if (contentLength !== 'drop') out.push(name, String(contentLength))
   }
   return out
 }

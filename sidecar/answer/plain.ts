@@ -1,12 +1,14 @@
 import type { EventFinding } from '@agentcostcontrol/contract'
 import { redactText } from '@agentcostcontrol/detectors'
 import { type Denial, denial } from '../exchange.ts'
-import { type Decided, decide, ruleIds, strongest, toEventFinding } from '../inspect/decide.ts'
+import { type Decided, decide, ruleIds, strongest, toEventFindings } from '../inspect/decide.ts'
 import { blocked } from '../inspect/inspect-request.ts'
 import { ScanPoolFullError } from '../inspect/scanner.ts'
+import type { ScanResult } from '../inspect/worker.ts'
 import type { AnswerFacts, ProviderAdapter, SegmentEdit } from '../providers/provider.ts'
 import { type Answer, type Finish, type Reply, type Upstream, type UpstreamFault, unread } from './answer.ts'
 import type { ContentCoding } from './coding.ts'
+import { Pump } from './flow.ts'
 import type { AnswerInspection } from './inspection.ts'
 
 /** Largest JSON answer that is held whole, before and after decoding. */
@@ -40,12 +42,7 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
   let bytes = 0
   let passing = false
 
-  function pass(chunk: Buffer): void {
-    if (!reply.write(chunk)) {
-      upstream.pause()
-      reply.onDrain(() => upstream.resume())
-    }
-  }
+  const out = new Pump(reply, upstream)
 
   function tooLarge(): void {
     if (inspection?.security.holdsResponses && inspection.security.onOverload === 'closed') {
@@ -56,7 +53,7 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
     }
     passing = true
     options.head('as-is')
-    for (const chunk of chunks) pass(chunk)
+    for (const chunk of chunks) out.push(chunk)
     chunks.length = 0
   }
 
@@ -81,17 +78,17 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
       finish(read('cut', facts, judged, options.deny(judged.refusal)))
       return
     }
-    let out = body
-    if (judged?.body) out = coding === 'identity' ? judged.body : await coding.encode(judged.body)
-    options.head(out === body ? 'as-is' : out)
-    reply.end(out)
+    let sent = body
+    if (judged?.body) sent = coding === 'identity' ? judged.body : await coding.encode(judged.body)
+    options.head(sent === body ? 'as-is' : sent)
+    reply.end(sent)
     finish(read('completed', facts, judged, status))
   }
 
   return {
     data: (chunk) => {
       if (passing) {
-        pass(chunk)
+        out.push(chunk)
         return
       }
       chunks.push(chunk)
@@ -140,8 +137,8 @@ function judge(
 ): Judged | null | Promise<Judged | null> {
   const { security, set, scanner } = inspection
   const segments = adapter.answerSegments(json)
-  const scanned = scanner.scan(segments, set, security.timeoutMs)
-  const decideAll = (verdicts: Awaited<typeof scanned>): Judged | null => {
+  const scanned = scanner.scan(segments, set, 'response', security.timeoutMs)
+  const decideAll = ({ verdicts, complete }: ScanResult): Judged | null => {
     const all: Decided[] = []
     const edits: SegmentEdit[] = []
     segments.forEach((segment, at) => {
@@ -157,9 +154,11 @@ function judge(
       }
     })
     if (all.length === 0) return null
-    const findings = all.map((one) => toEventFinding(one, 'response'))
-    if (strongest(all) === 'block')
-      return { body: null, refusal: blocked(security, ruleIds(all, 'block'), []), findings }
+    const findings = toEventFindings(all, 'response')
+    const action = strongest(all)
+    // More than can be told one by one cannot be taken out one by one.
+    if (action === 'block' || (action === 'redact' && !complete))
+      return { body: null, refusal: blocked(security, ruleIds(all, action), []), findings }
     return { body: edits.length > 0 ? adapter.replaceSegments(body, edits) : null, refusal: null, findings }
   }
   if (!(scanned instanceof Promise)) return decideAll(scanned)

@@ -10,6 +10,7 @@ import type { AnswerInspection } from './inspection.ts'
 /** Largest single event of a stream that is held together. */
 const EVENT_BYTES_MAX = 8 * 1024 * 1024
 const EMPTY_USAGE = Buffer.from(',"usage":null')
+const USAGE_KEY = Buffer.from('"usage"')
 
 /** What comes out of a chunk: bytes for the client, and a refusal if the stream must end here. */
 export interface Filtered {
@@ -88,8 +89,8 @@ function withoutEmptyUsage(event: Buffer, data: EventData): readonly [Buffer, Ev
   if (data.span === null) return [event, data]
   const at = event.indexOf(EMPTY_USAGE)
   const { start, end } = data.span
-  // Inside a JSON string its quotes would be escaped, so one match is the member itself.
-  if (at !== -1 && event.indexOf(EMPTY_USAGE, at + 1) === -1) {
+  // Inside a JSON string its quotes would be escaped, so the one key of this name is the member that was read.
+  if (at !== -1 && event.indexOf(USAGE_KEY) === at + 1 && event.indexOf(USAGE_KEY, at + 2) === -1) {
     event.copyWithin(at, at + EMPTY_USAGE.length)
     const bytes = event.subarray(0, event.length - EMPTY_USAGE.length)
     return [bytes, { text: data.text, span: { start, end: end - EMPTY_USAGE.length } }]

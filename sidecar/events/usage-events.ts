@@ -14,6 +14,7 @@ import type { Clock } from '../clock.ts'
 import type { Identified, Inspected, RawExchange, Reserved, Target } from '../exchange.ts'
 import type { Metered } from '../metering/meter.ts'
 import type { Forwarded } from '../upstream/forward.ts'
+import { recordedPath } from './recorded-path.ts'
 
 /** Makes the events of one sidecar. */
 export interface UsageEvents {
@@ -66,7 +67,7 @@ export function createUsageEvents({ instanceId, prices, clock }: UsageEventOptio
     principal: known?.principal ?? NOBODY,
     operation: known?.operation ?? 'unknown',
     method: raw.method,
-    path: (raw.target.split('?')[0] ?? '').slice(0, 512),
+    path: recordedPath(raw.target, known?.ask.kind === 'metered'),
     streamed: known?.ask.kind === 'metered' && known.ask.request.stream,
     policyRevision,
     durationMs: Math.round(clock.monotonicMs() - raw.startedMs),

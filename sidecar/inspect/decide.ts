@@ -32,18 +32,29 @@ export function strongest(decided: readonly Decided[]): FindingAction {
   return FINDING_ACTIONS[rank] ?? 'allow'
 }
 
-/** What an event keeps of it. */
-export const toEventFinding = (
-  { finding, action, enforced }: Decided,
+/** What an event keeps of findings: one entry a kind, so that its size does not grow with their number. */
+export function toEventFindings(
+  decided: readonly Decided[],
   direction: 'request' | 'response',
-): EventFinding => ({
-  detectorId: finding.detectorId,
-  ruleId: finding.ruleId,
-  severity: finding.severity,
-  direction,
-  action,
-  mode: enforced ? 'enforce' : 'audit',
-})
+): readonly EventFinding[] {
+  const kinds = new Map<string, { first: Decided; count: number }>()
+  for (const one of decided) {
+    const { finding, action, enforced } = one
+    const key = `${finding.detectorId} ${finding.ruleId} ${finding.severity} ${action} ${enforced}`
+    const kind = kinds.get(key)
+    if (kind) kind.count++
+    else kinds.set(key, { first: one, count: 1 })
+  }
+  return [...kinds.values()].map(({ first: { finding, action, enforced }, count }) => ({
+    detectorId: finding.detectorId,
+    ruleId: finding.ruleId,
+    severity: finding.severity,
+    direction,
+    action,
+    mode: enforced ? 'enforce' : 'audit',
+    count,
+  }))
+}
 
 /** The rules behind an action, for messages: ids only. */
 export const ruleIds = (decided: readonly Decided[], action: FindingAction): readonly string[] => [

@@ -3,9 +3,9 @@ import { redactText } from '@agentcostcontrol/detectors'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import { type Authorized, type Denial, denial, type Inspected } from '../exchange.ts'
 import type { ProviderAdapter, SegmentEdit } from '../providers/provider.ts'
-import { type Decided, decide, ruleIds, strongest, toEventFinding } from './decide.ts'
+import { type Decided, decide, ruleIds, strongest, toEventFindings } from './decide.ts'
 import { type DetectorSet, ScanPoolFullError, type SegmentScanner } from './scanner.ts'
-import type { Verdict } from './verdict-cache.ts'
+import type { ScanResult } from './worker.ts'
 
 /** Stage 4: findings, the action, perhaps a redacted body. Without a promise unless the pool is needed. */
 export type InspectRequest = (authorized: Authorized) => Inspected | Denial | Promise<Inspected | Denial>
@@ -32,9 +32,9 @@ export function createInspectRequest(
       return unseen
     }
     const segments = ask.adapter.segments(ask.request)
-    const judge = (verdicts: readonly Verdict[]): Inspected | Denial =>
-      judgeRequest(authorized, security, ask.adapter, segments, verdicts)
-    const scanned = scanner.scan(segments, detectorSet(security), security.timeoutMs)
+    const judge = (scan: ScanResult): Inspected | Denial =>
+      judgeRequest(authorized, security, ask.adapter, segments, scan)
+    const scanned = scanner.scan(segments, detectorSet(security), 'request', security.timeoutMs)
     if (!(scanned instanceof Promise)) return judge(scanned)
     return scanned.then(judge, (error: unknown) => {
       const overload = error instanceof ScanPoolFullError
@@ -56,7 +56,7 @@ function judgeRequest(
   security: CompiledSecurity,
   adapter: ProviderAdapter,
   segments: readonly Segment[],
-  verdicts: readonly Verdict[],
+  { verdicts, complete }: ScanResult,
 ): Inspected | Denial {
   const { body } = authorized.identified.raw
   const all: Decided[] = []
@@ -79,8 +79,10 @@ function judgeRequest(
     }
   }
   if (all.length === 0) return { authorized, body, findings: [], warnings: [] }
-  const findings = all.map((one) => toEventFinding(one, 'request'))
+  const findings = toEventFindings(all, 'request')
   if (strongest(all) === 'block') return blocked(security, ruleIds(all, 'block'), findings)
+  // More than can be told one by one cannot be taken out one by one.
+  if (edits.length > 0 && !complete) return blocked(security, ruleIds(all, 'redact'), findings)
   if (edits.length === 0) return { authorized, body, findings, warnings: ruleIds(all, 'warn') }
   try {
     return { authorized, body: adapter.replaceSegments(body, edits), findings, warnings: ruleIds(all, 'warn') }

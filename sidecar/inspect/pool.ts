@@ -1,7 +1,7 @@
 import { Piscina } from 'piscina'
 import { workerUrl } from '../worker-url.ts'
 import { type ScanPool, ScanPoolFullError, ScanTimeoutError } from './scanner.ts'
-import type { Verdict } from './verdict-cache.ts'
+import type { ScanResult } from './worker.ts'
 
 /** A {@link ScanPool} that can be closed and measured. */
 export interface ClosableScanPool extends ScanPool {
@@ -10,13 +10,18 @@ export interface ClosableScanPool extends ScanPool {
 }
 
 /**
- * Workers for large new texts. One is kept warm; more come when tasks queue and go when idle.
+ * Workers for large new texts: they come when tasks queue and go when idle.
  * @param options.threadsMax most workers at once
  * @param options.queueMax most tasks that wait; one more is refused
  */
-export function createScanPool(options: { readonly threadsMax: number; readonly queueMax: number }): ClosableScanPool {
+export function createScanPool(options: {
+  readonly threadsMax: number
+  readonly queueMax: number
+  /** The worker's code, for tests of what happens when it fails. */
+  readonly worker?: URL
+}): ClosableScanPool {
   const pool = new Piscina({
-    filename: workerUrl('inspect/worker').href,
+    filename: (options.worker ?? workerUrl('inspect/worker')).href,
     minThreads: 0,
     maxThreads: options.threadsMax,
     maxQueue: options.queueMax,
@@ -37,8 +42,8 @@ export function createScanPool(options: { readonly threadsMax: number; readonly 
       const abort = new AbortController()
       const timer = setTimeout(() => abort.abort(), timeoutMs)
       try {
-        const verdicts: readonly Verdict[] = await pool.run(task, { signal: abort.signal })
-        return verdicts
+        const result: ScanResult = await pool.run(task, { signal: abort.signal })
+        return result
       } catch (cause) {
         failed++
         throw new ScanTimeoutError('a scan did not finish', { cause })

@@ -1,13 +1,14 @@
 import type { Segment } from '@agentcostcontrol/contract'
 import { DETECTORS, type Detector } from '@agentcostcontrol/detectors'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import type { Coverage, Judged, Way } from './coverage.ts'
 import { type Verdict, VerdictCache } from './verdict-cache.ts'
-import type { ScanTask } from './worker.ts'
+import type { ScanResult, ScanTask } from './worker.ts'
 
 /** Runs a scan off the main thread. */
 export interface ScanPool {
   /** @throws ScanPoolFullError at once when its queue is full, ScanTimeoutError when it takes too long or its worker died. */
-  run(task: ScanTask, timeoutMs: number): Promise<readonly Verdict[]>
+  run(task: ScanTask, timeoutMs: number): Promise<ScanResult>
 }
 
 /** The pool's queue is full. */
@@ -31,19 +32,23 @@ export interface DetectorSet {
   readonly ids: readonly string[]
   /** Ids and versions: the scope of cached verdicts. */
   readonly key: string
+  /** What these detectors have judged so far. */
+  readonly judged: Judged
 }
 
 /** Finds a policy's detectors; memoised, since policies are few and live long. */
-export function createDetectorSets(): (security: CompiledSecurity) => DetectorSet {
+export function createDetectorSets(coverage: Coverage): (security: CompiledSecurity) => DetectorSet {
   const sets = new WeakMap<CompiledSecurity, DetectorSet>()
   return (security) => {
     const known = sets.get(security)
     if (known) return known
-    const ids = security.detectors.map(({ detectorId }) => detectorId)
-    const detectors = DETECTORS.filter(({ id }) => ids.includes(id))
+    const wanted = security.detectors.map(({ detectorId }) => detectorId)
+    const detectors = DETECTORS.filter(({ id }) => wanted.includes(id))
+    const ids = detectors.map(({ id }) => id)
     const set = {
       detectors,
       ids,
+      judged: coverage.of(ids),
       key: `${security.detectorsKey}|${detectors.map(({ id, version }) => `${id}@${version}`).join()}`,
     }
     sets.set(security, set)
@@ -57,6 +62,13 @@ export interface ScannerStats {
   pooledTexts: number
   pooledTasks: number
   cache: { readonly entries: number; readonly hits: number; readonly misses: number }
+}
+
+/** A segment without a verdict; `key` is where its verdict is kept, `null` for nowhere. */
+interface FreshSegment {
+  readonly at: number
+  readonly segment: Segment
+  readonly key: string | null
 }
 
 /** Scans segments once each: from the cache, inline, or in the pool. */
@@ -76,13 +88,9 @@ export class SegmentScanner {
    * The findings of each segment, in order; without a promise unless the pool is needed.
    * @throws what {@link ScanPool.run} throws, as a rejection.
    */
-  scan(
-    segments: readonly Segment[],
-    set: DetectorSet,
-    timeoutMs: number,
-  ): readonly Verdict[] | Promise<readonly Verdict[]> {
+  scan(segments: readonly Segment[], set: DetectorSet, way: Way, timeoutMs: number): ScanResult | Promise<ScanResult> {
     const verdicts: Verdict[] = []
-    const fresh: { readonly at: number; readonly segment: Segment; readonly key: string | null }[] = []
+    const fresh: FreshSegment[] = []
     let freshChars = 0
     for (let at = 0; at < segments.length; at++) {
       const segment = segments[at]
@@ -94,8 +102,7 @@ export class SegmentScanner {
       fresh.push({ at, segment, key })
       freshChars += segment.text.length
     }
-    const keep = (index: number, verdict: Verdict): void => {
-      const entry = fresh[index]
+    const keep = (entry: FreshSegment | undefined, verdict: Verdict): void => {
       if (!entry) return
       verdicts[entry.at] = verdict
       if (entry.key !== null) this.#cache.set(entry.key, verdict)
@@ -103,19 +110,22 @@ export class SegmentScanner {
     if (freshChars <= INLINE_CHARS_MAX) {
       this.#inlineTexts += fresh.length
       for (let index = 0; index < fresh.length; index++) {
-        const segment = fresh[index]?.segment
-        if (segment) keep(index, detect(set.detectors, segment))
+        const entry = fresh[index]
+        if (entry) keep(entry, detect(set.detectors, entry.segment))
       }
-      return verdicts
+      count(segments, set.judged[way])
+      return { verdicts, complete: true }
     }
     this.#pooledTexts += fresh.length
     this.#pooledTasks++
     const task = { detectorIds: set.ids, segments: fresh.map(({ segment: { source, text } }) => ({ source, text })) }
-    return this.#pool.run(task, timeoutMs).then((results) => {
-      results.forEach((verdict, index) => {
-        keep(index, verdict)
+    return this.#pool.run(task, timeoutMs).then((result) => {
+      const entries = result.complete ? fresh : fresh.map((entry) => ({ ...entry, key: null }))
+      result.verdicts.forEach((verdict, index) => {
+        keep(entries[index], verdict)
       })
-      return verdicts
+      count(segments, set.judged[way])
+      return { verdicts, complete: result.complete }
     })
   }
 
@@ -128,6 +138,10 @@ export class SegmentScanner {
       cache: this.#cache.stats(),
     }
   }
+}
+
+function count(segments: readonly Segment[], judged: Judged[Way]): void {
+  for (const { source } of segments) judged[source]++
 }
 
 const CLEAN: Verdict = []

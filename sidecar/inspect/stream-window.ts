@@ -3,7 +3,7 @@ import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import type { EventData } from '../providers/framing.ts'
 import { replaceValue, splice } from '../providers/json-edit.ts'
 import type { TextPiece } from '../providers/provider.ts'
-import { decide, ruleIds, toEventFinding } from './decide.ts'
+import { type Decided, decide, ruleIds, toEventFindings } from './decide.ts'
 import type { DetectorSet } from './scanner.ts'
 
 /**
@@ -50,16 +50,16 @@ export class StreamWindow {
   readonly #set: DetectorSet
   readonly #channels = new Map<string, Channel>()
   #held: HeldEvent[] = []
-  readonly #findings: EventFinding[] = []
+  readonly #decided: Decided[] = []
 
   constructor(security: CompiledSecurity, set: DetectorSet) {
     this.#security = security
     this.#set = set
   }
 
-  /** What was found so far, each finding once. */
+  /** What was found so far. */
   get findings(): readonly EventFinding[] {
-    return this.#findings
+    return toEventFindings(this.#decided, 'response')
   }
 
   /** Takes an event and what was read of it; `data` is `null` for an event without any. */
@@ -93,6 +93,7 @@ export class StreamWindow {
     if (!channel) {
       channel = { text: '', start: 0, settled: 0 }
       this.#channels.set(name, channel)
+      this.#set.judged.response_stream.assistant++
     }
     return channel
   }
@@ -113,7 +114,7 @@ export class StreamWindow {
     channel.settled = settled
     if (fresh.length > 0) {
       const decided = decide(fresh, this.#security, 'response')
-      this.#findings.push(...decided.map((one) => toEventFinding(one, 'response')))
+      this.#decided.push(...decided)
       const blocking = ruleIds(decided, 'block')
       for (const { finding, action, enforced } of decided) {
         if (!enforced || (action !== 'redact' && action !== 'block')) continue

@@ -1,14 +1,33 @@
 import type { Finding, SegmentSource } from '@agentcostcontrol/contract'
 import { DETECTORS } from '@agentcostcontrol/detectors'
 
+/** The most findings of one request that are told one by one. */
+const FINDINGS_MAX = 10_000
+
 /** All new segments of one request, scanned together: one hop a request. */
 export interface ScanTask {
   readonly detectorIds: readonly string[]
   readonly segments: readonly { readonly source: SegmentSource; readonly text: string }[]
 }
 
-/** Runs in a piscina worker: the findings of each segment, in order. */
-export default function scan(task: ScanTask): readonly (readonly Finding[])[] {
+/** The findings of each segment, in order. */
+export interface ScanResult {
+  readonly verdicts: readonly (readonly Finding[])[]
+  /** False if there were too many findings to tell: the first ones are told. */
+  readonly complete: boolean
+}
+
+/** Runs in a piscina worker. */
+export default function scan(task: ScanTask): ScanResult {
   const detectors = DETECTORS.filter(({ id }) => task.detectorIds.includes(id))
-  return task.segments.map(({ source, text }) => detectors.flatMap((detector) => detector.detect(text, { source })))
+  let left = FINDINGS_MAX
+  let complete = true
+  const verdicts = task.segments.map(({ source, text }) => {
+    const findings = detectors.flatMap((detector) => detector.detect(text, { source }))
+    const told = findings.slice(0, left)
+    if (told.length < findings.length) complete = false
+    left -= told.length
+    return told
+  })
+  return { verdicts, complete }
 }

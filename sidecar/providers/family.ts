@@ -4,9 +4,9 @@ import type { ErrorFormat, PathFacts, ProviderAdapter } from './provider.ts'
 export type Endpoint =
   | { readonly kind: 'metered'; readonly adapter: ProviderAdapter; readonly path: PathFacts }
   /** Costs nothing at the provider: lists, files, moderations, stored answers. */
-  | { readonly kind: 'free' }
+  | { readonly kind: 'free'; readonly operation: string }
   /** Costs something, or may: not metered in this version. */
-  | { readonly kind: 'billable' }
+  | { readonly kind: 'billable'; readonly operation: string }
 
 /** An API that several providers may speak: its endpoints, and how it tells errors. */
 export interface WireFamily {

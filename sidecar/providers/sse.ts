@@ -7,12 +7,15 @@ import type { EventData, EventSplitter, Framing } from './framing.ts'
 
 const LF = 0x0a
 const CR = 0x0d
+const NOTHING = Buffer.alloc(0)
+const HELD_BYTES_MIN = 1_024
 
 /** Cuts a stream as its chunks come. */
 export class SseSplitter implements EventSplitter {
   /** Largest event that is held together, in bytes. */
   readonly #eventBytesMax: number
-  #held: Buffer[] = []
+  /** The beginning of an event that is not complete: the first `#heldBytes` of it, with room to grow. */
+  #held: Buffer = NOTHING
   #heldBytes = 0
   /** Bytes of the current line so far, and whether its last one was CR. */
   #lineBytes = 0
@@ -55,16 +58,23 @@ export class SseSplitter implements EventSplitter {
     return this.#join(Buffer.alloc(0))
   }
 
+  /** Copies, since pieces kept one by one would hold the whole chunks that they were cut from. */
   #hold(rest: Buffer): void {
-    this.#heldBytes += rest.length
-    if (this.#heldBytes > this.#eventBytesMax) throw new RangeError('a server-sent event exceeds its bound')
-    this.#held.push(rest)
+    const bytes = this.#heldBytes + rest.length
+    if (bytes > this.#eventBytesMax) throw new RangeError('a server-sent event exceeds its bound')
+    if (bytes > this.#held.length) {
+      const grown = Buffer.allocUnsafe(Math.max(bytes, this.#held.length * 2, HELD_BYTES_MIN))
+      this.#held.copy(grown, 0, 0, this.#heldBytes)
+      this.#held = grown
+    }
+    rest.copy(this.#held, this.#heldBytes)
+    this.#heldBytes = bytes
   }
 
   #join(tail: Buffer): Buffer {
     if (this.#heldBytes === 0) return tail
-    const whole = Buffer.concat([...this.#held, tail])
-    this.#held = []
+    const whole = Buffer.concat([this.#held.subarray(0, this.#heldBytes), tail])
+    if (this.#held.length > HELD_BYTES_MIN) this.#held = NOTHING
     this.#heldBytes = 0
     return whole
   }

@@ -91,6 +91,12 @@ const CASES: Readonly<
     becomes: 100,
     bad: ['99', '60s'],
   },
+  ACC_CLIENT_STALL_TIMEOUT_MS: {
+    good: '100',
+    read: ({ clientStallTimeoutMs }) => clientStallTimeoutMs,
+    becomes: 100,
+    bad: ['0', '3600001'],
+  },
   ACC_DRAIN_TIMEOUT_MS: { good: '0', read: ({ drainTimeoutMs }) => drainTimeoutMs, becomes: 0, bad: ['3600001'] },
   ACC_EVENTS_MAX: { good: '1000', read: ({ eventsMax }) => eventsMax, becomes: 1000, bad: ['999'] },
   ACC_SCAN_THREADS_MAX: { good: '64', read: ({ scanThreadsMax }) => scanThreadsMax, becomes: 64, bad: ['65'] },

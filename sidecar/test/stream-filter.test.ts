@@ -5,6 +5,12 @@ import { StreamFilter } from '../answer/stream-filter.ts'
 import { openChatStream } from '../providers/openai/stream.ts'
 import { SSE } from '../providers/sse.ts'
 import { inspectionThat } from './support/detectors.ts'
+import {
+  RECORDED_OUTPUT_BYTES,
+  RECORDED_STREAM,
+  RECORDED_STREAM_WITHOUT_USAGE,
+  RECORDED_USAGE,
+} from './support/recorded-stream.ts'
 
 interface Shape {
   readonly texts: readonly string[]
@@ -43,8 +49,14 @@ interface Passed {
   readonly findings: number
 }
 
-function pass(bytes: Buffer, cuts: readonly number[], inspection: AnswerInspection | null, hidesUsage = false): Passed {
-  const filter = new StreamFilter(openChatStream(), SSE, hidesUsage, inspection)
+function pass(
+  bytes: Buffer,
+  cuts: readonly number[],
+  inspection: AnswerInspection | null,
+  hidesUsage = false,
+  reader = openChatStream(),
+): Passed {
+  const filter = new StreamFilter(reader, SSE, hidesUsage, inspection)
   const edges = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b)
   const out: Buffer[] = []
   let from = 0
@@ -170,4 +182,40 @@ t.test('clean text is not held beyond its own event', async (t) => {
   const filter = new StreamFilter(openChatStream(), SSE, false, inspectionThat('block'))
   const event = Buffer.from('data: {"choices":[{"index":0,"delta":{"content":"clean text"}}]}\n\n')
   t.ok(Buffer.concat(filter.push(event).bytes).equals(event))
+})
+
+t.test(
+  'at every byte at which a recorded stream can be cut, the same bytes, usage and findings come out',
+  async (t) => {
+    const bytes = Buffer.from(RECORDED_STREAM.replace('"content":"last"', '"content":"a KEY123456 b"'))
+    for (const action of [null, 'alert', 'redact', 'block'] as const) {
+      for (const hidesUsage of [false, true]) {
+        const outcome = (cuts: readonly number[]): string => {
+          const reader = openChatStream()
+          const passed = pass(bytes, cuts, action && inspectionThat(action), hidesUsage, reader)
+          return JSON.stringify([passed, reader.facts(), reader.outputBytes(), reader.ended()])
+        }
+        const whole = outcome([])
+        const differing = [...bytes.keys()].filter((at) => outcome([at]) !== whole)
+        t.same(differing, [], `${action}, cut in two`)
+        t.equal(outcome([...bytes.keys()]), whole, `${action}, byte by byte`)
+      }
+    }
+  },
+)
+
+t.test('a recorded stream is read and released to the byte', async (t) => {
+  const reader = openChatStream()
+  t.equal(pass(Buffer.from(RECORDED_STREAM), [], null, true, reader).text, RECORDED_STREAM_WITHOUT_USAGE)
+  t.same(reader.facts().rawUsage, RECORDED_USAGE)
+  t.equal(reader.outputBytes(), RECORDED_OUTPUT_BYTES)
+})
+
+t.test('of usage that stands in several places only the one in front is taken out', async (t) => {
+  const nested = 'data: {"choices":[{"index":0,"delta":{"content":"a"},"usage":null}],"usage": null}\n\n'
+  const filter = new StreamFilter(openChatStream(), SSE, true, null)
+  t.equal(
+    Buffer.concat(filter.push(Buffer.from(nested)).bytes).toString(),
+    'data: {"choices":[{"index":0,"delta":{"content":"a"},"usage":null}]}\n\n',
+  )
 })

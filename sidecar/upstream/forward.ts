@@ -1,15 +1,16 @@
 import type { Code } from '@agentcostcontrol/contract'
 import { type Dispatcher, errors } from 'undici'
 import { type Answer, type AnswerResult, type Reply, type Upstream, unread } from '../answer/answer.ts'
-import { type ContentCoding, contentCoding } from '../answer/coding.ts'
+import { contentCoding } from '../answer/coding.ts'
 import { clientResponseHeaders, headerValue, upstreamRequestHeaders } from '../answer/headers.ts'
 import type { AnswerInspection } from '../answer/inspection.ts'
 import { openPlainAnswer } from '../answer/plain.ts'
 import { openRawAnswer } from '../answer/raw.ts'
-import { openStreamAnswer } from '../answer/stream.ts'
+import { changesStream, openStreamAnswer } from '../answer/stream.ts'
 import type { Clock } from '../clock.ts'
 import { renderDenial, statusOf } from '../errors.ts'
 import { type Denial, denial, type Reserved } from '../exchange.ts'
+import { explainFailure, isTimeout } from './failure.ts'
 import type { UpstreamPools } from './pools.ts'
 
 /** Stage 7's result: what came of the attempt. */
@@ -63,8 +64,8 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
   #sentAtMs: number | null = null
   #firstByteMs: number | null = null
   #finished = false
-  #paused = false
   #clientLeft = false
+  #pauses = 0
 
   constructor(options: ForwardOptions, reserved: Reserved, reply: Reply, resolve: (forwarded: Forwarded) => void) {
     this.#options = options
@@ -139,19 +140,17 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
   // Upstream, for the answer paths
 
   pause(): void {
-    this.#setPaused(true)
+    this.#pauses++
+    if (this.#pauses !== 1) return
+    if (!this.#finished) this.#options.flow.paused++
     this.#controller?.pause()
   }
 
   resume(): void {
-    this.#setPaused(false)
+    this.#pauses--
+    if (this.#pauses !== 0) return
+    if (!this.#finished) this.#options.flow.paused--
     this.#controller?.resume()
-  }
-
-  #setPaused(paused: boolean): void {
-    if (paused === this.#paused) return
-    this.#paused = paused
-    this.#options.flow.paused += paused ? 1 : -1
   }
 
   abort(): void {
@@ -177,8 +176,9 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
       return this.#openUnreadable(inspection, head, status, finish)
     const shared = { reply: this.#reply, upstream: this, finish, adapter: ask.adapter, inspection, coding, status }
     if (framing !== null) {
-      head(changesLength(this.#reserved, inspection, coding) ? 'drop' : 'keep')
-      return openStreamAnswer({ ...shared, framing, hidesUsage: this.#reserved.hidesUsage, statusOf })
+      const { hidesUsage } = this.#reserved
+      head(changesStream(hidesUsage, inspection) ? 'drop' : 'keep')
+      return openStreamAnswer({ ...shared, framing, hidesUsage, statusOf })
     }
     return openPlainAnswer({
       ...shared,
@@ -210,16 +210,13 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
     headers: readonly string[],
     contentLength: number | 'keep' | 'drop',
   ): void {
-    const out = clientResponseHeaders(headers, contentLength === 'keep' ? 'keep' : 'drop')
-    if (typeof contentLength === 'number' && headerValue(headers, 'content-length') !== null) {
-      out.push('content-length', String(contentLength))
-    }
+    const out = clientResponseHeaders(headers, contentLength)
     const { warnings } = this.#reserved.planned.inspected
     out.push('x-acc-request-id', this.#requestId)
     if (warnings.length > 0) out.push('x-acc-warning', warnings.join(', '))
     if (this.#reserved.clampedOutputTokens !== null)
       out.push('x-acc-output-limit', String(this.#reserved.clampedOutputTokens))
-    this.#reply.head(status, statusMessage, out)
+    this.#reply.head(status, asLatin1(statusMessage), out)
   }
 
   #clientGone(): void {
@@ -231,38 +228,30 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
   }
 
   #unanswered(error: Error): void {
-    if (isTimeout(error)) {
-      this.#refuse('acc_upstream_timeout', 'The provider did not answer in time.')
-    } else if (error instanceof errors.ConnectTimeoutError) {
-      this.#refuse(
-        'acc_upstream_timeout',
-        `The provider's address ${this.#origin()} did not accept a connection in time.`,
-      )
-    } else if (this.#sentAtMs === null) {
-      this.#refuse(
-        'acc_upstream_unreachable',
-        `The provider's address ${this.#origin()} cannot be reached (${errorCode(error)}). Check the base URL and the network.`,
-      )
-    } else {
+    const failure = explainFailure(error, this.#reserved.target.baseUrl, this.#sentAtMs !== null)
+    if (failure) this.#refuse(failure.code, failure.message)
+    else {
       // A broken connection is a broken connection: a client tells it from an answer, and does what it does about one.
       this.#reply.destroy()
       this.#finish(unread('failed', 'acc_upstream_cut', null))
     }
   }
 
-  #origin(): string {
-    return new URL(this.#reserved.target.baseUrl).origin
-  }
-
   #refuse(code: Code, message: string): void {
     const refusal = denial(code, message, { retryAfterS: 1 })
-    this.#finish(unread('failed', code, this.#deny(refusal)))
+    let status: number | null = null
+    try {
+      status = this.#deny(refusal)
+    } catch {
+      this.#reply.destroy()
+    }
+    this.#finish(unread('failed', code, status))
   }
 
   #deny(refusal: Denial): number {
     const { errors: format } = this.#reserved.planned.inspected.authorized.identified
     const answer = renderDenial(refusal, this.#requestId, format)
-    this.#reply.head(answer.status, '', answer.headers)
+    this.#reply.head(answer.status, null, answer.headers)
     this.#reply.end(answer.body)
     return answer.status
   }
@@ -270,7 +259,7 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
   #finish(result: AnswerResult): void {
     if (this.#finished) return
     this.#finished = true
-    this.#setPaused(false)
+    if (this.#pauses > 0) this.#options.flow.paused--
     const { client } = this.#reserved.planned.inspected.authorized.identified.raw
     this.#resolve({
       result: client.gone ? withoutClient(result) : result,
@@ -294,17 +283,18 @@ const withoutClient = (result: AnswerResult): AnswerResult => ({
   clientStatus: null,
 })
 
-const isTimeout = (error: Error): boolean =>
-  error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError
+/**
+ * A reason phrase in the bytes it came in: undici reads them as UTF-8, headers are written as latin1. For what is not
+ * valid UTF-8, or may not be sent, the usual phrase stands in.
+ */
+function asLatin1(phrase: string): string | null {
+  if (ASCII.test(phrase)) return phrase
+  const bytes = Buffer.from(phrase).toString('latin1')
+  return phrase.includes('\ufffd') || !REASON_PHRASE.test(bytes) ? null : bytes
+}
 
-const errorCode = (error: Error): string =>
-  'code' in error && typeof error.code === 'string' ? error.code : error.name
-
-const changesLength = (
-  reserved: Reserved,
-  inspection: AnswerInspection | null,
-  coding: ContentCoding | 'identity',
-): boolean => reserved.hidesUsage || inspection?.security.holdsResponses === true || coding !== 'identity'
+const ASCII = /^[\x20-\x7e]*$/
+const REASON_PHRASE = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** undici keeps the raw header list as buffers or strings, names and values in turn. */
 function rawHeaders(controller: Dispatcher.DispatchController): readonly string[] {

@@ -22,22 +22,25 @@ export function openaiAt(baseURL: string, tag: string, { headers = {}, ...rest }
 /**
  * Asks the same directly and through the sidecar, and holds that the client is told the same and that what the sidecar
  * recorded costs what the provider bills, to the nano.
- * @param tag names the requests; used once
- * @returns what the sidecar's client was told
+ * @param tag names the requests; used once, and sent with them ({@link tagged})
+ * @returns what was told through the sidecar
  */
-export async function sameBothWays<T>(
+export async function sameAt<T>(t: Test, twins: Twins, tag: string, ask: (baseURL: string) => Promise<T>): Promise<T> {
+  const direct = await ask(`${twins.direct.url}/v1`)
+  const through = await ask(`${twins.sidecar.url}/openai/v1`)
+  t.strictSame(withoutTimes(through), withoutTimes(direct), `${tag}: the client is told the same`)
+  await billedExactly(t, twins, tag)
+  return through
+}
+
+/** {@link sameAt} for the official client. */
+export const sameBothWays = <T>(
   t: Test,
   twins: Twins,
   tag: string,
   ask: (client: OpenAI) => Promise<T>,
   options: SdkOptions = {},
-): Promise<T> {
-  const direct = await ask(openaiAt(`${twins.direct.url}/v1`, tag, options))
-  const through = await ask(openaiAt(`${twins.sidecar.url}/openai/v1`, tag, options))
-  t.strictSame(withoutTimes(through), withoutTimes(direct), `${tag}: the client is told the same`)
-  await billedExactly(t, twins, tag)
-  return through
-}
+): Promise<T> => sameAt(t, twins, tag, (baseURL) => ask(openaiAt(baseURL, tag, options)))
 
 /** Holds that the requests with a tag are recorded as exact, charged as they cost, and cost what the provider bills. */
 export async function billedExactly(

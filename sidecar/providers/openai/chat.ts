@@ -69,9 +69,10 @@ function limitOutput(body: Buffer, request: MeteredRequest, tokens: number): Buf
   return splice(body, splices)
 }
 
+/** Options that are no options, or a flag that is none, are left for the provider to refuse. */
 function askForUsage(body: Buffer, request: MeteredRequest): Buffer | null {
-  const options = request.json.stream_options
-  if (!isRecord(options)) return splice(body, [setMember(body, [], 'stream_options', '{"include_usage":true}')])
-  if (options.include_usage === true) return null
-  return splice(body, [setMember(body, ['stream_options'], 'include_usage', 'true')])
+  const options = request.json.stream_options ?? null
+  if (options === null) return splice(body, [setMember(body, [], 'stream_options', '{"include_usage":true}')])
+  const asked = isRecord(options) ? (options.include_usage ?? false) : null
+  return asked === false ? splice(body, [setMember(body, ['stream_options'], 'include_usage', 'true')]) : null
 }

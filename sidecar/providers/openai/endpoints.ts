@@ -11,6 +11,32 @@ const FREE: readonly { readonly methods: readonly string[]; readonly path: RegEx
   { methods: ['POST'], path: /^\/uploads(?:\/[^/]+){0,2}$/ },
 ]
 
+/** First segments of the paths. A client's own are not made into names, since those stand in labels and in the log. */
+const RESOURCES: ReadonlySet<string> = new Set([
+  'assistants',
+  'audio',
+  'batches',
+  'chat',
+  'completions',
+  'containers',
+  'conversations',
+  'embeddings',
+  'evals',
+  'files',
+  'fine_tuning',
+  'images',
+  'models',
+  'moderations',
+  'organization',
+  'realtime',
+  'responses',
+  'threads',
+  'uploads',
+  'vector_stores',
+  'videos',
+])
+const OTHER = 'other'
+
 /** Endpoints of OpenAI's API and of those who speak it, below `/v1`. What is not known to be free may cost. */
 export const openaiFamily: WireFamily = {
   errors: { renderError: renderOpenAiError },
@@ -18,6 +44,7 @@ export const openaiFamily: WireFamily = {
     if (method === 'POST' && path === '/chat/completions')
       return { kind: 'metered', adapter: openaiChat, path: { model: null, stream: false } }
     const free = FREE.some((rule) => rule.methods.includes(method) && rule.path.test(path))
-    return { kind: free ? 'free' : 'billable' }
+    const resource = path.split('/')[1] ?? ''
+    return { kind: free ? 'free' : 'billable', operation: RESOURCES.has(resource) ? resource : OTHER }
   },
 }

@@ -2,6 +2,7 @@ import type { Finding } from '@agentcostcontrol/contract'
 import type { Detector } from '@agentcostcontrol/detectors'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import type { AnswerInspection } from '../../answer/inspection.ts'
+import { Coverage } from '../../inspect/coverage.ts'
 import { SegmentScanner } from '../../inspect/scanner.ts'
 
 /** Finds `KEY` and six digits: small enough to say by hand what must come out. */
@@ -40,5 +41,9 @@ export function inspectionThat(action: 'alert' | 'redact' | 'block'): AnswerInsp
     detectorsKey: 'test',
   }
   const scanner = new SegmentScanner({ run: () => Promise.reject(new Error('no pool here')) }, 100)
-  return { security, set: { detectors: [keyDetector], ids: ['secrets'], key: 'test' }, scanner }
+  return {
+    security,
+    set: { detectors: [keyDetector], ids: ['secrets'], key: 'test', judged: new Coverage().of(['secrets']) },
+    scanner,
+  }
 }

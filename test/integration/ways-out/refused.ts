@@ -198,7 +198,7 @@ const impatient: Desk = {
     {
       name: 'in its body',
       go: stopsAfter('POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 99\r\n\r\n{"model"'),
-      ends: denied('acc_body_incomplete', null),
+      ends: denied('acc_request_timeout', 408),
     },
   ],
 }

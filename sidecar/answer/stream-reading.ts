@@ -1,0 +1,109 @@
+import type { Code, Outcome } from '@agentcostcontrol/contract'
+import { denial } from '../exchange.ts'
+import type { StreamReader } from '../providers/provider.ts'
+import type { UpstreamFault } from './answer.ts'
+import type { StreamAnswerOptions } from './stream.ts'
+import { type Filtered, StreamFilter } from './stream-filter.ts'
+
+/** The way that a stream takes to the client once it was read. */
+export interface Outlet {
+  /** Sends on what may go on. */
+  release(bytes: Buffer): void
+  /** Ends the client's body. */
+  close(): void
+  /** Breaks the client's body off behind what was released. */
+  break(): void
+  /** Ends a stream that must not go on; `terminal` is an error event in the client's format. */
+  cut(terminal: Buffer): void
+  /** True if the provider may be ahead of what was read. */
+  behind(): boolean
+  /** False if some of the output passed unread. */
+  sawAll(): boolean
+  /** The result was told: frees what is held. */
+  over(outcome: Outcome): void
+}
+
+/** Reads a stream that is not compressed, lets through what may go on, and tells its result once. */
+export class StreamReading {
+  readonly #options: StreamAnswerOptions
+  readonly #outlet: Outlet
+  readonly #reader: StreamReader
+  readonly #filter: StreamFilter
+  #over = false
+
+  constructor(options: StreamAnswerOptions, outlet: Outlet) {
+    this.#options = options
+    this.#outlet = outlet
+    this.#reader = options.adapter.openStream()
+    this.#filter = new StreamFilter(this.#reader, options.framing, options.hidesUsage, options.inspection)
+  }
+
+  /** True once the result was told. */
+  get over(): boolean {
+    return this.#over
+  }
+
+  /** A piece of the stream. */
+  read(chunk: Buffer): void {
+    if (!this.#over) this.#pass(this.#filtered(() => this.#filter.push(chunk)))
+  }
+
+  /** The stream is complete, and read to its end. */
+  ended(): void {
+    if (this.#over) return
+    this.#pass(this.#filtered(() => this.#filter.flush()))
+    if (this.#over) return
+    this.#outlet.close()
+    this.#finish('completed', null, this.#options.status)
+  }
+
+  /** The provider broke off: so does the client's connection, as it would without us. */
+  broken(code: UpstreamFault): void {
+    if (this.#over) return
+    for (const bytes of this.#filtered(() => this.#filter.flush()).bytes) this.#outlet.release(bytes)
+    this.#outlet.break()
+    this.#finish('failed', code, this.#options.status)
+  }
+
+  /** The client left. */
+  abandoned(): void {
+    this.#finish('aborted', null, null)
+  }
+
+  #filtered(filter: () => Filtered): Filtered {
+    try {
+      return filter()
+    } catch (error) {
+      const refusal =
+        error instanceof RangeError
+          ? denial('acc_upstream_cut', 'An event of the stream is too large.')
+          : denial('acc_internal', 'The stream could not be read.')
+      return { bytes: [], refusal }
+    }
+  }
+
+  #pass({ bytes, refusal }: Filtered): void {
+    for (const part of bytes) this.#outlet.release(part)
+    if (!refusal) return
+    const { adapter, upstream, statusOf, status, framing } = this.#options
+    upstream.abort()
+    this.#outlet.cut(adapter.terminalEvent(refusal, statusOf(refusal.code), framing))
+    this.#finish('cut', refusal.code, status)
+  }
+
+  #finish(outcome: Outcome, code: Code | null, clientStatus: number | null): void {
+    if (this.#over) return
+    this.#over = true
+    this.#options.finish({
+      outcome,
+      code,
+      clientStatus,
+      facts: this.#reader.facts(),
+      outputBytes: this.#outlet.sawAll() ? this.#reader.outputBytes() : null,
+      readingWasPaused: this.#outlet.behind(),
+      endSeen: this.#reader.ended(),
+      findings: this.#filter.findings,
+    })
+    this.#outlet.over(outcome)
+  }
+}

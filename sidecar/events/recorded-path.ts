@@ -1,0 +1,27 @@
+import { DETECTORS, redactText } from '@agentcostcontrol/detectors'
+
+const CHARS_MAX = 512
+/** Of a longer path no more is looked at, and the rest is not kept. */
+const LOOKED_AT_MAX = 4_096
+
+/**
+ * The path of a request as an event keeps it: without its query, and without what looks like a secret. A client chooses
+ * its path, and some put a key there by mistake.
+ * @param known true for the path of a metered operation, which is one of a few
+ */
+export function recordedPath(target: string, known: boolean): string {
+  const query = target.indexOf('?')
+  const path = (query === -1 ? target : target.slice(0, query)).slice(0, LOOKED_AT_MAX)
+  if (known) return path.slice(0, CHARS_MAX)
+  const plain = decoded(path)
+  const findings = DETECTORS.flatMap((detector) => detector.detect(plain, { source: 'user' }))
+  return (findings.length === 0 ? path : redactText(plain, findings)).slice(0, CHARS_MAX)
+}
+
+function decoded(path: string): string {
+  try {
+    return path.includes('%') ? decodeURIComponent(path) : path
+  } catch {
+    return path
+  }
+}

@@ -1,0 +1,128 @@
+import type { Segment } from '@agentcostcontrol/contract'
+import { DETECTORS, redactText } from '@agentcostcontrol/detectors'
+import t from 'tap'
+import { createRandom } from '../../detectors/test/support/random.ts'
+import { textWithSecrets } from '../../detectors/test/support/texts.ts'
+import type { Scope } from '../../test/support/scope.ts'
+import { Coverage } from '../inspect/coverage.ts'
+import { type ClosableScanPool, createScanPool } from '../inspect/pool.ts'
+import { createDetectorSets, ScanPoolFullError, ScanTimeoutError, SegmentScanner } from '../inspect/scanner.ts'
+import { inspectionThat } from './support/detectors.ts'
+
+const coverage = new Coverage()
+const set = createDetectorSets(coverage)(inspectionThat('alert').security)
+const TIMEOUT_MS = 60_000
+
+function poolFor(scope: Scope, options: Partial<Parameters<typeof createScanPool>[0]> = {}): ClosableScanPool {
+  const pool = createScanPool({ threadsMax: 1, queueMax: 16, ...options })
+  scope.teardown(() => pool.close())
+  return pool
+}
+
+const dying = (): URL => new URL('./support/dying-worker.ts', import.meta.url)
+const segment = (text: string, source: Segment['source'] = 'user'): Segment => ({ source, path: ['x'], text })
+const clean = (chars: number): string => 'The quick brown fox jumps over the lazy dog. '.repeat(chars / 45 + 1)
+
+t.test('a large text is scanned in a worker with the findings that it has on the main thread', async (t) => {
+  const scanner = new SegmentScanner(poolFor(t), 100)
+  const random = createRandom(7)
+  const texts = Array.from({ length: 30 }, () => textWithSecrets(random))
+  const large = texts.map((text) => segment(clean(2_000) + text))
+  const expected = large.map(({ text }) => DETECTORS.flatMap((detector) => detector.detect(text, { source: 'user' })))
+  t.ok(expected.flat().length > 20, 'there is something to find')
+  const scanned = scanner.scan(large, set, 'request', TIMEOUT_MS)
+  t.type(scanned, Promise)
+  t.same(await scanned, { verdicts: expected, complete: true })
+  t.match(scanner.stats(), { inlineTexts: 0, pooledTexts: 30, pooledTasks: 1 })
+
+  const again = scanner.scan(large, set, 'request', TIMEOUT_MS)
+  t.notOk(again instanceof Promise, 'the second turn needs no worker')
+  t.same(again, { verdicts: expected, complete: true }, 'and has the same findings')
+  t.match(scanner.stats(), { pooledTexts: 30, inlineTexts: 0, cache: { hits: 30, misses: 30 } })
+
+  const grown = [...large, segment(`${clean(600)} a new turn`)]
+  t.notOk(scanner.scan(grown, set, 'request', TIMEOUT_MS) instanceof Promise, 'only what is new is scanned')
+  t.match(scanner.stats(), { inlineTexts: 1, pooledTexts: 30 })
+})
+
+t.test('a verdict holds for its text from the same source alone', async (t) => {
+  const scanner = new SegmentScanner(poolFor(t), 100)
+  const text = clean(1_000)
+  for (const source of ['user', 'tool_result', 'system'] as const)
+    scanner.scan([segment(text, source)], set, 'request', TIMEOUT_MS)
+  t.match(scanner.stats(), { inlineTexts: 3, cache: { hits: 0, misses: 3 } })
+  scanner.scan([segment(text), segment(`${text}.`)], set, 'request', TIMEOUT_MS)
+  t.match(scanner.stats().cache, { hits: 1, misses: 4 })
+})
+
+t.test('the cache keeps within its bound, and what is used stays', async (t) => {
+  const scanner = new SegmentScanner(poolFor(t), 100)
+  const used = segment(`used ${clean(600)}`)
+  for (let at = 0; at < 500; at++) {
+    scanner.scan([used, segment(`${at} ${clean(600)}`)], set, 'request', TIMEOUT_MS)
+    t.ok(scanner.stats().cache.entries <= 101)
+  }
+  t.match(scanner.stats().cache, { hits: 499 })
+})
+
+t.test('a queue that is full refuses at once', async (t) => {
+  const scanner = new SegmentScanner(poolFor(t, { queueMax: 1 }), 100)
+  const scans = Array.from({ length: 5 }, (_, at) =>
+    scanner.scan([segment(clean(300_000) + at)], set, 'request', TIMEOUT_MS),
+  )
+  const outcomes = await Promise.allSettled(scans)
+  const refused = outcomes.filter(({ status }) => status === 'rejected')
+  t.ok(refused.length >= 3, `${refused.length} of 5 are refused`)
+  for (const outcome of refused) t.ok(outcome.status === 'rejected' && outcome.reason instanceof ScanPoolFullError)
+  t.equal(outcomes[0]?.status, 'fulfilled')
+})
+
+t.test('a scan that takes too long, and a worker that dies, fail alone: the next scan has a worker', async (t) => {
+  const pool = poolFor(t, { worker: dying() })
+  const scanner = new SegmentScanner(pool, 100)
+  const scan = async (text: string, timeoutMs: number) =>
+    scanner.scan([segment(text + clean(9_000))], set, 'request', timeoutMs)
+  await t.rejects(scan('hang', 300), ScanTimeoutError)
+  t.match(await scan('go on', TIMEOUT_MS), { complete: true })
+  await t.rejects(scan('die', TIMEOUT_MS), ScanTimeoutError)
+  t.match(await scan('go on, other text', TIMEOUT_MS), { complete: true })
+  t.match(pool.stats(), { failed: 2, full: 0, queued: 0 })
+})
+
+t.test('what failed is neither cached nor counted as judged', async (t) => {
+  const pool = poolFor(t, { worker: dying() })
+  const own = new Coverage()
+  const ownSet = createDetectorSets(own)(inspectionThat('alert').security)
+  const scanner = new SegmentScanner(pool, 100)
+  const text = segment(`die${clean(9_000)}`)
+  await t.rejects(Promise.resolve(scanner.scan([text], ownSet, 'request', TIMEOUT_MS)))
+  t.same(own.counts(), [])
+  t.equal(scanner.stats().cache.entries, 0)
+})
+
+t.test('each text is counted by detector, way and source', async (t) => {
+  const own = new Coverage()
+  const scanner = new SegmentScanner(poolFor(t), 100)
+  const sets = createDetectorSets(own)
+  const [one, other] = [sets(inspectionThat('alert').security), sets(inspectionThat('block').security)]
+  scanner.scan([segment('a', 'system'), segment('b'), segment('c')], one, 'request', TIMEOUT_MS)
+  scanner.scan([segment('d', 'assistant')], other, 'response', TIMEOUT_MS)
+  await scanner.scan([segment(clean(9_000), 'tool_result')], other, 'request', TIMEOUT_MS)
+  t.same(own.counts(), [
+    { detector: 'secrets', way: 'request', source: 'system', count: 1 },
+    { detector: 'secrets', way: 'request', source: 'user', count: 2 },
+    { detector: 'secrets', way: 'request', source: 'tool_result', count: 1 },
+    { detector: 'secrets', way: 'response', source: 'assistant', count: 1 },
+  ])
+})
+
+t.test('a flood of findings is cut off and said to be', async (t) => {
+  const scanner = new SegmentScanner(poolFor(t), 100)
+  const canary = DETECTORS[0]?.canary() ?? ''
+  const flood = segment(`${canary}\n`.repeat(12_000))
+  const { verdicts, complete } = await scanner.scan([flood, segment(canary)], set, 'request', TIMEOUT_MS)
+  t.equal(complete, false)
+  t.equal(verdicts.flat().length, 10_000)
+  t.equal(scanner.stats().cache.entries, 0, 'a verdict that is not whole is not kept')
+  t.ok(redactText(flood.text, verdicts[0] ?? []).includes(canary), 'so redacting by it would let secrets through')
+})

@@ -1,0 +1,205 @@
+import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib'
+import fc from 'fast-check'
+import t from 'tap'
+import type { Answer, AnswerResult, Reply, Upstream } from '../answer/answer.ts'
+import { type ContentCoding, contentCoding } from '../answer/coding.ts'
+import { openStreamAnswer } from '../answer/stream.ts'
+import { openaiChat } from '../providers/openai/chat.ts'
+import { SSE } from '../providers/sse.ts'
+import {
+  RECORDED_OUTPUT_BYTES,
+  RECORDED_STREAM,
+  RECORDED_STREAM_WITHOUT_USAGE,
+  RECORDED_USAGE,
+} from './support/recorded-stream.ts'
+
+const DECODE: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+  identity: (bytes) => bytes,
+  gzip: gunzipSync,
+  deflate: inflateSync,
+  br: brotliDecompressSync,
+  zstd: zstdDecompressSync,
+}
+
+interface Passed {
+  /** What the client got. */
+  readonly bytes: Buffer
+  readonly whole: boolean
+  readonly result: AnswerResult
+}
+
+interface Way {
+  readonly coding: ContentCoding | 'identity'
+  readonly hidesUsage: boolean
+  /** The client takes nothing for a turn of the event loop after each write. */
+  readonly slow?: boolean
+  /** The provider breaks off behind the last chunk. */
+  readonly breaks?: boolean
+}
+
+/** Sends chunks through the answer path as a provider would that stops when it is told to. */
+async function pass(
+  chunks: readonly Buffer[],
+  { coding, hidesUsage, slow = false, breaks = false }: Way,
+): Promise<Passed> {
+  const out: Buffer[] = []
+  let held = 0
+  let waiting: (() => void) | null = null
+  let goOn: (() => void) | null = null
+  const over = Promise.withResolvers<boolean>()
+  const finished = Promise.withResolvers<AnswerResult>()
+  const reply: Reply = {
+    headSent: true,
+    head: () => {},
+    write: (bytes) => {
+      out.push(Buffer.from(bytes))
+      if (slow && waiting === null)
+        setImmediate(() => {
+          const listener = waiting
+          waiting = null
+          listener?.()
+        })
+      return !slow
+    },
+    onDrain: (listener) => {
+      waiting = listener
+    },
+    end: (bytes) => {
+      if (bytes) out.push(bytes)
+      over.resolve(true)
+    },
+    destroy: () => over.resolve(false),
+  }
+  const upstream: Upstream = {
+    pause: () => {
+      held++
+    },
+    resume: () => {
+      held--
+      if (held === 0) goOn?.()
+    },
+    abort: () => {},
+  }
+  const answer: Answer = openStreamAnswer({
+    reply,
+    upstream,
+    finish: finished.resolve,
+    adapter: openaiChat,
+    inspection: null,
+    coding,
+    framing: SSE,
+    hidesUsage,
+    status: 200,
+    statusOf: () => 500,
+  })
+  for (const chunk of chunks) {
+    if (held > 0)
+      await new Promise<void>((resolve) => {
+        goOn = resolve
+      })
+    answer.data(Buffer.from(chunk))
+  }
+  if (breaks) answer.fail('acc_upstream_cut')
+  else answer.end()
+  const [whole, result] = await Promise.all([over.promise, finished.promise])
+  for (let turn = 0; held !== 0 && turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
+  if (held !== 0) throw new Error('the provider was left held back')
+  return { bytes: Buffer.concat(out), whole, result }
+}
+
+/** A byte stream cut behind each of the given offsets. */
+function cut(bytes: Buffer, offsets: readonly number[]): readonly Buffer[] {
+  const edges = [0, ...[...new Set(offsets)].sort((a, b) => a - b), bytes.length]
+  return edges.slice(1).map((edge, at) => bytes.subarray(edges[at], edge))
+}
+
+const CODINGS = ['gzip', 'deflate', 'br', 'zstd'].map((name) => {
+  const coding = contentCoding(name)
+  if (coding === null || coding === 'identity') throw new Error(name)
+  return coding
+})
+
+/** Throws unless the client got what it should and the usage was read. */
+function check(passed: Passed, name: string, sent: Buffer, hidesUsage: boolean, where: string): void {
+  const text = DECODE[name]?.(passed.bytes).toString()
+  const fits = hidesUsage ? text === RECORDED_STREAM_WITHOUT_USAGE : passed.bytes.equals(sent)
+  if (!fits) throw new Error(`${where}: ${hidesUsage ? text : 'not the bytes that were sent'}`)
+  const { facts, outcome, outputBytes } = passed.result
+  if (JSON.stringify(facts?.rawUsage) !== JSON.stringify(RECORDED_USAGE))
+    throw new Error(`${where}: usage was not read`)
+  if (outcome !== 'completed' || outputBytes !== RECORDED_OUTPUT_BYTES)
+    throw new Error(`${where}: ${outcome}, ${outputBytes}`)
+}
+
+t.test('a stream arrives, and its usage is read, wherever its bytes are cut in two, in every coding', async (t) => {
+  for (const name of ['identity', ...CODINGS.map((coding) => coding.name)]) {
+    const coding = CODINGS.find((known) => known.name === name) ?? 'identity'
+    const clear = Buffer.from(RECORDED_STREAM)
+    const bytes = coding === 'identity' ? clear : await coding.encode(clear)
+    for (const hidesUsage of [false, true]) {
+      await t.resolves(
+        async () => {
+          for (const at of bytes.keys())
+            check(await pass(cut(bytes, [at]), { coding, hidesUsage }), name, bytes, hidesUsage, `cut at ${at}`)
+          const each = await pass(cut(bytes, [...bytes.keys()]), { coding, hidesUsage, slow: true })
+          check(each, name, bytes, hidesUsage, 'byte by byte')
+        },
+        `${name}${hidesUsage ? ', usage taken out' : ''}`,
+      )
+    }
+  }
+})
+
+t.test('nor does it matter into how many pieces they are cut, and how slow the client is', async (t) => {
+  const encoded = new Map<string, Buffer>()
+  for (const coding of CODINGS) encoded.set(coding.name, await coding.encode(Buffer.from(RECORDED_STREAM)))
+  await t.resolves(() =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...CODINGS, 'identity' as const),
+        fc.boolean(),
+        fc.boolean(),
+        fc.array(fc.nat(), { maxLength: 60 }),
+        async (coding, hidesUsage, slow, offsets) => {
+          const name = coding === 'identity' ? coding : coding.name
+          const bytes = encoded.get(name) ?? Buffer.from(RECORDED_STREAM)
+          const chunks = cut(
+            bytes,
+            offsets.map((offset) => offset % bytes.length),
+          )
+          check(await pass(chunks, { coding, hidesUsage, slow }), name, bytes, hidesUsage, 'random cuts')
+        },
+      ),
+      { numRuns: 300 },
+    ),
+  )
+})
+
+t.test(
+  'of a stream that breaks off the client gets what came, then the break; the usage that came counts',
+  async (t) => {
+    const clear = Buffer.from(RECORDED_STREAM)
+    for (const coding of ['identity' as const, ...CODINGS]) {
+      const name = coding === 'identity' ? coding : coding.name
+      const bytes = coding === 'identity' ? clear : await flushed(coding, clear)
+      for (const hidesUsage of [false, true]) {
+        const { bytes: got, whole, result } = await pass([bytes], { coding, hidesUsage, breaks: true, slow: true })
+        t.equal(whole, false, name)
+        t.equal(result.outcome, 'failed')
+        t.same(result.facts?.rawUsage, RECORDED_USAGE)
+        if (hidesUsage) t.equal(DECODE[name]?.(got).toString(), RECORDED_STREAM_WITHOUT_USAGE, `${name}: all that came`)
+        else t.ok(got.equals(bytes), `${name}: the bytes that came`)
+      }
+    }
+  },
+)
+
+/** Compressed, flushed and not ended, as a stream is that breaks off. */
+function flushed(coding: ContentCoding, bytes: Buffer): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const encoder = coding.encoder()
+    const parts: Buffer[] = []
+    encoder.on('data', (part: Buffer) => parts.push(part))
+    encoder.write(bytes, () => setImmediate(() => resolve(Buffer.concat(parts))))
+  })
+}
