@@ -2,7 +2,9 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { parseConfig } from '../../sidecar/config.ts'
 import { examples, page } from '../support/documents.ts'
+import { environmentOf, readDockerfile, said } from '../support/image.ts'
 import { kubernetesDefinitions, mistakes } from '../support/openapi.ts'
+import { inCheckout } from '../support/paths.ts'
 
 const [yaml = ''] = examples(page('docs/kubernetes.md'))
   .filter(({ language }) => language === 'yaml')
@@ -26,12 +28,17 @@ t.test('the manifest of docs/kubernetes.md is what Kubernetes’ own schema allo
   ])
 })
 
-t.test('its sidecar can be started with the environment that it sets', async (t) => {
-  const env = Object.fromEntries(
+t.test('its sidecar can be started with the environment of the image and the manifest', async (t) => {
+  const image = readDockerfile(inCheckout('sidecar/Dockerfile')).at(-1) ?? []
+  const own = Object.fromEntries(
     sidecar.env.map(({ name, value }: { name: string; value?: string }) => [name, value ?? 'researcher']),
   )
-  const config = parseConfig(env)
+  const config = parseConfig({ ...environmentOf(image), ...own })
   t.equal(config.identity.agent, 'researcher')
+  const mounts = sidecar.volumeMounts.map(({ mountPath }: { mountPath: string }) => mountPath)
+  t.same(mounts, [config.dataDir, config.policyDir], 'what it writes and reads is mounted')
+  const { runAsUser, runAsGroup } = sidecar.securityContext
+  t.equal(said(image, 'USER'), `${runAsUser}:${runAsGroup}`)
   t.same(config.adminListen, { host: '0.0.0.0', port: sidecar.ports[0].containerPort })
   t.equal(config.listen.host, '127.0.0.1', 'the data port is not reached from outside the pod')
   t.notOk(config.trustHeaders.has('agent'), 'the agent cannot name itself')
