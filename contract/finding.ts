@@ -7,6 +7,8 @@ export interface Segment {
   /** Where it stands: keys and indexes from the root of the JSON body, e.g. `['messages', 3, 'content']`. */
   readonly path: readonly (string | number)[]
   readonly text: string
+  /** True where the text is signed by the provider: it may be judged, never changed. */
+  readonly sealed?: boolean
 }
 
 /** How bad a finding is, ascending. */

@@ -64,7 +64,7 @@ export interface ErrorAnswer {
  */
 export function renderDenial(denial: Denial, requestId: string, format: ErrorFormat): ErrorAnswer {
   const status = statusOf(denial.code)
-  const { contentType, body }: RenderedError = format.renderError(denial, status)
+  const { contentType, body }: RenderedError = format.renderError(denial, status, requestId)
   const headers = [
     'content-type',
     contentType,

@@ -142,7 +142,7 @@ function judge(
     const all: Decided[] = []
     const edits: SegmentEdit[] = []
     segments.forEach((segment, at) => {
-      const decided = decide(verdicts[at] ?? [], security, 'response')
+      const decided = decide(verdicts[at] ?? [], security, 'response', segment.sealed)
       all.push(...decided)
       const redacted = decided.filter(({ action, enforced }) => enforced && action === 'redact')
       if (redacted.length > 0) {

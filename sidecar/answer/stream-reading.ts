@@ -34,7 +34,7 @@ export class StreamReading {
   constructor(options: StreamAnswerOptions, outlet: Outlet) {
     this.#options = options
     this.#outlet = outlet
-    this.#reader = options.adapter.openStream()
+    this.#reader = options.adapter.openStream(options.request)
     this.#filter = new StreamFilter(this.#reader, options.framing, options.hidesUsage, options.inspection)
   }
 

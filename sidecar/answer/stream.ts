@@ -1,6 +1,6 @@
 import type { Code } from '@agentcostcontrol/contract'
 import type { Framing } from '../providers/framing.ts'
-import type { ProviderAdapter } from '../providers/provider.ts'
+import type { MeteredRequest, ProviderAdapter } from '../providers/provider.ts'
 import type { Answer, Finish, Reply, Upstream, UpstreamFault } from './answer.ts'
 import type { ContentCoding } from './coding.ts'
 import { Decoder, Encoder, Pump } from './flow.ts'
@@ -13,6 +13,7 @@ export interface StreamAnswerOptions {
   readonly upstream: Upstream
   readonly finish: Finish
   readonly adapter: ProviderAdapter
+  readonly request: MeteredRequest
   readonly inspection: AnswerInspection | null
   readonly coding: ContentCoding | 'identity'
   readonly framing: Framing

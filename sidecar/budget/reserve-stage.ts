@@ -112,7 +112,8 @@ async function hold(options: ReserveOptions, planned: Planned, asked: Asked): Pr
   const atMs = planned.inspected.authorized.identified.raw.receivedAtMs
   const boundOf = (tokens: UsageBound | null): NanoUsd =>
     tokens === null ? ZERO_USD : minUsd(prices.bound(asked.priced, tokens, atMs), ATTEMPT_USD_MAX)
-  const least = boundOf(usage && withOutput(usage, asked.bound, provider.minOutputTokens))
+  const fewest = Math.max(provider.minOutputTokens, asked.bound.outputTokensLeast ?? 0)
+  const least = boundOf(usage && withOutput(usage, asked.bound, fewest))
   let bound = usage
   let clamped: number | null = null
   for (let round = 0; ; round++) {
@@ -125,7 +126,7 @@ async function hold(options: ReserveOptions, planned: Planned, asked: Asked): Pr
     const isLast = round > planned.inspected.authorized.budgets.length
     if (outcome.kind === 'busy' || bound === null || isLast) return refuse(options.clock, asked, outcome)
     const perChoice = affordable(prices, asked, bound, outcome.shortage, atMs)
-    if (perChoice === null || perChoice < provider.minOutputTokens) return refuse(options.clock, asked, outcome)
+    if (perChoice === null || perChoice < fewest) return refuse(options.clock, asked, outcome)
     bound = withOutput(bound, asked.bound, perChoice)
     clamped = perChoice
   }
@@ -158,13 +159,13 @@ function boundedBy(
   const usage = bound.kind === 'unbounded' && onUnbounded === 'deny' ? null : usageBound(bound, priced)
   if (usage) return usage
   if (onUnbounded === 'allowCounted') return null
-  const why =
+  const [why, mend] =
     bound.kind === 'unbounded'
-      ? `it holds ${bound.reason}, whose cost its body does not bound`
-      : 'it sets no output limit and the rate card states none for this model'
+      ? [`it holds ${bound.reason}, whose cost its body does not bound`, 'Leave that out']
+      : ['it sets no output limit and the rate card states none for this model', 'Set one']
   return denial(
     'acc_request_unbounded',
-    `No budget can cover this request: ${why}. Set max_completion_tokens, or see onUnbounded in the ProviderConfig "${target.provider.name}".`,
+    `No budget can cover this request: ${why}. ${mend}, or see onUnbounded in the ProviderConfig "${target.provider.name}".`,
   )
 }
 

@@ -9,17 +9,22 @@ export interface Decided {
   readonly enforced: boolean
 }
 
-/** Applies a policy to the findings of one text. A severity the policy does not name is an alert (the compiler fills it in). */
+/**
+ * Applies a policy to the findings of one text. A severity the policy does not name is an alert (the compiler fills it in).
+ * @param sealed the text must not be changed: what would be redacted is blocked
+ */
 export function decide(
   findings: readonly Finding[],
   security: CompiledSecurity,
   direction: 'request' | 'response',
+  sealed = false,
 ): readonly Decided[] {
   return findings.map((finding) => {
     const rule = security.detectors.find(({ detectorId }) => detectorId === finding.detectorId)
+    const action = rule ? rule[direction][finding.severity] : 'alert'
     return {
       finding,
-      action: rule ? rule[direction][finding.severity] : 'alert',
+      action: sealed && action === 'redact' ? 'block' : action,
       enforced: rule?.mode === 'enforce',
     }
   })

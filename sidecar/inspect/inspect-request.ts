@@ -65,7 +65,7 @@ function judgeRequest(
     const segment = segments[at]
     const verdict = verdicts[at]
     if (!segment || !verdict || verdict.length === 0) continue
-    const decided = decide(verdict, security, 'request')
+    const decided = decide(verdict, security, 'request', segment.sealed)
     all.push(...decided)
     const redacted = decided.filter(({ action, enforced }) => enforced && action === 'redact')
     if (redacted.length > 0) {

@@ -21,6 +21,8 @@ interface Channel {
   start: number
   /** Everything before this offset of the channel is settled. */
   settled: number
+  /** Its text must not be changed. */
+  readonly sealed: boolean
 }
 
 interface HeldPiece {
@@ -66,7 +68,7 @@ export class StreamWindow {
   push(bytes: Buffer, data: EventData | null, pieces: readonly TextPiece[]): WindowResult {
     const held: HeldPiece[] = []
     for (const piece of pieces) {
-      const channel = this.#channel(piece.channel)
+      const channel = this.#channel(piece.channel, piece.sealed === true)
       const start = channel.start + channel.text.length
       channel.text += piece.text
       held.push({ channel, path: piece.path, start, end: start + piece.text.length, text: piece.text, edited: false })
@@ -88,10 +90,10 @@ export class StreamWindow {
     return { kind: 'release', events: this.#releasable() }
   }
 
-  #channel(name: string): Channel {
+  #channel(name: string, sealed: boolean): Channel {
     let channel = this.#channels.get(name)
     if (!channel) {
-      channel = { text: '', start: 0, settled: 0 }
+      channel = { text: '', start: 0, settled: 0, sealed }
       this.#channels.set(name, channel)
       this.#set.judged.response_stream.assistant++
     }
@@ -113,7 +115,7 @@ export class StreamWindow {
       )
     channel.settled = settled
     if (fresh.length > 0) {
-      const decided = decide(fresh, this.#security, 'response')
+      const decided = decide(fresh, this.#security, 'response', channel.sealed)
       this.#decided.push(...decided)
       const blocking = ruleIds(decided, 'block')
       for (const { finding, action, enforced } of decided) {

@@ -6,10 +6,12 @@ import {
   type Precision,
   providerFacts,
   type TokenUsage,
+  totalOutputTokens,
   ZERO_USD,
 } from '@agentcostcontrol/contract'
-import { type Cost, findPrice, type PriceBook, type PricedModel } from '@agentcostcontrol/policy'
+import { type Cost, findPrice, type PriceBook, type PricedModel, worstPrice } from '@agentcostcontrol/policy'
 import type { Reserved } from '../exchange.ts'
+import type { AnswerFacts } from '../providers/provider.ts'
 import type { Forwarded } from '../upstream/forward.ts'
 
 /** Stage 9: what an attempt used and what it is charged. */
@@ -50,7 +52,7 @@ export function createMeter(prices: PriceBook): Meter {
     const reported = result.facts?.usage ?? null
     if (reported) {
       const usage = ask.kind === 'metered' ? ask.adapter.addUnreported(reported, ask.request) : reported
-      const model = servedModel(prices, cover.priced, reserved, result.facts?.responseModel ?? null, atMs)
+      const model = servedModel(prices, cover.priced, reserved, result.facts, atMs)
       const cost = prices.cost(model, usage, { serviceTier: result.facts?.serviceTier ?? null, atMs: atMs })
       if (model.foundBy === 'worstCase') return { ...UNPRICED, usage, charged: cost.total }
       return { precision: 'exact', reason: null, usage, cost, charged: cost.total }
@@ -74,21 +76,30 @@ const UNPRICED = {
   cost: null,
 } as const
 
-/** A provider bills the model that it served; a name that the card does not know is the one that was asked for. */
+/**
+ * A provider bills the model that it served; a name that the card does not know is the one that was asked for. What was
+ * served at other rates than the model's own has a price under a name of its own, or the dearest.
+ */
 function servedModel(
   prices: PriceBook,
   asked: PricedModel,
-  reserved: Reserved,
-  served: string | null,
+  { target, planned }: Reserved,
+  facts: AnswerFacts | null,
   atMs: number,
 ): PricedModel {
-  if (served === null || served === reserved.target.model) return asked
-  return findPrice(prices, reserved.target.provider, served, atMs) ?? asked
+  const { ask } = planned.inspected.authorized.identified
+  const { provider } = target
+  if (facts?.pricedAs !== undefined)
+    return findPrice(prices, provider, facts.pricedAs, atMs) ?? worstPrice(prices, provider)
+  const asOwn = ask.kind === 'metered' && ask.request.pricedAs === undefined
+  const served = facts?.responseModel ?? null
+  if (asOwn && (served === null || served === target.model)) return asked
+  return findPrice(prices, provider, served ?? target.model, atMs) ?? asked
 }
 
 /**
- * No usage came. Where all output can be seen, what was seen bounds it (bytes, and a tail if the stream was ended early);
- * in every other case the bound U stands.
+ * No usage came. Where all output can be seen, what was seen bounds it (bytes, and a tail if the stream was ended early),
+ * and what the provider said of the input when it began counts; in every other case the bound U stands.
  */
 function estimate(
   prices: PriceBook,
@@ -114,6 +125,16 @@ function estimate(
   const outputTokens = counts
     ? Math.min(bound.outputTokensMax, (result.outputBytes ?? 0) + (endedEarly ? TAIL_TOKENS : 0))
     : bound.outputTokensMax
+  const begun = result.facts?.started
+  if (begun) {
+    const { serviceTier } = result.facts
+    const model = servedModel(prices, priced, reserved, result.facts, atMs)
+    const usage = withOutput(begun, outputTokens)
+    const cost = prices.cost(model, usage, { serviceTier, atMs })
+    const reason = `no final usage report (${result.outcome}): its input, and ${counts ? 'the bytes that passed' : 'the bound of its output'}`
+    if (model.foundBy === 'worstCase') return { ...UNPRICED, usage, charged: minUsd(cost.total, ATTEMPT_USD_MAX) }
+    if (cost.total <= ATTEMPT_USD_MAX) return { precision: 'estimated', reason, usage, cost, charged: cost.total }
+  }
   const charged = minUsd(prices.bound(priced, { ...bound, outputTokensMax: outputTokens }, atMs), ATTEMPT_USD_MAX)
   return {
     precision: 'estimated',
@@ -125,3 +146,12 @@ function estimate(
     charged,
   }
 }
+
+/** What was reported at the start, with as much output as there may be. */
+const withOutput = (started: TokenUsage, outputTokens: number): TokenUsage => ({
+  ...started,
+  outputVisible: Math.max(outputTokens, totalOutputTokens(started)),
+  outputReasoning: 0,
+  audioOutput: 0,
+  imageOutput: 0,
+})

@@ -23,4 +23,6 @@ export interface ProviderRoute {
    * Anchored at the start and ending before a slash.
    */
   readonly base: RegExp
+  /** Paths that mean this provider also without its name in front; left out: none. */
+  readonly claims?: RegExp
 }

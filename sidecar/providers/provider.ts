@@ -16,6 +16,8 @@ export interface PathFacts {
 /** A request of a metered operation, read. */
 export interface MeteredRequest {
   readonly model: string
+  /** The rate card's name for what is asked, where it is the model at other rates than its own (another speed, another place). */
+  readonly pricedAs?: string
   readonly stream: boolean
   /** The parsed body, for the adapter's own use. */
   readonly json: Readonly<Record<string, unknown>>
@@ -30,14 +32,20 @@ export type RequestBound =
       readonly choices: number
       readonly extraOutputTokens: number
       readonly serviceTier: ServiceTier | null
+      /** The smallest output limit that leaves the request valid; any if left out. */
+      readonly outputTokensLeast?: number
     }
   | {
       readonly kind: 'unbounded'
       readonly reason: string
       readonly hostedToolCallsMax: number
+      /** How many context windows it can fill: one more than its hosted calls if left out, `null` if nothing bounds them. */
+      readonly contextsMax?: number | null
       readonly choices: number
       readonly outputTokensAsked: number | null
       readonly serviceTier: ServiceTier | null
+      /** The smallest output limit that leaves the request valid; any if left out. */
+      readonly outputTokensLeast?: number
     }
 
 /** Text to put in place of a segment's. */
@@ -51,8 +59,12 @@ export interface AnswerFacts {
   readonly responseId: string | null
   readonly responseModel: string | null
   readonly serviceTier: ServiceTier | null
+  /** The rate card's name for what was served, where it is not the model at its own rates. */
+  readonly pricedAs?: string
   /** `null` when the provider sent none, or one that makes no sense. */
   readonly usage: TokenUsage | null
+  /** What was reported before the answer was complete: its input is final, its output is not. */
+  readonly started?: TokenUsage
   readonly rawUsage: unknown
 }
 
@@ -63,6 +75,8 @@ export interface TextPiece {
   /** Where the string stands in the event's JSON. */
   readonly path: readonly (string | number)[]
   readonly text: string
+  /** True where the text is signed by the provider: it may be judged, never changed. */
+  readonly sealed?: boolean
 }
 
 /** One event of a stream, read. */
@@ -94,7 +108,7 @@ export interface RenderedError {
 
 /** How refusals are told in a wire format. */
 export interface ErrorFormat {
-  renderError(denial: Denial, status: number): RenderedError
+  renderError(denial: Denial, status: number, requestId: string): RenderedError
 }
 
 /** One operation of a wire format. */
@@ -120,7 +134,7 @@ export interface ProviderAdapter {
   /** Reads a plain answer. */
   readAnswer(json: unknown): AnswerFacts
   answerSegments(json: unknown): readonly Segment[]
-  openStream(): StreamReader
+  openStream(request: MeteredRequest): StreamReader
   /** What ends a stream which the sidecar cuts. */
   terminalEvent(denial: Denial, status: number, framing: Framing): Buffer
 }
@@ -141,10 +155,11 @@ export function usageBound(
       serviceTier: bound.serviceTier,
     }
   }
-  if (model.contextTokensMax === null) return null
   // A request that the sidecar cannot see whole fills the context window at most, once more for each hosted tool call.
+  const { contextsMax = bound.hostedToolCallsMax + 1 } = bound
+  if (model.contextTokensMax === null || contextsMax === null) return null
   return {
-    inputTokensMax: model.contextTokensMax * (bound.hostedToolCallsMax + 1),
+    inputTokensMax: model.contextTokensMax * contextsMax,
     outputTokensMax: perChoice * bound.choices,
     hostedToolCallsMax: bound.hostedToolCallsMax,
     serviceTier: bound.serviceTier,

@@ -41,5 +41,9 @@ export function routePath(path: string): Routed {
 function providerOf(path: string): ProviderName {
   const end = path.indexOf('/', 1)
   const first = end === -1 ? '' : path.slice(1, end)
-  return PROVIDER_NAMES.find((name) => name === first) ?? 'openai'
+  return (
+    PROVIDER_NAMES.find((name) => name === first) ??
+    PROVIDER_NAMES.find((name) => ROUTES[name].claims?.test(path)) ??
+    'openai'
+  )
 }

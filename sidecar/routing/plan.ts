@@ -18,12 +18,12 @@ export function createPlan(prices: PriceBook, upstreams: Upstreams): Plan {
     }
     const { ask } = identified
     if (ask.kind === 'passThrough') return { inspected, targets: [{ provider, model: '', baseUrl, priced: null }] }
-    const { model } = ask.request
-    const found = findPrice(prices, provider, model, identified.raw.receivedAtMs)
+    const { model, pricedAs = model } = ask.request
+    const found = findPrice(prices, provider, pricedAs, identified.raw.receivedAtMs)
     if (!found && provider.onUnpricedModel === 'deny') {
       return denial(
         'acc_model_unpriced',
-        `The rate card ${prices.version} has no price for the model "${model.slice(0, 100)}" of ${identified.provider}. Use a model that it knows, add the price, or set onUnpricedModel: worstCase in the ProviderConfig "${provider.name}".`,
+        `The rate card ${prices.version} has no price for the model "${pricedAs.slice(0, 100)}" of ${identified.provider}. Use a model that it knows, add the price, or set onUnpricedModel: worstCase in the ProviderConfig "${provider.name}".`,
       )
     }
     return {

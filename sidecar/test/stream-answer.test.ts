@@ -85,6 +85,7 @@ async function pass(
     upstream,
     finish: finished.resolve,
     adapter: openaiChat,
+    request: { model: 'gpt-4.1', stream: true, json: {} },
     inspection: null,
     coding,
     framing: SSE,

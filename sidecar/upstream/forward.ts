@@ -178,7 +178,7 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
     if (framing !== null) {
       const { hidesUsage } = this.#reserved
       head(changesStream(hidesUsage, inspection) ? 'drop' : 'keep')
-      return openStreamAnswer({ ...shared, framing, hidesUsage, statusOf })
+      return openStreamAnswer({ ...shared, request: ask.request, framing, hidesUsage, statusOf })
     }
     return openPlainAnswer({
       ...shared,
