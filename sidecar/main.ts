@@ -19,15 +19,16 @@ import { Coverage } from './inspect/coverage.ts'
 import { createInspectRequest, type InspectionStats } from './inspect/inspect-request.ts'
 import { createScanPool } from './inspect/pool.ts'
 import { createDetectorSets, SegmentScanner } from './inspect/scanner.ts'
-import { createLogger, errorFields, unexpectedFields } from './log.ts'
+import { createLogger, unexpectedFields } from './log.ts'
 import { createMeter } from './metering/meter.ts'
 import { createMetrics } from './metrics.ts'
 import { createPipeline } from './pipeline.ts'
 import { openPolicyStore } from './policy-store.ts'
-import { policyCheck } from './readiness.ts'
+import { createReadiness } from './readiness.ts'
 import { createReadings } from './readings.ts'
 import { createPlan } from './routing/plan.ts'
 import { startDataServer } from './server.ts'
+import { createShutdown } from './shutdown.ts'
 import { createForward, type FlowStats } from './upstream/forward.ts'
 import { createUpstreamPools } from './upstream/pools.ts'
 
@@ -46,6 +47,14 @@ type Closer = () => Promise<void>
 async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const clock = systemClock
   const log = createLogger(config.logLevel, clock, (line) => process.stdout.write(line))
+  // Whoever reads the log may go first; that is no reason to leave anything unfinished.
+  process.stdout.on('error', () => {})
+  process.on('uncaughtException', (error) => {
+    log.error('an error that nobody expected ends the sidecar; its intents are resolved at the next start', {
+      ...unexpectedFields(error),
+    })
+    process.exit(1)
+  })
   await mkdir(config.dataDir, { recursive: true })
   const prices = createPriceBook(readRateCard(await readFile(rateCardUrl(config), 'utf8')))
   // First, since it locks the folder: nothing of it may be touched before.
@@ -121,16 +130,30 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     knownModel,
   )
   const admin = await startAdminServer(config.adminListen, {
-    readiness: () => {
-      const { writable } = spend.stats().outbox
-      const checks = {
-        policy: policyCheck(policies.status()),
-        outbox: { ok: writable, detail: writable ? 'writable' : 'cannot write' },
-        detectors: { ok: dead.length === 0, detail: dead.length === 0 ? 'alive' : `dead: ${dead.join(', ')}` },
-      }
-      return { ready: Object.values(checks).every(({ ok }) => ok), checks }
-    },
+    readiness: createReadiness({
+      policy: () => policies.status(),
+      outboxWritable: () => spend.stats().outbox.writable,
+      stopping: () => shutdown.begun,
+      dead,
+    }),
     metrics: metrics.text,
+  })
+  const shutdown = createShutdown({
+    log,
+    inFlight: () => data.stats().inFlight,
+    drain: () => data.drain(config.drainTimeoutMs, () => void pools.close()),
+    breakOff: () => {
+      data.breakOff()
+      void pools.close()
+    },
+    closers: [
+      ['policies', () => policies.close()],
+      ['outbox', spend.close],
+      ['scan workers', scanPool.close],
+      ['connections', pools.close],
+      ['admin port', admin.close],
+    ],
+    end: endProcess,
   })
   log.info('sidecar listens', {
     data: `${data.address.address}:${data.address.port}`,
@@ -138,32 +161,22 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     prices: prices.version,
   })
 
-  let _stopping: Promise<void> | null = null
-  const stop = (why: string): void => {
-    _stopping ??= (async () => {
-      log.info('sidecar stops', { why, inFlight: data.stats().inFlight })
-      await data.drain(config.drainTimeoutMs, () => void pools.close())
-      policies.close()
-      await spend.close()
-      await Promise.all([scanPool.close(), pools.close(), admin.close()])
-      log.info('sidecar stopped')
-      process.exitCode = 0
-    })()
-      .catch((error: unknown) => {
-        log.error('stopping failed', errorFields(error))
-        process.exitCode = 1
-      })
-      .finally(() => {
-        if (process.connected) process.disconnect()
-      })
-  }
-  process.on('SIGTERM', () => stop('SIGTERM'))
-  process.on('SIGINT', () => stop('SIGINT'))
+  process.on('SIGTERM', (name) => shutdown.signal(name))
+  process.on('SIGINT', (name) => shutdown.signal(name))
   if (config.parentWatch) {
-    process.on('disconnect', () => stop('the parent process went away'))
+    process.on('disconnect', () => shutdown.begin('the parent process went away'))
     // It may have gone while the sidecar started.
-    if (process.connected === false) stop('the parent process went away')
+    if (process.connected === false) shutdown.begin('the parent process went away')
   }
+}
+
+/** How long a handle that was left open may keep a process that has closed everything. */
+const LINGER_MS = 2_000
+
+function endProcess(exitCode: number): void {
+  process.exitCode = exitCode
+  if (process.connected) process.disconnect()
+  setTimeout(() => process.exit(), LINGER_MS).unref()
 }
 
 const closers: Closer[] = []
@@ -174,7 +187,6 @@ try {
 } catch (error) {
   const { message } = error instanceof Error ? error : new Error(String(error))
   process.stderr.write(`the sidecar cannot start: ${message}\n`)
-  process.exitCode = 1
   for (const close of closers.reverse()) await close().catch(() => {})
-  if (process.connected) process.disconnect()
+  endProcess(1)
 }

@@ -17,6 +17,8 @@ export interface DataServer {
    * @param breakOff ends the providers' side as well, where an answer would be read to its end without its client
    */
   drain(timeoutMs: number, breakOff?: () => void): Promise<void>
+  /** Ends every connection now. */
+  breakOff(): void
 }
 
 /** What stage 1 needs. */
@@ -189,6 +191,7 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
   return {
     address: boundAddress(server),
     stats: () => ({ inFlight, bufferedBytes: bodies.heldBytes, clientErrors }),
+    breakOff: () => server.closeAllConnections(),
     drain: async (timeoutMs, breakOff) => {
       draining = true
       // The close() of an HTTP server takes a connection for idle whose answer is written and has not left yet.
