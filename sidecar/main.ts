@@ -75,7 +75,11 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     log,
   })
   const pools = createUpstreamPools(config.concurrencyMax)
-  const scanPool = createScanPool({ threadsMax: config.scanThreadsMax, queueMax: config.scanQueueMax })
+  const scanPool = createScanPool({
+    threadsMax: config.scanThreadsMax,
+    queueMax: config.scanQueueMax,
+    onWorkerError: (error) => log.error('a scan worker failed', unexpectedFields(error)),
+  })
   const scanner = new SegmentScanner(scanPool, config.verdictCacheMax)
   const coverage = new Coverage()
   const detectorSet = createDetectorSets(coverage)

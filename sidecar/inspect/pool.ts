@@ -17,6 +17,8 @@ export interface ClosableScanPool extends ScanPool {
 export function createScanPool(options: {
   readonly threadsMax: number
   readonly queueMax: number
+  /** Told of a worker that cannot start, or ends while it has nothing to do; the next scan tries a new one. */
+  onWorkerError(error: unknown): void
   /** The worker's code, for tests of what happens when it fails. */
   readonly worker?: URL
 }): ClosableScanPool {
@@ -31,6 +33,8 @@ export function createScanPool(options: {
     // Left to itself, the young generation of a busy isolate grows to 128 MB; scanning leaves next to no garbage.
     resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 6 },
   })
+  // Unheard, it would end the process.
+  pool.on('error', options.onWorkerError)
   let full = 0
   let failed = 0
   return {

@@ -4,6 +4,7 @@ import t from 'tap'
 import { createRandom } from '../../detectors/test/support/random.ts'
 import { textWithSecrets } from '../../detectors/test/support/texts.ts'
 import type { Scope } from '../../test/support/scope.ts'
+import { until } from '../../test/support/until.ts'
 import { Coverage } from '../inspect/coverage.ts'
 import { type ClosableScanPool, createScanPool } from '../inspect/pool.ts'
 import { createDetectorSets, ScanPoolFullError, ScanTimeoutError, SegmentScanner } from '../inspect/scanner.ts'
@@ -14,7 +15,7 @@ const set = createDetectorSets(coverage)(inspectionThat('alert').security)
 const TIMEOUT_MS = 60_000
 
 function poolFor(scope: Scope, options: Partial<Parameters<typeof createScanPool>[0]> = {}): ClosableScanPool {
-  const pool = createScanPool({ threadsMax: 1, queueMax: 16, ...options })
+  const pool = createScanPool({ threadsMax: 1, queueMax: 16, onWorkerError: () => {}, ...options })
   scope.teardown(() => pool.close())
   return pool
 }
@@ -87,6 +88,20 @@ t.test('a scan that takes too long, and a worker that dies, fail alone: the next
   await t.rejects(scan('die', TIMEOUT_MS), ScanTimeoutError)
   t.match(await scan('go on, other text', TIMEOUT_MS), { complete: true })
   t.match(pool.stats(), { failed: 2, full: 0, queued: 0 })
+})
+
+t.test('a worker that cannot start fails the scan alone, and is told', async (t) => {
+  const told: unknown[] = []
+  const worker = new URL('./support/unstartable-worker.ts', import.meta.url)
+  const pool = poolFor(t, { worker, onWorkerError: (error) => told.push(error) })
+  const scanner = new SegmentScanner(pool, 100)
+  for (const count of [1, 2]) {
+    const scanned = scanner.scan([segment(count + clean(9_000))], set, 'request', 200)
+    await t.rejects(Promise.resolve(scanned), ScanTimeoutError)
+    await until(`scan ${count} tried a new worker`, () => (told.length === count ? true : null))
+  }
+  t.match(told, [{ message: 'no start' }, { message: 'no start' }])
+  t.match(pool.stats(), { failed: 2, queued: 0 })
 })
 
 t.test('what failed is neither cached nor counted as judged', async (t) => {

@@ -1,0 +1,2 @@
+/** A scan worker that cannot start. */
+throw new Error('no start')
