@@ -83,6 +83,19 @@ t.test('a build from the same sources gives the same bytes', async (t) => {
   })
 })
 
+t.test('the folder names every package whose code is in it, and leads from its lines to the sources', async (t) => {
+  const licences = readFileSync(join(app, 'THIRD-PARTY-LICENCES.txt'), 'utf8')
+  const maps = filesOf(app).filter((file) => file.endsWith('.js.map'))
+  const sources: readonly string[] = maps.flatMap((file) => JSON.parse(readFileSync(file, 'utf8')).sources)
+  const packages = new Set(sources.flatMap((source) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(source)?.[1] ?? []))
+  for (const name of ['undici', 'piscina', 'zod']) t.ok(packages.has(name), `${name} is in the bundle`)
+  for (const name of packages) t.match(licences, `\n${name} `, `${name} is named`)
+  t.ok(sources.some((source) => source.endsWith('/sidecar/pipeline.ts')))
+  for (const file of filesOf(app).filter((one) => one.endsWith('.js'))) {
+    t.match(readFileSync(file, 'utf8'), /\n\/\/# sourceMappingURL=\S+\.js\.map\n$/, file.slice(app.length))
+  }
+})
+
 t.test('a build does not empty a folder that is not its own', async (t) => {
   const folder = folderFor(t)
   execFileSync('touch', [join(folder, 'mine')])
