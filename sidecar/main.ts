@@ -102,7 +102,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       flow,
       inspection: ({ planned }) => {
         const { security } = planned.inspected.authorized
-        return security === null ? null : { security, set: detectorSet(security), scanner }
+        return security === null ? null : { security, set: detectorSet(security), scanner, coverage }
       },
     }),
     meter: createMeter(prices),

@@ -111,6 +111,11 @@ export function createReadings({
       'Requests passed uninspected: no security policy, or an endpoint that is not read',
       () => inspection.unseenNoPolicy,
     ),
+    counter(
+      'acc_uninspected_answers_total',
+      'Answers, or events of streams, passed uninspected: not readable, too large, or the policy is open',
+      () => coverage.unseenAnswers,
+    ),
     gauge('acc_outbox_writable', '1 while intents can be written down', () => flag(outbox().writable)),
     gauge('acc_outbox_open_intents', 'Attempts sent and not settled', () => outbox().intentsOpen),
     gauge('acc_outbox_queued_events', 'Events not on disk yet', () => outbox().settlementsQueued),

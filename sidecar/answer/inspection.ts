@@ -1,4 +1,5 @@
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import type { Coverage } from '../inspect/coverage.ts'
 import type { DetectorSet, SegmentScanner } from '../inspect/scanner.ts'
 
 /** What an answer is inspected with; `null` in its place where no policy asks for it. */
@@ -6,4 +7,5 @@ export interface AnswerInspection {
   readonly security: CompiledSecurity
   readonly set: DetectorSet
   readonly scanner: SegmentScanner
+  readonly coverage: Coverage
 }

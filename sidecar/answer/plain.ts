@@ -52,6 +52,7 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
       return
     }
     passing = true
+    if (inspection) inspection.coverage.unseenAnswers++
     options.head('as-is')
     for (const chunk of chunks) out.push(chunk)
     chunks.length = 0
@@ -65,7 +66,13 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
       plain = coding === 'identity' ? body : await coding.decode(body, ANSWER_BYTES_MAX)
       json = JSON.parse(plain.toString())
     } catch {
-      // Not what it says it is: the client gets what the provider sent, and nothing is known of its usage.
+      // Not what it says it is, so nothing is known of its usage, and it cannot be inspected.
+      if (inspection?.security.holdsResponses && inspection.security.onTimeout === 'closed') {
+        const refusal = denial('acc_inspection_unavailable', 'The answer is not the JSON that it says it is.')
+        finish(unread('cut', refusal.code, options.deny(refusal)))
+        return
+      }
+      if (inspection) inspection.coverage.unseenAnswers++
       options.head('as-is')
       reply.end(body)
       finish(unread('completed', null, status))
@@ -135,7 +142,7 @@ function judge(
   body: Buffer,
   json: unknown,
 ): Judged | null | Promise<Judged | null> {
-  const { security, set, scanner } = inspection
+  const { security, set, scanner, coverage } = inspection
   const segments = adapter.answerSegments(json)
   const scanned = scanner.scan(segments, set, 'response', security.timeoutMs)
   const decideAll = ({ verdicts, complete }: ScanResult): Judged | null => {
@@ -164,7 +171,10 @@ function judge(
   if (!(scanned instanceof Promise)) return decideAll(scanned)
   return scanned.then(decideAll, (error: unknown) => {
     const setting = error instanceof ScanPoolFullError ? security.onOverload : security.onTimeout
-    if (setting === 'open' || !security.holdsResponses) return null
+    if (setting === 'open' || !security.holdsResponses) {
+      coverage.unseenAnswers++
+      return null
+    }
     const refusal = denial('acc_inspection_unavailable', 'The answer could not be inspected in time.', {
       retryAfterS: 1,
     })

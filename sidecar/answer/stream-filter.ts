@@ -64,6 +64,7 @@ export class StreamFilter {
     for (const event of events) {
       const data = this.#framing.data(event)
       const facts = data === null ? null : this.#reader.read(data.text)
+      if (data !== null && facts === null && this.#inspection) this.#inspection.coverage.unseenAnswers++
       if (facts?.onlyUsage && this.#hidesUsage) continue
       const [bytes, span] =
         facts?.emptyUsage && this.#hidesUsage && data ? withoutEmptyUsage(event, data) : [event, data]

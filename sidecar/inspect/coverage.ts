@@ -17,6 +17,8 @@ export interface CoverageCount {
 /** Says of each detector what it has judged: a guard that silently does nothing is seen by a count that stands still. */
 export class Coverage {
   readonly #judged = new Map<string, { readonly ids: readonly string[]; readonly judged: Judged }>()
+  /** Answers, and events of streams, that were passed on although a policy wanted them inspected: they could not be. */
+  unseenAnswers = 0
 
   /** The counts of a set of detectors; policies with the same set share them. */
   of(ids: readonly string[]): Judged {

@@ -7,7 +7,6 @@ import { createRandom } from '../../detectors/test/support/random.ts'
 import { inCheckout } from '../../test/support/paths.ts'
 import type { AnswerInspection } from '../answer/inspection.ts'
 import { StreamFilter } from '../answer/stream-filter.ts'
-import { Coverage } from '../inspect/coverage.ts'
 import { createDetectorSets } from '../inspect/scanner.ts'
 import { openChatStream } from '../providers/openai/stream.ts'
 import { SSE } from '../providers/sse.ts'
@@ -15,8 +14,8 @@ import { inspectionThat } from './support/detectors.ts'
 
 /** An inspection with the detectors that are shipped. */
 function shipped(action: 'redact' | 'block'): AnswerInspection {
-  const { security, scanner } = inspectionThat(action)
-  return { security, scanner, set: createDetectorSets(new Coverage())(security) }
+  const inspection = inspectionThat(action)
+  return { ...inspection, set: createDetectorSets(inspection.coverage)(inspection.security) }
 }
 
 const event = (content: string): Buffer =>

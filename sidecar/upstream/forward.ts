@@ -200,7 +200,10 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
         'The provider sent an answer that cannot be read, and so not inspected.',
       )
       this.abort()
-    } else head('keep')
+    } else {
+      if (inspection) inspection.coverage.unseenAnswers++
+      head('keep')
+    }
     return openRawAnswer(this.#reply, this, status, finish)
   }
 

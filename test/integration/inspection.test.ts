@@ -158,6 +158,24 @@ t.test('a secret in an answer, plain or streamed, is taken out or ends it, and n
   }
 })
 
+t.test(
+  'an answer that cannot be read is refused where the policy would hold answers back, and counted elsewhere',
+  async (t) => {
+    const headers = { 'x-sim-fault': 'truncated-json' }
+    for (const [response, told] of [
+      ['block', { status: 503, code: 'acc_inspection_unavailable' }],
+      ['alert', { status: 200, code: null }],
+    ] as const) {
+      const { sidecar, simulator } = await started(t, securityYaml({ response }))
+      t.match(await chat(sidecar.url, { headers }), told)
+      t.equal(await sidecar.metric('acc_uninspected_answers_total'), response === 'alert' ? 1 : 0)
+      const [event] = await sidecar.events(1)
+      const billed = simulator.bill.entries().reduce((sum, { costPicoUsd }) => sum + BigInt(costPicoUsd ?? 0), 0n)
+      t.ok(BigInt(event?.attempts[0]?.chargedNanoUsd ?? 0) * 1_000n >= billed, 'it is charged all the same')
+    }
+  },
+)
+
 t.test('every text is counted by where it stood, in requests, answers and streams', async (t) => {
   const { sidecar } = await started(t, securityYaml({}))
   const messages = [

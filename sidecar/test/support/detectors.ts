@@ -45,5 +45,6 @@ export function inspectionThat(action: 'alert' | 'redact' | 'block'): AnswerInsp
     security,
     set: { detectors: [keyDetector], ids: ['secrets'], key: 'test', judged: new Coverage().of(['secrets']) },
     scanner,
+    coverage: new Coverage(),
   }
 }
