@@ -21,6 +21,8 @@ export interface TestSidecar {
   readonly policyDir: string
   /** Every line that it logged so far, parsed. */
   readonly log: readonly Readonly<Record<string, unknown>>[]
+  /** What it wrote to its standard error: nothing, while all is well. */
+  complaint(): string
   /** The events on disk, oldest first, once there are at least `count`. */
   events(count: number): Promise<readonly UsageEvent[]>
   /** A metric's value summed over the series whose labels all match; 0 if there is none. */
@@ -175,6 +177,7 @@ export async function sidecarFor(scope: Scope, options: TestSidecarOptions): Pro
     dataDir,
     policyDir,
     log,
+    complaint: () => complaint,
     events: (count) =>
       until(`${count} events on disk`, () => {
         const events = readEvents(dataDir)
