@@ -1,7 +1,7 @@
 /**
  * The composition root: the only place that reads the process's environment and puts the parts together.
  */
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PROVIDER_NAMES } from '@agentcostcontrol/contract'
 import { DETECTORS, selfTest } from '@agentcostcontrol/detectors'
@@ -12,6 +12,7 @@ import { createReserve } from './budget/reserve-stage.ts'
 import { randomId, systemClock } from './clock.ts'
 import { parseConfig, type SidecarConfig } from './config.ts'
 import { ConfigError } from './config-error.ts'
+import { prepareDataFolder } from './data-folder.ts'
 import { openSpendStore } from './events/spend-store.ts'
 import { createUsageEvents } from './events/usage-events.ts'
 import { createIdentify } from './identify.ts'
@@ -55,7 +56,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     })
     process.exit(1)
   })
-  await mkdir(config.dataDir, { recursive: true })
+  await prepareDataFolder(config.dataDir)
   const prices = createPriceBook(readRateCard(await readFile(rateCardUrl(config), 'utf8')))
   // First, since it locks the folder: nothing of it may be touched before.
   const spend = await openSpendStore({

@@ -8,7 +8,7 @@ import { type Intent, type Outbox, OutboxUnavailableError, type Settlement } fro
 
 /** The outbox with what its owner needs. */
 export interface GroupedOutbox extends Outbox {
-  /** Resolves when everything handed in so far is on disk; rejects if that fails now. */
+  /** Resolves when everything so far on which money hangs is on disk; rejects if that fails now. */
   flush(): Promise<void>
   /** Refuses new intents from now on and writes down what is queued. @throws OutboxUnavailableError if it cannot */
   close(): Promise<void>
@@ -49,6 +49,8 @@ export interface OutboxOptions {
 const QUEUED_MAX = 20_000
 /** Above this part of the queue no intents and no events without money are taken: the rest is for what was sent (H3). */
 const OPEN_TO_ALL = 0.8
+/** Most events without money in one group: after an hour of refusals on a full disk they do not hold up the event loop. */
+const GROUP_EVENTS_MAX = 500
 const PRUNE_ROWS = 512
 const RETRY_MS = 250
 
@@ -109,10 +111,26 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
     })
   }
 
-  function commitGroup(): void {
-    const group: Group = { intents, events, flushers, accounts: holder.takeDirty() }
-    intents = []
+  /**
+   * What goes to disk next. What ends an intent comes first and always; the space that was kept for it is not for the
+   * events of requests that were refused meanwhile.
+   */
+  function takeEvents(roomForAll: boolean): readonly QueuedEvent[] {
+    const all = events
     events = []
+    if (roomForAll && all.length <= GROUP_EVENTS_MAX) return all
+    const taken: QueuedEvent[] = []
+    for (const event of all) {
+      const goes = event.seq !== null || (roomForAll && taken.length < GROUP_EVENTS_MAX)
+      if (goes) taken.push(event)
+      else events.push(event)
+    }
+    return taken
+  }
+
+  function commitGroup(roomForAll = writable): void {
+    const group: Group = { intents, events: takeEvents(roomForAll), flushers, accounts: holder.takeDirty() }
+    intents = []
     flushers = []
     try {
       writeDown(group)
@@ -121,6 +139,7 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
       return
     }
     if (!writable) recovered()
+    if (writable && events.length > 0) schedule()
     for (const { resolve } of group.intents) resolve()
     for (const { resolve } of group.flushers) resolve()
   }
@@ -177,7 +196,7 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
 
   function recovered(): void {
     // Intents are taken again once the ballast fits: until then the space left is kept for what was sent.
-    if (!ballast.held && !ballast.acquire()) {
+    if (state === 'open' && !ballast.held && !ballast.acquire()) {
       retryLater()
       return
     }
@@ -237,8 +256,11 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
       callOffRetry?.()
       callOffRetry = null
       commitGroup()
-      // The ballast gave way to the last group.
-      if (events.length > 0) commitGroup()
+      // On a full disk the ballast gave way to what ends an intent; now it is there for everything.
+      for (let left = Number.POSITIVE_INFINITY; events.length > 0 && events.length < left; ) {
+        left = events.length
+        commitGroup(writable || !events.some(({ seq }) => seq !== null))
+      }
       state = 'closed'
       if (events.length > 0) throw new OutboxUnavailableError('disk')
     },

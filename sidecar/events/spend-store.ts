@@ -7,6 +7,7 @@ import { createBallast } from './ballast.ts'
 import { lockFolder } from './folder-lock.ts'
 import { openOutboxDb } from './outbox-db.ts'
 import { type SpendCore, type SpendStats, startSpend } from './spend-core.ts'
+import { sqliteCode } from './sqlite-error.ts'
 import { type StorageThread, startStorageThread } from './storage-thread.ts'
 
 /** Everything that keeps money right on this machine: leases, reservations, intents, events. */
@@ -80,8 +81,12 @@ export async function openSpendStore(options: SpendStoreOptions): Promise<SpendS
     closers.push(() => timers.forEach(clearInterval))
     return { instanceId: core.instanceId, gate: core.gate, outbox: core.outbox, stats: core.stats, close: closeAll }
   } catch (error) {
-    await closeAll()
-    throw error
+    await closeAll().catch(() => {})
+    throw sqliteCode(error) === null
+      ? error
+      : new Error(`the data folder ${dataDir} cannot be used: ${error instanceof Error ? error.message : ''}`, {
+          cause: error,
+        })
   }
 }
 

@@ -21,6 +21,8 @@ import { attemptOf, eventOf } from './usage-events.ts'
 export interface Faults {
   /** Commits of the outbox that fail from now on. */
   disk: boolean
+  /** There is room for what ends an intent, once the reserve has given way, and for nothing else. */
+  full: boolean
   /** The process dies in the middle of its start. */
   start: boolean
   /** Messages to the grantor that do not arrive. */
@@ -35,10 +37,12 @@ export interface Faults {
  */
 export class SpendWorld {
   readonly time = new FakeTime()
-  readonly faults: Faults = { disk: false, start: false, lostQuestions: 0, lostAnswers: 0 }
+  readonly faults: Faults = { disk: false, full: false, start: false, lostQuestions: 0, lostAnswers: 0 }
   readonly folder: string
   /** The policy in force. */
   budgets: readonly CompiledBudget[] = []
+  /** The most events that were written in one transaction. */
+  largestGroup = 0
   /** Every message that reached the grantor. */
   readonly messages: (readonly LeaseSyncItem[])[] = []
   /** The kernel's boot id; empty where there is none. */
@@ -248,8 +252,8 @@ export class SpendWorld {
 
 const nano = (amount: number): NanoUsd => nanoUsd(BigInt(amount))
 
-/** A reserve that there is always room for. */
-function roomyBallast(): Ballast {
+/** A reserve that there is room for unless the disk is full. */
+function ballastOf(faults: Faults): Ballast {
   let held = false
   return {
     get held() {
@@ -259,7 +263,7 @@ function roomyBallast(): Ballast {
       held = false
     },
     acquire: () => {
-      held = true
+      held = !faults.full
       return held
     },
   }
@@ -272,12 +276,16 @@ class Life {
   readonly #world: SpendWorld
   readonly #bootId: string
   readonly #raw: OutboxDb
+  readonly #ballast: Ballast
+  /** Events of the transaction under way, and whether one of them ends no intent. */
+  #group = { events: 0, refusals: false }
   #core: SpendCore | null = null
   #dead = false
 
   constructor(world: SpendWorld, bootId: string, newId: () => string) {
     this.#world = world
     this.#bootId = bootId
+    this.#ballast = ballastOf(world.faults)
     const noDamage = (keptAs: string): never => {
       throw new Error(`damaged: ${keptAs}`)
     }
@@ -286,6 +294,11 @@ class Life {
       ...this.#raw,
       begin: () => this.#begin(),
       commit: () => this.#commit(),
+      insertEvent: (event) => {
+        this.#group.events++
+        if (event.outcome === 'denied') this.#group.refusals = true
+        this.#raw.insertEvent(event)
+      },
       durably: (work) =>
         this.#raw.durably(() => {
           work()
@@ -304,7 +317,7 @@ class Life {
   async start(): Promise<void> {
     this.#core = await startSpend({
       db: this.db,
-      ballast: roomyBallast(),
+      ballast: this.#ballast,
       source: this.#source(),
       clock: this.#world.time,
       timers: this.#world.time,
@@ -331,11 +344,15 @@ class Life {
 
   #begin(): void {
     if (this.#dead) throw new Error('the process is dead')
+    this.#group = { events: 0, refusals: false }
     this.#raw.begin()
   }
 
   #commit(): void {
-    if (this.#world.faults.disk) throw new Error('disk I/O error')
+    const { faults } = this.#world
+    if (faults.disk) throw new Error('disk I/O error')
+    if (faults.full && (this.#ballast.held || this.#group.refusals)) throw new Error('database or disk is full')
+    this.#world.largestGroup = Math.max(this.#world.largestGroup, this.#group.events)
     this.#raw.commit()
   }
 
