@@ -13,3 +13,14 @@ export const readArray = (value: unknown): readonly unknown[] => (Array.isArray(
 /** The value if it is a positive integer, else `null`. */
 export const readPositiveInteger = (value: unknown): number | null =>
   typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : null
+
+/** More than any model reads or writes: such a figure is no report. */
+const TOKENS_MAX = 1_000_000_000
+
+/** A number of tokens or calls in a usage report: absent is zero, `null` if it makes no sense. */
+export const readCount = (value: unknown): number | null =>
+  value === undefined || value === null
+    ? 0
+    : typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= TOKENS_MAX
+      ? value
+      : null

@@ -1,7 +1,8 @@
 import { type Denial, denial } from '../../exchange.ts'
-import { type JsonSplice, replaceValue, setMember, splice } from '../json-edit.ts'
-import type { MeteredRequest, PathFacts, ProviderAdapter, SegmentEdit } from '../provider.ts'
-import { isRecord, readArray } from '../read.ts'
+import { type JsonSplice, setMember, splice } from '../json-edit.ts'
+import type { MeteredRequest, PathFacts, ProviderAdapter } from '../provider.ts'
+import { isRecord } from '../read.ts'
+import { replaceSegments } from '../replace-segments.ts'
 import { SSE } from '../sse.ts'
 import { outputIsVisible, requestBound, searchCalls } from './bound.ts'
 import { renderOpenAiError } from './errors.ts'
@@ -38,26 +39,6 @@ function parse(json: unknown, path: PathFacts): MeteredRequest | Denial {
     )
   }
   return { model, stream: json.stream === true, json }
-}
-
-function replaceSegments(body: Buffer, edits: readonly SegmentEdit[]): Buffer {
-  const json: unknown = JSON.parse(body.toString())
-  return splice(
-    body,
-    edits.map(({ segment, text }) => {
-      const isText = typeof valueAt(json, segment.path) === 'string'
-      if (!isText) JSON.parse(text)
-      return replaceValue(body, segment.path, isText ? JSON.stringify(text) : text)
-    }),
-  )
-}
-
-function valueAt(json: unknown, path: readonly (string | number)[]): unknown {
-  let value = json
-  for (const step of path) {
-    value = typeof step === 'number' ? readArray(value)[step] : isRecord(value) ? value[step] : undefined
-  }
-  return value
 }
 
 /** Lowers whichever limit the client set; without one it sets the current field, which every chat model takes. */

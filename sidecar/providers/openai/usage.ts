@@ -1,16 +1,6 @@
 import { NO_USAGE, type ServiceTier, type TokenUsage } from '@agentcostcontrol/contract'
 import type { AnswerFacts } from '../provider.ts'
-import { isRecord, readString } from '../read.ts'
-
-/** More than any model reads or writes: such a figure is no report. */
-const TOKENS_MAX = 1_000_000_000
-
-const count = (value: unknown): number | null =>
-  value === undefined || value === null
-    ? 0
-    : typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= TOKENS_MAX
-      ? value
-      : null
+import { isRecord, readCount, readString } from '../read.ts'
 
 /**
  * Normalises a usage object of OpenAI's chat format to disjoint fields. Cached, cache-write and audio tokens are part of
@@ -21,16 +11,16 @@ const count = (value: unknown): number | null =>
  */
 export function readUsage(raw: unknown): TokenUsage | null {
   if (!isRecord(raw) || raw.prompt_tokens === undefined || raw.prompt_tokens === null) return null
-  const prompt = count(raw.prompt_tokens)
-  const completion = count(raw.completion_tokens)
+  const prompt = readCount(raw.prompt_tokens)
+  const completion = readCount(raw.completion_tokens)
   if (prompt === null || completion === null) return null
   const promptDetails = isRecord(raw.prompt_tokens_details) ? raw.prompt_tokens_details : {}
   const completionDetails = isRecord(raw.completion_tokens_details) ? raw.completion_tokens_details : {}
-  const cached = count(promptDetails.cached_tokens ?? raw.prompt_cache_hit_tokens)
-  const written = count(promptDetails.cache_write_tokens)
-  const audioInput = count(promptDetails.audio_tokens)
-  const reasoning = count(completionDetails.reasoning_tokens)
-  const audioOutput = count(completionDetails.audio_tokens)
+  const cached = readCount(promptDetails.cached_tokens ?? raw.prompt_cache_hit_tokens)
+  const written = readCount(promptDetails.cache_write_tokens)
+  const audioInput = readCount(promptDetails.audio_tokens)
+  const reasoning = readCount(completionDetails.reasoning_tokens)
+  const audioOutput = readCount(completionDetails.audio_tokens)
   if (cached === null || written === null || audioInput === null || reasoning === null || audioOutput === null)
     return null
   const total = typeof raw.total_tokens === 'number' ? raw.total_tokens : null
