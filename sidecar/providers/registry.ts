@@ -3,6 +3,7 @@
  * claims is OpenAI's.
  */
 import { PROVIDER_NAMES, type ProviderName } from '@agentcostcontrol/contract'
+import { ANTHROPIC_PATHS, anthropicFamily } from './anthropic/endpoints.ts'
 import type { ProviderRoute } from './family.ts'
 import { openaiFamily } from './openai/endpoints.ts'
 
@@ -10,6 +11,7 @@ const V1 = /^\/v1(?=\/)/
 
 const ROUTES: Readonly<Record<ProviderName, ProviderRoute>> = {
   openai: { family: openaiFamily, base: V1 },
+  anthropic: { family: anthropicFamily, base: V1, claims: ANTHROPIC_PATHS },
   cerebras: { family: openaiFamily, base: V1 },
   deepseek: { family: openaiFamily, base: V1 },
   fireworks: { family: openaiFamily, base: /^(?:\/inference)?\/v1(?=\/)/ },

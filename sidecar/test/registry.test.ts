@@ -14,6 +14,17 @@ t.test('a path with a name means that provider, with and without the version of 
   }
 })
 
+t.test('the paths of the messages API mean Anthropic without its name', async (t) => {
+  for (const path of ['/messages', '/messages/count_tokens', '/messages/batches', '/messages/batches/b/results']) {
+    t.strictSame(read(`/v1${path}`), ['anthropic', path])
+    t.strictSame(read(path), ['anthropic', path])
+    t.strictSame(read(`/anthropic/v1${path}`), ['anthropic', path])
+    t.strictSame(read(`/openai/v1${path}`), ['openai', path], 'a name wins')
+  }
+  for (const path of ['/v1/messages/', '/v1/messages/other', '/v1/threads/t/messages', '/messages2'])
+    t.equal(routePath(path).provider, 'openai', path)
+})
+
 t.test('a path without a name is OpenAI’s', async (t) => {
   t.strictSame(read('/v1/chat/completions'), ['openai', '/chat/completions'])
   t.strictSame(read('/chat/completions'), ['openai', '/chat/completions'])
