@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { RateCard } from '@agentcostcontrol/contract'
+import { anthropicApi } from './anthropic/api.ts'
 import { type Api, sendJson } from './api.ts'
 import { type Bill, createBill } from './bill.ts'
 import { ControlError, type Controls, readControls } from './controls.ts'
@@ -48,6 +49,7 @@ const RECORDED_MAX = 1_000
 /** The APIs by the first part of a path; without one it is OpenAI's. */
 const APIS: Readonly<Record<string, { readonly api: Api; readonly provider: string }>> = {
   openai: { api: openaiApi, provider: 'openai' },
+  anthropic: { api: anthropicApi, provider: 'anthropic' },
 }
 const VERSION = /^\/v1(?=\/)/
 
