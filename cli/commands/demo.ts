@@ -40,6 +40,7 @@ async function tell(asked: Promise<unknown>, dataDir: string): Promise<number> {
     dataDir,
     policyDir: inCheckout('policies/demo'),
     simulated: true,
+    real: [],
     env: {},
     interrupted: asked,
   })

@@ -3,6 +3,7 @@ import { type Command, readPort, readWords, UsageError } from '../support/comman
 import { InterruptedError, interrupted } from '../support/interrupt.ts'
 import { inCheckout } from '../support/paths.ts'
 import { type System, startSystem } from '../support/system.ts'
+import { realProviders } from '../support/upstreams.ts'
 
 const DATA_DIR = '.acc'
 
@@ -40,11 +41,12 @@ Port 0 is any free one. Variables that begin with ACC_ configure the sidecar: do
       dataDir,
       policyDir,
       simulated: flags.has('simulate') || !wantsReal(env),
+      real: flags.has('simulate') ? [] : realProviders(env),
       env,
       interrupted: asked,
     }
     try {
-      return await runUntil(asked, await startSystem(options), dataDir, policyDir)
+      return await runUntil(asked, await startSystem(options), options.real, dataDir, policyDir)
     } catch (error) {
       if (!(error instanceof InterruptedError)) throw error
       process.stdout.write('\nStopped before it was up.\n')
@@ -57,8 +59,14 @@ Port 0 is any free one. Variables that begin with ACC_ configure the sidecar: do
 const wantsReal = (env: NodeJS.ProcessEnv): boolean =>
   Object.entries(env).some(([name, value]) => value && (name === 'OPENAI_API_KEY' || name.startsWith('ACC_UPSTREAM_')))
 
-async function runUntil(asked: Promise<unknown>, system: System, dataDir: string, policyDir: string): Promise<number> {
-  process.stdout.write(greeting(system, dataDir, await policyState(system, policyDir)))
+async function runUntil(
+  asked: Promise<unknown>,
+  system: System,
+  realOnes: readonly string[],
+  dataDir: string,
+  policyDir: string,
+): Promise<number> {
+  process.stdout.write(greeting(system, realOnes, dataDir, await policyState(system, policyDir)))
   const trouble = await Promise.race([asked.then(() => null), system.broken])
   if (trouble === null)
     process.stdout.write('\nStopping: running requests are finished and everything is written down …\n')
@@ -84,13 +92,14 @@ async function policyState({ addresses: { admin } }: System, policyDir: string):
 
 function greeting(
   { addresses: { sidecar, admin, simulator }, logFile }: System,
+  realOnes: readonly string[],
   dataDir: string,
   policies: string,
 ): string {
   const real = simulator === null
   const provider = real
     ? `${process.env.ACC_UPSTREAM_OPENAI ?? 'OpenAI'}, with the key that each request carries`
-    : `simulated, ${simulator}`
+    : `simulated, ${simulator}${realOnes.length === 0 ? '' : ` (but ${realOnes.join(', ')}, for which you have a key)`}`
   return `
 AgentCostControl is up.
   agents send to   ${sidecar}

@@ -1,9 +1,10 @@
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { PROVIDER_NAMES } from '@agentcostcontrol/contract'
+import type { ProviderName } from '@agentcostcontrol/contract'
 import { type Child, startChild } from './child.ts'
 import { InterruptedError } from './interrupt.ts'
 import { inCheckout } from './paths.ts'
+import { simulatedUpstreams } from './upstreams.ts'
 
 /** Where the parts of the system listen. */
 export interface SystemAddresses {
@@ -30,8 +31,10 @@ export interface SystemOptions {
   readonly simulatorListen: string
   readonly dataDir: string
   readonly policyDir: string
-  /** False to call the real provider. */
+  /** False to call the real providers. */
   readonly simulated: boolean
+  /** Those that are called all the same. */
+  readonly real: readonly ProviderName[]
   /** The user's environment: what begins with `ACC_` or `SIM_` reaches the parts, but for what stands above. */
   readonly env: Readonly<Record<string, string | undefined>>
   /** Resolves when the process is asked to end; a start that is under way is given up. */
@@ -95,7 +98,7 @@ function startSidecar(
     ACC_ADMIN_LISTEN: options.adminListen,
     ACC_DATA_DIR: resolve(options.dataDir, 'sidecar'),
     ACC_POLICY_DIR: resolve(options.policyDir),
-    ...(simulator === null ? {} : upstreams(`${simulator}/v1`)),
+    ...(simulator === null ? {} : simulatedUpstreams(simulator, options.real)),
     ACC_PARENT_WATCH: '1',
   }
   return started(options, children, {
@@ -110,10 +113,6 @@ function startSidecar(
     },
   })
 }
-
-/** One base URL for every provider, so that nothing leaves the machine whatever path is asked for. */
-const upstreams = (baseUrl: string): Readonly<Record<string, string>> =>
-  Object.fromEntries(PROVIDER_NAMES.map((name) => [`ACC_UPSTREAM_${name.toUpperCase()}`, baseUrl]))
 
 interface Part<T> {
   readonly name: string

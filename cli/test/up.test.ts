@@ -4,6 +4,7 @@ import OpenAI from 'openai'
 import t from 'tap'
 import { folderFor } from '../../test/support/scope.ts'
 import { simulatorFor } from '../../test/support/simulator.ts'
+import { realProviders, simulatedUpstreams } from '../support/upstreams.ts'
 import { acc, FREE_PORTS, gone, runCurlLine, startAcc, UP } from './support/acc.ts'
 
 t.test(
@@ -34,6 +35,13 @@ t.test(
     t.equal(other.status, 200)
     t.equal(other.headers.get('x-simulated'), 'agentcostcontrol', 'no provider’s path leads out of the machine')
 
+    const message = await fetch(`${baseURL.replace('/openai/v1', '')}/v1/messages`, {
+      method: 'POST',
+      headers: { 'x-api-key': 'any-key', 'anthropic-version': '2023-06-01' },
+      body: JSON.stringify({ model: 'claude-haiku-4-5', max_tokens: 100, messages }),
+    })
+    t.match(await message.json(), { type: 'message', stop_reason: 'end_turn' })
+
     const children = first.children()
     t.equal(children.length, 2, 'simulator and sidecar')
     first.kill('SIGINT')
@@ -48,9 +56,22 @@ t.test(
     second.kill('SIGINT')
     t.equal((await second.ended).code, 0)
     const spend = await acc(t, ['spend', '--json', '--data', data])
-    t.equal(JSON.parse(spend.stdout).total.requests, 4)
+    t.equal(JSON.parse(spend.stdout).total.requests, 5)
   },
 )
+
+t.test('with ANTHROPIC_API_KEY Anthropic alone is real, and the greeting says so', async (t) => {
+  const env = { ANTHROPIC_API_KEY: 'sk-ant-user' }
+  const greeting = await startAcc(t, ['up', ...FREE_PORTS, '--data', folderFor(t)], { env }).printed(UP)
+  t.match(greeting, /simulated, .* \(but anthropic, for which you have a key\)/)
+  t.match(await runCurlLine(greeting), /^x-simulated: /m)
+  t.strictSame(realProviders(env), ['anthropic'])
+  t.notOk('ACC_UPSTREAM_ANTHROPIC' in simulatedUpstreams('http://sim', ['anthropic']), 'its address is its own')
+  t.match(simulatedUpstreams('http://sim', []), {
+    ACC_UPSTREAM_ANTHROPIC: 'http://sim/anthropic/v1',
+    ACC_UPSTREAM_OPENAI: 'http://sim/v1',
+  })
+})
 
 t.test('with OPENAI_API_KEY the real provider is chosen, and hears nothing before the first request', async (t) => {
   const provider = await simulatorFor(t)
