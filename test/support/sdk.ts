@@ -19,15 +19,27 @@ export function openaiAt(baseURL: string, tag: string, { headers = {}, ...rest }
   })
 }
 
+/** What a client's base URL ends in, at the simulator and at the sidecar. */
+export interface BasePaths {
+  readonly direct: string
+  readonly through: string
+}
+
 /**
  * Asks the same directly and through the sidecar, and holds that the client is told the same and that what the sidecar
  * recorded costs what the provider bills, to the nano.
  * @param tag names the requests; used once, and sent with them ({@link tagged})
  * @returns what was told through the sidecar
  */
-export async function sameAt<T>(t: Test, twins: Twins, tag: string, ask: (baseURL: string) => Promise<T>): Promise<T> {
-  const direct = await ask(`${twins.direct.url}/v1`)
-  const through = await ask(`${twins.sidecar.url}/openai/v1`)
+export async function sameAt<T>(
+  t: Test,
+  twins: Twins,
+  tag: string,
+  ask: (baseURL: string) => Promise<T>,
+  paths: BasePaths = { direct: '/v1', through: '/openai/v1' },
+): Promise<T> {
+  const direct = await ask(twins.direct.url + paths.direct)
+  const through = await ask(twins.sidecar.url + paths.through)
   t.strictSame(withoutTimes(through), withoutTimes(direct), `${tag}: the client is told the same`)
   await billedExactly(t, twins, tag)
   return through

@@ -84,10 +84,10 @@ spec:
 `
 }
 
-/** A ProviderConfig document for OpenAI. @param settings lines of `key: value` */
-export function providerYaml(settings: Readonly<Record<string, string | number>>): string {
+/** A ProviderConfig document. @param settings lines of `key: value` */
+export function providerYaml(settings: Readonly<Record<string, string | number>>, provider = 'openai'): string {
   const lines = Object.entries(settings).map(([key, value]) => `  ${key}: ${value}\n`)
-  return `apiVersion: agentcostcontrol.io/v1\nkind: ProviderConfig\nmetadata: { name: openai }\nspec:\n  provider: openai\n${lines.join('')}`
+  return `apiVersion: agentcostcontrol.io/v1\nkind: ProviderConfig\nmetadata: { name: ${provider} }\nspec:\n  provider: ${provider}\n${lines.join('')}`
 }
 
 /** A SecurityPolicy that does one thing about every secret in each direction. */

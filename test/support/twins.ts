@@ -19,8 +19,15 @@ export interface Twins {
 export async function twinsFor(scope: Scope, options: Omit<TestSidecarOptions, 'upstream'> = {}): Promise<Twins> {
   const direct = await simulatorFor(scope)
   const behind = await simulatorFor(scope)
-  return { direct, behind, sidecar: await sidecarFor(scope, { ...options, upstream: `${behind.url}/v1` }) }
+  return { direct, behind, sidecar: await sidecarFor(scope, besides(behind, options)) }
 }
+
+/** Settings with every provider that the simulator stands in for at its address. */
+const besides = ({ url }: Simulator, options: Omit<TestSidecarOptions, 'upstream'>): TestSidecarOptions => ({
+  ...options,
+  upstream: `${url}/v1`,
+  env: { ACC_UPSTREAM_ANTHROPIC: `${url}/anthropic/v1`, ...options.env },
+})
 
 /** Headers that make a request's event and its line in the bill findable. */
 export const tagged = (tag: string): Readonly<Record<string, string>> => ({ 'x-acc-task': tag, 'x-sim-tag': tag })
