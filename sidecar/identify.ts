@@ -4,6 +4,7 @@ import { headerValue } from './answer/headers.ts'
 import type { SidecarConfig, Trustable } from './config.ts'
 import { type Ask, type Denial, denial, type Identified, isDenial, type RawExchange } from './exchange.ts'
 import type { Endpoint } from './providers/family.ts'
+import { isDeeperThan } from './providers/read.ts'
 import { routePath } from './providers/registry.ts'
 
 /** Stage 2: provider, operation, model, principal, parsed body. */
@@ -11,6 +12,8 @@ export type Identify = (raw: RawExchange) => Identified | Denial
 
 /** What a provider might normalise away, so that the path it serves is not the one that was judged. */
 const AMBIGUOUS_PATH = /\/\/|\/\.{1,2}(?:\/|$)|[\\;%#?\s]|\p{Cc}/u
+/** Nesting of a request body: beyond it what reads values level by level would run out of stack. */
+const DEPTH_MAX = 256
 const LABEL = /^[\x20-\x7e\x80-\xff]{1,253}$/
 
 /** Makes stage 2. */
@@ -70,10 +73,22 @@ function readMetered(raw: RawExchange, { adapter, path }: MeteredEndpoint): Ask 
   try {
     json = JSON.parse(raw.body.toString())
   } catch {
-    return denial('acc_body_not_json', 'The request body is not valid JSON.')
+    return denial('acc_body_not_json', notJson(raw.body))
   }
+  if (isDeeperThan(DEPTH_MAX, json))
+    return denial('acc_body_not_json', `The request body is nested deeper than ${DEPTH_MAX} levels.`)
   const request = adapter.parse(json, path)
   return isDenial(request) ? request : { kind: 'metered', adapter, request }
+}
+
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
+
+/** The parser's own words may quote the body, so they are not repeated. */
+function notJson(body: Buffer): string {
+  if (body.length === 0) return 'The request has no body: send a JSON object.'
+  if (body.subarray(0, 3).equals(BYTE_ORDER_MARK))
+    return 'The request body begins with a byte order mark, which JSON has not (RFC 8259 §8.1): send it without.'
+  return 'The request body is not valid JSON.'
 }
 
 /** The sidecar's own configuration first; a header only where the configuration leaves that part open and allows it. */

@@ -24,3 +24,15 @@ export const readCount = (value: unknown): number | null =>
     : typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= TOKENS_MAX
       ? value
       : null
+
+/** Whether objects and arrays are nested deeper than so many levels. Costs a twentieth of parsing. */
+export function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (levels === 0) return true
+  if (Array.isArray(value)) return value.some((item) => isDeeperThan(levels - 1, item))
+  for (const key in value) {
+    const member: unknown = Reflect.get(value, key)
+    if (typeof member === 'object' && isDeeperThan(levels - 1, member)) return true
+  }
+  return false
+}

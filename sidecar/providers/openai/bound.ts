@@ -28,7 +28,7 @@ export function requestBound(request: MeteredRequest, bodyBytes: number): Reques
   const { json } = request
   const messages = readArray(json.messages)
   const tools = readArray(json.tools).length + readArray(json.functions).length
-  const choices = Math.min(readPositiveInteger(json.n) ?? 1, 128)
+  const choices = readPositiveInteger(json.n) ?? 1
   const outputTokensAsked = outputLimit(json)
   const serviceTier = readServiceTier(json.service_tier)
   const media = readMedia(messages)

@@ -38,13 +38,19 @@ const MESSAGE_SETTINGS = new Set([
   'annotations',
 ])
 
+/** Members of a content part that hold no text: its kind, media, and where a cache ends. */
+const PART_SETTINGS = new Set(['type', 'input_audio', 'file', 'cache_control'])
+
 /** Text of every message, tool call, tool definition and free-form member of a chat request. */
 export function requestSegments(json: Readonly<Record<string, unknown>>): readonly Segment[] {
   const segments: Segment[] = []
+  if (!Array.isArray(json.messages)) addJson(segments, 'user', ['messages'], json.messages)
   readArray(json.messages).forEach((message, index) => {
     if (isRecord(message)) addMessage(segments, message, ['messages', index])
+    else addJson(segments, 'user', ['messages', index], message)
   })
   for (const key of ['tools', 'functions']) {
+    if (!Array.isArray(json[key])) addJson(segments, 'tool_definition', [key], json[key])
     readArray(json[key]).forEach((tool, index) => {
       addJson(segments, 'tool_definition', [key, index], tool)
     })
@@ -88,18 +94,29 @@ function addMessage(into: Segment[], message: Readonly<Record<string, unknown>>,
 
 /** A message's content: a string, or parts of which text and refusals are read and media are passed over. */
 function addContent(into: Segment[], source: SegmentSource, path: Path, content: unknown): void {
-  if (typeof content === 'string') {
-    addText(into, source, path, content)
+  if (!Array.isArray(content)) {
+    addJson(into, source, path, content)
     return
   }
   readArray(content).forEach((part, index) => {
-    if (!isRecord(part)) return
-    for (const field of ['text', 'refusal']) addText(into, source, [...path, index, field], part[field])
-    const image = part.image_url
-    if (isRecord(image) && typeof image.url === 'string' && !image.url.startsWith('data:')) {
-      addText(into, source, [...path, index, 'image_url', 'url'], image.url)
-    }
+    if (isRecord(part)) addPart(into, source, [...path, index], part)
+    else addJson(into, source, [...path, index], part)
   })
+}
+
+/** What a server that is more lenient than OpenAI's may read is read here as well. */
+function addPart(into: Segment[], source: SegmentSource, path: Path, part: Readonly<Record<string, unknown>>): void {
+  for (const key of Object.keys(part)) {
+    const value = part[key]
+    if (key !== 'image_url') {
+      if (!PART_SETTINGS.has(key)) addJson(into, source, [...path, key], value)
+    } else if (isRecord(value)) addLink(into, source, [...path, key, 'url'], value.url)
+    else addLink(into, source, [...path, key], value)
+  }
+}
+
+function addLink(into: Segment[], source: SegmentSource, path: Path, url: unknown): void {
+  if (typeof url === 'string' && !url.startsWith('data:')) addText(into, source, path, url)
 }
 
 function addText(into: Segment[], source: SegmentSource, path: Path, text: unknown): void {
