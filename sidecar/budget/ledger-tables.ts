@@ -27,14 +27,18 @@ export interface LedgerTables {
   /** Makes this the one holder that leases are granted to: all others are fenced. */
   setHolder(holder: Holder): void
   newestPeriod(budgetUid: string, kind: BudgetPeriod): string | null
+  /** Every counter of a budget, or of one subject of it, that has leases. */
+  countersOf(budgetUid: string, subject?: string): readonly Counter[]
   /** Drops the closed and fenced leases of a counter. */
   dropEnded(counter: Counter): void
-  /** Notes that a budget is in a new period. Of those before it only leases are kept on which requests may still run. */
+  /** Notes that a budget is in a new period. */
   beginPeriod(budgetUid: string, kind: BudgetPeriod, periodId: string): void
   periods(): readonly KnownPeriod[]
   /** The period in which a budget's subject was last granted money, of whatever kind. */
   lastPeriod(counter: Counter): string | null
   setLastPeriod(counter: Counter): void
+  /** Forgets the last periods that ended before. */
+  dropLastPeriodsBefore(budgetUid: string, atMs: number): void
   /** Notes what a budget's subject spent on a UTC day, `YYYY-MM-DD`. */
   addSpend(counter: Counter, day: string, amount: NanoUsd): void
   /** What it spent from a day on, in every kind of period. */
@@ -135,17 +139,16 @@ export function ledgerTables(db: DatabaseSync): LedgerTables {
       noHolder.run()
       upsertHolder.run(holder.instanceId, holder.generation)
     },
+    countersOf: (budgetUid, subject) => {
+      const prefix = subject === undefined ? budgetUid : `${budgetUid}${SEPARATOR}${subject}`
+      return countersOf.all(prefix, prefix).map(({ counter }) => {
+        const [, name = '', periodId = ''] = String(counter).split(SEPARATOR)
+        return { budgetUid, subject: name, periodId }
+      })
+    },
     dropEnded: (counter) => dropEnded.run(counterKey(counter)),
     newestPeriod: (budgetUid, kind) => textOf(newest.get(budgetUid, kind)?.period_id),
-    beginPeriod: (budgetUid, kind, periodId) => {
-      upsertPeriod.run(budgetUid, kind, periodId)
-      const isPast = (id: string): boolean => periodOf(id).kind === kind && id < periodId
-      for (const { counter } of countersOf.all(budgetUid, budgetUid)) {
-        if (isPast(String(counter).split(SEPARATOR)[2] ?? '')) dropEnded.run(String(counter))
-      }
-      for (const { subject, period_id } of lasts.all(budgetUid))
-        if (isPast(String(period_id))) dropLast.run(budgetUid, String(subject))
-    },
+    beginPeriod: (budgetUid, kind, periodId) => upsertPeriod.run(budgetUid, kind, periodId),
     periods: () =>
       db
         .prepare('SELECT budget_uid, period_id FROM periods')
@@ -153,6 +156,10 @@ export function ledgerTables(db: DatabaseSync): LedgerTables {
         .map((row) => ({ budgetUid: String(row.budget_uid), periodId: String(row.period_id) })),
     lastPeriod: ({ budgetUid, subject }) => textOf(last.get(budgetUid, subject)?.period_id),
     setLastPeriod: ({ budgetUid, subject, periodId }) => upsertLast.run(budgetUid, subject, periodId),
+    dropLastPeriodsBefore: (budgetUid, atMs) => {
+      for (const { subject, period_id } of lasts.all(budgetUid))
+        if (periodOf(String(period_id)).endsAtMs < atMs) dropLast.run(budgetUid, String(subject))
+    },
     addSpend: ({ budgetUid, subject }, day, amount) => upsertSpend.run(budgetUid, subject, day, amount),
     spendSince: ({ budgetUid, subject }, day) =>
       spendSince.all(budgetUid, subject, day).reduce((sum, { nano }) => nanoUsd(sum + amountOf(nano)), ZERO_USD),

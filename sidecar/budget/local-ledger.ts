@@ -66,7 +66,7 @@ function ledgerOn(tables: LedgerTables, clock: Pick<Clock, 'nowMs'>, close: () =
     )
     tables.saveLease(counter, holder, lease, item.close ? 'closed' : 'active')
     bookSpend(tables, counter, today(), before, lease)
-    if (item.close && isPast(tables, counter)) tables.dropEnded(counter)
+    if (item.close && isPast(tables, counter)) dropEnded(tables, counter, today())
     return { ...terms, granted: lease.granted, verdict, available }
   }
 
@@ -154,23 +154,38 @@ function enter(tables: LedgerTables, counter: Counter, nowMs: number): boolean {
   const period = periodOf(periodId)
   if (tables.newestPeriod(budgetUid, period.kind) !== periodId) {
     tables.beginPeriod(budgetUid, period.kind, periodId)
+    for (const each of tables.countersOf(budgetUid)) if (isPast(tables, each)) dropEnded(tables, each, dayOf(nowMs))
     tables.dropSpendBefore(budgetUid, dayOf(nowMs - SPEND_KEPT_MS))
+    tables.dropLastPeriodsBefore(budgetUid, nowMs - SPEND_KEPT_MS)
   }
   const last = tables.lastPeriod(counter)
   if (last === periodId) return true
   tables.setLastPeriod(counter)
-  if (last !== null && periodOf(last).kind !== period.kind) carryOver(tables, { ...counter, periodId: last }, counter)
+  if (last !== null && periodOf(last).kind !== period.kind) carryOver(tables, counter)
   return true
+}
+
+/** Drops leases of a period that is over. Open money that nobody accounted for counts as spent. */
+function dropEnded(tables: LedgerTables, counter: Counter, today: string): void {
+  const ended = tables.leasesOf(counter).filter(({ state }) => state !== 'active')
+  const unreported = ended.reduce((sum, { lease }) => sum + openOf(lease), 0n)
+  if (unreported > 0n) tables.addSpend(counter, today, nanoUsd(unreported))
+  tables.dropEnded(counter)
 }
 
 /**
  * The kind of a budget's period was edited: the new counter opens at what was spent in its period so far, and with the
- * old one's escrow, since running requests are still going to be charged there.
+ * escrow of the old ones, since running requests are still going to be charged there.
  */
-function carryOver(tables: LedgerTables, from: Counter, to: Counter): void {
-  const { startsAtMs } = periodOf(to.periodId)
+function carryOver(tables: LedgerTables, to: Counter): void {
+  const { budgetUid, subject, periodId } = to
+  const { startsAtMs } = periodOf(periodId)
   const spent = tables.spendSince(to, Number.isFinite(startsAtMs) ? dayOf(startsAtMs) : '')
-  const escrow = tables.leasesOf(from).reduce((sum, { lease }) => sum + openOf(lease), 0n)
+  const escrow = tables
+    .countersOf(budgetUid, subject)
+    .filter((counter) => counter.periodId !== periodId)
+    .flatMap((counter) => tables.leasesOf(counter))
+    .reduce((sum, { lease }) => sum + openOf(lease), 0n)
   const rows = tables.leasesOf(to)
   const lacking = spent + escrow - rows.reduce((sum, { lease }) => sum + lease.settled, 0n)
   if (lacking <= 0n) return

@@ -98,9 +98,7 @@ export class SpendWorld {
 
   /** It ends in order. */
   async close(): Promise<void> {
-    const closing = this.core.close()
-    await this.settleDown()
-    await closing
+    await this.during(this.core.close())
     copyFileSync(this.#outbox, `${this.#outbox}.durable`)
     this.#end()
   }
@@ -122,13 +120,24 @@ export class SpendWorld {
     copyFileSync(this.#outbox, `${this.#outbox}.durable`)
   }
 
-  /** Settled and set aside in the ledger, of all counters of a budget whose period has this id. */
-  committed(budgetUid: string, periodId: string): bigint {
+  /** The event ids of the intents on disk. */
+  intents(): ReadonlySet<string> {
+    const db = new DatabaseSync(this.#outbox, { readOnly: true })
+    try {
+      const rows = db.prepare('SELECT event FROM intents').all()
+      return new Set(rows.map(({ event }) => decodeEvent(String(event)).eventId))
+    } finally {
+      db.close()
+    }
+  }
+
+  /** Settled and set aside in the ledger, of a budget's counters in one period; of one subject, or of all. */
+  committed(budgetUid: string, periodId: string, subject = '%'): bigint {
     const db = new DatabaseSync(join(this.folder, 'ledger.sqlite'), { readOnly: true, readBigInts: true })
     try {
       const rows = db
         .prepare('SELECT settled + max(0, granted - returned - settled) AS nano FROM leases WHERE counter LIKE ?')
-        .all(`${budgetUid}\u001f%\u001f${periodId}`)
+        .all(`${budgetUid}\u001f${subject}\u001f${periodId}`)
       return rows.reduce((sum, { nano }) => sum + BigInt(String(nano)), 0n)
     } finally {
       db.close()
@@ -176,13 +185,20 @@ export class SpendWorld {
   async reserve(lines: readonly MatchedBudget[], bound: number, least = bound): Promise<ReserveOutcome> {
     const asked = this.ask(lines, bound, least)
     if (!(asked instanceof Promise)) return asked
-    let outcome: ReserveOutcome | null = null
-    void asked.then((answer) => {
-      outcome = answer
+    return this.during(asked)
+  }
+
+  /** Lets as much time pass as something takes. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    let done = false
+    const settled = work.finally(() => {
+      done = true
     })
+    settled.catch(() => {})
     await this.settleDown()
-    for (let waited = 0; outcome === null && waited < 2_000; waited += 50) await this.pass(50)
-    return outcome ?? asked
+    for (let passed = 0; !done && passed < 5_000; passed += 50) await this.pass(50)
+    if (!done) throw new Error('it does not end')
+    return settled
   }
 
   /** Reserves, and does not wait. */
