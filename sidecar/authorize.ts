@@ -1,4 +1,5 @@
 import type { CompiledPolicy } from '@agentcostcontrol/policy'
+import { recordedPath } from './events/recorded-path.ts'
 import { type Authorized, type Denial, denial, type Identified } from './exchange.ts'
 
 /** Stage 3: the policy, the security policy and the budgets that apply. */
@@ -35,17 +36,17 @@ function judgePassThrough(
   billable: boolean,
   provider: ReturnType<CompiledPolicy['provider']>,
 ): Denial | null {
-  const endpoint = `${identified.raw.method} ${identified.upstreamTarget.split('?')[0]}`
+  const endpoint = () => `${identified.raw.method} ${recordedPath(identified.upstreamTarget, false)}`
   if (billable && provider.onUnbounded !== 'allowCounted') {
     return denial(
       'acc_endpoint_denied',
-      `${endpoint} may cost money that this version does not meter. To let it through uncovered by any budget, set onUnbounded: allowCounted in the ProviderConfig "${provider.name}".`,
+      `${endpoint()} may cost money that this version does not meter. To let it through uncovered by any budget, set onUnbounded: allowCounted in the ProviderConfig "${provider.name}".`,
     )
   }
   if (!billable && provider.onUnpricedEndpoint === 'deny') {
     return denial(
       'acc_endpoint_denied',
-      `${endpoint} is denied by onUnpricedEndpoint in the ProviderConfig "${provider.name}".`,
+      `${endpoint()} is denied by onUnpricedEndpoint in the ProviderConfig "${provider.name}".`,
     )
   }
   return null

@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { send } from '../../support/ask.ts'
+import { inCheckout } from '../../support/paths.ts'
 import { AMPLE_BUDGET, budgetYaml, providerYaml, securityYaml } from '../../support/sidecar.ts'
 import { until } from '../../support/until.ts'
 import { aborted, completed, type Desk, denied, type Place, type Way } from '../../support/ways-out.ts'
@@ -14,13 +15,14 @@ const post =
     fetch(`${sidecar.url}${path}`, { method: 'POST', headers: { authorization: 'Bearer any', ...headers }, body })
 
 const CHAT = '/v1/chat/completions'
-/** Nested so deep that writing it down again fails: the one way that a client has to make a stage throw. */
-const BOTTOMLESS = `{"model":"gpt-4.1-mini","messages":[],"prediction":${'['.repeat(20_000)}${']'.repeat(20_000)}}`
+/** No request is known that makes a stage throw: a fault of that kind is put in. */
+const THROWING = '{"model":"gpt-4.1-mini","messages":[],"max_tokens":9,"user":"throw"}'
 
 /** Stages 2, 3, 5 and 6: what the request itself and the policy forbid. */
 const strict: Desk = {
   name: 'a strict policy',
   settings: {
+    nodeArgs: ['--import', inCheckout('test/preload/throwing-stage.ts')],
     policies: {
       'budget.yaml': AMPLE_BUDGET,
       'provider.yaml': providerYaml({ onUnbounded: 'deny', onUnpricedModel: 'deny', onUnpricedEndpoint: 'deny' }),
@@ -71,7 +73,7 @@ const strict: Desk = {
     },
     {
       name: 'a stage that throws',
-      go: post(CHAT, BOTTOMLESS),
+      go: post(CHAT, THROWING),
       ends: [{ outcome: 'failed', code: 'acc_internal', clientStatus: 500, charged: 'nothing' }],
     },
   ],
