@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { type Denial, denial, isDenial } from '../exchange.ts'
+import { atTurnsEnd } from '../turn.ts'
 import type { HttpClient } from './client.ts'
 
 const NO_BODY = Buffer.alloc(0)
@@ -71,7 +72,7 @@ export class BodyIntake {
       if (settled) return
       settled = true
       if (isDenial(outcome)) letGo()
-      resolve(outcome)
+      atTurnsEnd(() => resolve(outcome))
     }
     request.on('data', (chunk: Buffer) => {
       if (settled) return
