@@ -56,15 +56,13 @@ function bill(price: ModelPrice, consumed: Consumed, serviceTier: string): bigin
     serviceTier === 'flex' || serviceTier === 'priority' || serviceTier === 'batch'
       ? price.serviceTiers[serviceTier]
       : null
-  const input = BigInt(service?.input ?? base.input)
-  const output = BigInt(service?.output ?? base.output)
-  // A service tier states input and output alone; its cache keeps the ratio of the standard rates, rounded up.
-  const scaled = (rate: string | null): bigint => {
-    if (rate === null) return input
-    if (!service) return BigInt(rate)
-    const standard = BigInt(base.input)
-    return standard === 0n ? BigInt(rate) : (BigInt(rate) * input + standard - 1n) / standard
-  }
+  // A service tier states input and output of a short request: every other rate keeps its ratio to them, rounded up.
+  const served = (rate: string, asked: string | undefined, standard: bigint): bigint =>
+    asked === undefined || standard === 0n ? BigInt(rate) : (BigInt(rate) * BigInt(asked) + standard - 1n) / standard
+  const input = served(base.input, service?.input, BigInt(price.rates.input))
+  const output = served(base.output, service?.output, BigInt(price.rates.output))
+  const scaled = (rate: string | null): bigint =>
+    rate === null ? input : served(rate, service?.input, BigInt(price.rates.input))
   return (
     BigInt(plain) * input +
     BigInt(cacheRead) * scaled(base.cacheRead) +

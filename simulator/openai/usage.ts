@@ -7,7 +7,7 @@ export interface OpenAiUsage {
   readonly completion_tokens: number
   readonly total_tokens: number
   readonly prompt_tokens_details: {
-    readonly cached_tokens: number
+    readonly cached_tokens: number | null
     readonly audio_tokens: number
     readonly cache_write_tokens?: number
   }
@@ -35,7 +35,8 @@ export const usageOf = (prompt: number, completion: number, reasoning: number): 
 
 /** What a usage stands for: cached and written tokens are parts of the prompt, reasoning is part of the completion. */
 export function reported(usage: OpenAiUsage, searchCalls: number): Reported {
-  const { cached_tokens: cacheRead, cache_write_tokens: cacheWrite5m = 0 } = usage.prompt_tokens_details
+  const { cached_tokens, cache_write_tokens: cacheWrite5m = 0 } = usage.prompt_tokens_details
+  const cacheRead = cached_tokens ?? 0
   const consumed = {
     ...NOTHING_CONSUMED,
     input: usage.prompt_tokens - cacheRead - cacheWrite5m,
