@@ -4,12 +4,17 @@ import { readServiceTier, readUsage } from './usage.ts'
 
 const NOTHING: StreamEvent = { pieces: [], onlyUsage: false, emptyUsage: false }
 
-/** Reads a stream of `chat.completion.chunk` events. The last usage wins: where a provider sends several, they are cumulative. */
+/**
+ * Reads a stream of `chat.completion.chunk` events. The last usage wins: where a provider sends several, they are
+ * cumulative. It is final in a chunk without choices, in one that finishes a choice, and at the end mark; one that comes
+ * with a delta tells of the output until then.
+ */
 export function openChatStream(): StreamReader {
   let responseId: string | null = null
   let responseModel: string | null = null
   let serviceTier: AnswerFacts['serviceTier'] = null
   let usage: AnswerFacts['usage'] = null
+  let usageSoFar: AnswerFacts['usage'] = null
   let rawUsage: unknown = null
   let outputBytes = 0
   let ended = false
@@ -30,11 +35,12 @@ export function openChatStream(): StreamReader {
     if (responseModel === null && typeof chunk.model === 'string' && chunk.model !== '') responseModel = chunk.model
     if (typeof chunk.service_tier === 'string') serviceTier = readServiceTier(chunk.service_tier)
     const reported = chunk.usage
+    const choices = readArray(chunk.choices)
     if (reported !== null && reported !== undefined) {
       rawUsage = reported
-      usage = readUsage(reported)
+      usageSoFar = readUsage(reported)
+      usage = choices.every(isFinished) ? usageSoFar : null
     }
-    const choices = readArray(chunk.choices)
     const pieces = choices.length === 0 ? NOTHING.pieces : readPieces(choices)
     for (const piece of pieces) outputBytes += Buffer.byteLength(piece.text)
     return {
@@ -46,11 +52,20 @@ export function openChatStream(): StreamReader {
 
   return {
     read,
-    facts: () => ({ responseId, responseModel, serviceTier, usage, rawUsage }),
+    facts: () => ({
+      responseId,
+      responseModel,
+      serviceTier,
+      usage: ended ? usageSoFar : usage,
+      ...(usageSoFar ? { started: usageSoFar } : {}),
+      rawUsage,
+    }),
     outputBytes: () => outputBytes,
     ended: () => ended,
   }
 }
+
+const isFinished = (choice: unknown): boolean => isRecord(choice) && typeof choice.finish_reason === 'string'
 
 function readPieces(choices: readonly unknown[]): readonly TextPiece[] {
   const pieces: TextPiece[] = []

@@ -127,9 +127,9 @@ const broken: Desk = {
       ends: failed('acc_upstream_timeout', 200, 'bound'),
     },
     {
-      name: 'half of a stream whose chunks told the usage until then',
+      name: 'half of a stream whose chunks told the usage until then: its output is not known',
       go: breaking({ stream: true, sim: { fault: 'cut-mid-stream', 'usage-in': 'every-chunk' } }),
-      ends: failed('acc_upstream_cut', 200, 'bill'),
+      ends: failed('acc_upstream_cut', 200, 'estimate'),
     },
   ],
 }
