@@ -2,6 +2,7 @@
 import type { Simulator } from '@agentcostcontrol/simulator'
 import t from 'tap'
 import { type Ask, askBody, readUntil, send } from '../support/ask.ts'
+import { faultsOf, readBooks } from '../support/books.ts'
 import { budgetYaml, providerYaml, sidecarFor } from '../support/sidecar.ts'
 import { simulatorFor } from '../support/simulator.ts'
 import { nanoOf } from '../support/ways-out.ts'
@@ -195,6 +196,8 @@ t.test('a provider that does not keep to the limit is charged in full, and then 
   const { error } = (await next.json()) as { error: Record<string, unknown> }
   t.match(error, { code: 'acc_budget_exceeded', remaining_usd: '0.00' })
   t.equal(simulator.requests().length, 1)
+  t.equal(await sidecar.stop(), 0)
+  t.same(faultsOf(readBooks(sidecar.dataDir)), [], 'the leases are charged what the events say')
 })
 
 t.test('an agent does not get fresh money by another name', async (t) => {

@@ -34,7 +34,9 @@ const halfSeen = (text: string): boolean => text.split('data: ').length - 1 === 
 
 /** Leaves a stream of which it takes nothing, once the provider is not read any more either. */
 const unread: Way['go'] = async ({ sidecar, ask }) => {
-  const response = await ask({ stream: true, sim: { 'output-tokens': 40_000 } })
+  // Log probabilities make much to send of few words: what was seen stays far below the bound.
+  const body = { logprobs: true, top_logprobs: 20 }
+  const response = await ask({ stream: true, body, sim: { 'output-tokens': 8_000 } })
   await until('the provider has to wait', async () =>
     (await sidecar.metric('acc_upstream_paused_answers')) === 1 ? true : null,
   )
