@@ -43,7 +43,7 @@ t.test('two hundred clients that leave at once: all are charged, and nobody else
         stream: true,
         prompt: tag,
         headers: { 'x-acc-task': tag },
-        sim: { tag, 'chunk-delay-ms': 20 },
+        sim: { tag, fault: 'stall-mid-stream' },
       })
       return readUntil(response, '"content":" ')
     }),
