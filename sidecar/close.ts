@@ -6,7 +6,7 @@ import type { Outbox } from './events/types.ts'
 import type { UsageEvents } from './events/usage-events.ts'
 import type { Denial, Identified, Inspected, RawExchange, Reserved } from './exchange.ts'
 import type { Meter } from './metering/meter.ts'
-import { routePath } from './providers/registry.ts'
+import { errorFormatOf } from './providers/registry.ts'
 import type { Forwarded } from './upstream/forward.ts'
 
 /** How far an exchange got. */
@@ -55,7 +55,7 @@ function closeDenied(
   reply: Reply,
   { known, refusal }: Extract<End, { kind: 'denied' }>,
 ) {
-  const answer = renderDenial(refusal, raw.id, known?.errors ?? routePath(raw.target).route.family.errors)
+  const answer = renderDenial(refusal, raw.id, known?.errors ?? errorFormatOf(raw.method, raw.target))
   const clientStatus = raw.client.gone ? null : answer.status
   reply.head(answer.status, null, answer.headers)
   reply.end(answer.body)

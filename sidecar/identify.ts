@@ -31,7 +31,7 @@ export function createIdentify(config: Pick<SidecarConfig, 'identity' | 'trustHe
     }
     const principal = readPrincipal(raw.headers)
     if (isDenial(principal)) return principal
-    const endpoint = route.family.endpoint(raw.method, path)
+    const endpoint = route.family.endpoint(raw.method, path, query === -1 ? '' : raw.target.slice(query + 1))
     const ask = endpoint.kind === 'metered' ? readMetered(raw, endpoint) : passThrough(endpoint.kind)
     if (isDenial(ask)) return ask
     return {
@@ -41,7 +41,7 @@ export function createIdentify(config: Pick<SidecarConfig, 'identity' | 'trustHe
       upstreamTarget: query === -1 ? sent : sent + raw.target.slice(query),
       principal,
       ask,
-      errors: route.family.errors,
+      errors: endpoint.kind === 'metered' ? (endpoint.errors ?? route.family.errors) : route.family.errors,
     }
   }
 }

@@ -5,7 +5,7 @@ import { type Decided, decide, ruleIds, strongest, toEventFindings } from '../in
 import { blocked } from '../inspect/inspect-request.ts'
 import { ScanPoolFullError } from '../inspect/scanner.ts'
 import type { ScanResult } from '../inspect/worker.ts'
-import type { AnswerFacts, ProviderAdapter, SegmentEdit } from '../providers/provider.ts'
+import type { AnswerFacts, MeteredRequest, ProviderAdapter, SegmentEdit } from '../providers/provider.ts'
 import { atTurnsEnd } from '../turn.ts'
 import { type Answer, type Finish, type Reply, type Upstream, type UpstreamFault, unread } from './answer.ts'
 import type { ContentCoding } from './coding.ts'
@@ -21,6 +21,7 @@ export interface PlainAnswerOptions {
   readonly upstream: Upstream
   readonly finish: Finish
   readonly adapter: ProviderAdapter
+  readonly request: MeteredRequest
   readonly inspection: AnswerInspection | null
   readonly coding: ContentCoding | 'identity'
   readonly status: number
@@ -79,7 +80,7 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
       finish(unread('completed', null, status))
       return
     }
-    const facts = adapter.readAnswer(json)
+    const facts = adapter.readAnswer(json, options.request)
     const judging = inspection === null ? null : judge(adapter, inspection, plain, json)
     const judged = judging instanceof Promise ? await judging : judging
     if (judged?.refusal) {

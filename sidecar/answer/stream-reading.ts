@@ -29,6 +29,8 @@ export class StreamReading {
   readonly #outlet: Outlet
   readonly #reader: StreamReader
   readonly #filter: StreamFilter
+  /** True once a part of the stream has gone to the client. */
+  #begun = false
   #over = false
 
   constructor(options: StreamAnswerOptions, outlet: Outlet) {
@@ -84,10 +86,11 @@ export class StreamReading {
 
   #pass({ bytes, refusal }: Filtered): void {
     for (const part of bytes) this.#outlet.release(part)
+    if (bytes.length > 0) this.#begun = true
     if (!refusal) return
     const { adapter, upstream, statusOf, status, framing } = this.#options
     upstream.abort()
-    this.#outlet.cut(adapter.terminalEvent(refusal, statusOf(refusal.code), framing))
+    this.#outlet.cut(adapter.terminalEvent(refusal, statusOf(refusal.code), framing, this.#begun))
     this.#finish('cut', refusal.code, status)
   }
 

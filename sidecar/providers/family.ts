@@ -1,8 +1,14 @@
 import type { ErrorFormat, PathFacts, ProviderAdapter } from './provider.ts'
 
-/** What an endpoint of a provider is, from method and path alone. */
+/** What an endpoint of a provider is, from method, path and query alone. */
 export type Endpoint =
-  | { readonly kind: 'metered'; readonly adapter: ProviderAdapter; readonly path: PathFacts }
+  | {
+      readonly kind: 'metered'
+      readonly adapter: ProviderAdapter
+      readonly path: PathFacts
+      /** How it tells errors, where that differs from the rest of the family. */
+      readonly errors?: ErrorFormat
+    }
   /** Costs nothing at the provider: lists, files, moderations, stored answers. */
   | { readonly kind: 'free'; readonly operation: string }
   /** Costs something, or may: not metered in this version. */
@@ -11,8 +17,12 @@ export type Endpoint =
 /** An API that several providers may speak: its endpoints, and how it tells errors. */
 export interface WireFamily {
   readonly errors: ErrorFormat
-  /** Classifies an endpoint. `path` is decoded, without query, and below what {@link ProviderRoute.base} takes off. */
-  endpoint(method: string, path: string): Endpoint
+  /**
+   * Classifies an endpoint.
+   * @param path decoded, without query, and below what {@link ProviderRoute.base} takes off
+   * @param query as sent, without its question mark
+   */
+  endpoint(method: string, path: string, query: string): Endpoint
 }
 
 /** How the paths of one provider are read. */
@@ -25,4 +35,6 @@ export interface ProviderRoute {
   readonly base: RegExp
   /** Paths that mean this provider also without its name in front; left out: none. */
   readonly claims?: RegExp
+  /** Other names that mean this provider in front of a path; left out: none. */
+  readonly aliases?: readonly string[]
 }

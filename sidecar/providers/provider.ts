@@ -132,11 +132,11 @@ export interface ProviderAdapter {
   /** A reported usage together with what the provider bills and does not report: hosted searches. */
   addUnreported(usage: TokenUsage, request: MeteredRequest): TokenUsage
   /** Reads a plain answer. */
-  readAnswer(json: unknown): AnswerFacts
+  readAnswer(json: unknown, request: MeteredRequest): AnswerFacts
   answerSegments(json: unknown): readonly Segment[]
   openStream(request: MeteredRequest): StreamReader
-  /** What ends a stream which the sidecar cuts. */
-  terminalEvent(denial: Denial, status: number, framing: Framing): Buffer
+  /** What ends a stream which the sidecar cuts. @param begun whether events of it have gone to the client */
+  terminalEvent(denial: Denial, status: number, framing: Framing, begun: boolean): Buffer
 }
 
 /** The most tokens that a request bounded by `bound` can use, with the model's own limits behind it. */

@@ -4,25 +4,21 @@
  * uses it.
  */
 import type { EventData, EventSplitter, Framing } from './framing.ts'
+import { HeldBytes } from './held-bytes.ts'
 
 const LF = 0x0a
 const CR = 0x0d
-const NOTHING = Buffer.alloc(0)
-const HELD_BYTES_MIN = 1_024
 
 /** Cuts a stream as its chunks come. */
 export class SseSplitter implements EventSplitter {
-  /** Largest event that is held together, in bytes. */
-  readonly #eventBytesMax: number
-  /** The beginning of an event that is not complete: the first `#heldBytes` of it, with room to grow. */
-  #held: Buffer = NOTHING
-  #heldBytes = 0
+  /** The beginning of an event that is not complete. */
+  readonly #held: HeldBytes
   /** Bytes of the current line so far, and whether its last one was CR. */
   #lineBytes = 0
   #lastWasCr = false
 
   constructor(eventBytesMax: number) {
-    this.#eventBytesMax = eventBytesMax
+    this.#held = new HeldBytes(eventBytesMax)
   }
 
   /**
@@ -40,7 +36,7 @@ export class SseSplitter implements EventSplitter {
       this.#lineBytes = 0
       this.#lastWasCr = false
       if (bytes === 0 || (bytes === 1 && endsWithCr)) {
-        events.push(this.#join(chunk.subarray(eventStart, at)))
+        events.push(this.#held.complete(chunk.subarray(eventStart, at)))
         eventStart = at
       }
     }
@@ -48,35 +44,13 @@ export class SseSplitter implements EventSplitter {
       this.#lineBytes += chunk.length - at
       this.#lastWasCr = chunk[chunk.length - 1] === CR
     }
-    if (eventStart < chunk.length) this.#hold(chunk.subarray(eventStart))
+    if (eventStart < chunk.length) this.#held.add(chunk.subarray(eventStart))
     return events
   }
 
   /** What is left when the stream ends: an event without its blank line, or nothing. */
   flush(): Buffer | null {
-    if (this.#heldBytes === 0) return null
-    return this.#join(Buffer.alloc(0))
-  }
-
-  /** Copies, since pieces kept one by one would hold the whole chunks that they were cut from. */
-  #hold(rest: Buffer): void {
-    const bytes = this.#heldBytes + rest.length
-    if (bytes > this.#eventBytesMax) throw new RangeError('a server-sent event exceeds its bound')
-    if (bytes > this.#held.length) {
-      const grown = Buffer.allocUnsafe(Math.max(bytes, this.#held.length * 2, HELD_BYTES_MIN))
-      this.#held.copy(grown, 0, 0, this.#heldBytes)
-      this.#held = grown
-    }
-    rest.copy(this.#held, this.#heldBytes)
-    this.#heldBytes = bytes
-  }
-
-  #join(tail: Buffer): Buffer {
-    if (this.#heldBytes === 0) return tail
-    const whole = Buffer.concat([this.#held.subarray(0, this.#heldBytes), tail])
-    if (this.#held.length > HELD_BYTES_MIN) this.#held = NOTHING
-    this.#heldBytes = 0
-    return whole
+    return this.#held.take()
   }
 }
 

@@ -173,7 +173,7 @@ t.test('a cut is told by an event that the official SDK takes for an error', asy
   const framing = anthropicMessages.framing('text/event-stream; charset=utf-8', { model: 'x', stream: true, json: {} })
   if (!framing) throw new Error('no framing')
   t.equal(
-    anthropicMessages.terminalEvent(refusal, 403, framing).toString(),
+    anthropicMessages.terminalEvent(refusal, 403, framing, true).toString(),
     'event: error\ndata: {"type":"error","error":{"type":"permission_error","message":"no","details":{"error_code":"acc_security_blocked"}}}\n\n',
   )
 })

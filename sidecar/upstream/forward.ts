@@ -174,11 +174,12 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
     const framing = ask.adapter.framing(type, ask.request)
     if (coding === null || (framing === null && !type.includes('json')))
       return this.#openUnreadable(inspection, head, status, finish)
-    const shared = { reply: this.#reply, upstream: this, finish, adapter: ask.adapter, inspection, coding, status }
+    const { adapter, request } = ask
+    const shared = { reply: this.#reply, upstream: this, finish, adapter, request, inspection, coding, status }
     if (framing !== null) {
       const { hidesUsage } = this.#reserved
       head(changesStream(hidesUsage, inspection) ? 'drop' : 'keep')
-      return openStreamAnswer({ ...shared, request: ask.request, framing, hidesUsage, statusOf })
+      return openStreamAnswer({ ...shared, framing, hidesUsage, statusOf })
     }
     return openPlainAnswer({
       ...shared,
