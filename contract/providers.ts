@@ -23,6 +23,7 @@ export const PROVIDERS = {
   cerebras: { baseUrl: 'https://api.cerebras.ai/v1', priceList: 'cerebras', cancelStopsBilling: false },
   deepseek: { baseUrl: 'https://api.deepseek.com/v1', priceList: 'deepseek', cancelStopsBilling: true },
   fireworks: { baseUrl: 'https://api.fireworks.ai/inference/v1', priceList: 'fireworks', cancelStopsBilling: true },
+  google: { baseUrl: 'https://generativelanguage.googleapis.com', priceList: 'google', cancelStopsBilling: false },
   groq: { baseUrl: 'https://api.groq.com/openai/v1', priceList: 'groq', cancelStopsBilling: false },
   mistral: { baseUrl: 'https://api.mistral.ai/v1', priceList: 'mistral', cancelStopsBilling: false },
   moonshotai: { baseUrl: 'https://api.moonshot.ai/v1', priceList: 'moonshotai', cancelStopsBilling: false },

@@ -5,9 +5,13 @@
 import { PROVIDER_NAMES, type ProviderName } from '@agentcostcontrol/contract'
 import { ANTHROPIC_PATHS, anthropicFamily } from './anthropic/endpoints.ts'
 import type { ProviderRoute } from './family.ts'
+import { GEMINI_PATHS, geminiFamily } from './gemini/endpoints.ts'
 import { openaiFamily } from './openai/endpoints.ts'
+import type { ErrorFormat } from './provider.ts'
 
 const V1 = /^\/v1(?=\/)/
+/** For a provider whose base URL holds no part of the path. */
+const NOTHING = /^(?!)/
 
 const ROUTES: Readonly<Record<ProviderName, ProviderRoute>> = {
   openai: { family: openaiFamily, base: V1 },
@@ -15,6 +19,7 @@ const ROUTES: Readonly<Record<ProviderName, ProviderRoute>> = {
   cerebras: { family: openaiFamily, base: V1 },
   deepseek: { family: openaiFamily, base: V1 },
   fireworks: { family: openaiFamily, base: /^(?:\/inference)?\/v1(?=\/)/ },
+  google: { family: geminiFamily, base: NOTHING, claims: GEMINI_PATHS, aliases: ['gemini'] },
   groq: { family: openaiFamily, base: /^(?:\/openai)?\/v1(?=\/)/ },
   mistral: { family: openaiFamily, base: V1 },
   moonshotai: { family: openaiFamily, base: V1 },
@@ -23,6 +28,11 @@ const ROUTES: Readonly<Record<ProviderName, ProviderRoute>> = {
   vllm: { family: openaiFamily, base: V1 },
   xai: { family: openaiFamily, base: V1 },
 }
+
+/** Providers by what stands in front of a path. */
+const BY_PREFIX: ReadonlyMap<string, ProviderName> = new Map(
+  PROVIDER_NAMES.flatMap((name) => [name, ...(ROUTES[name].aliases ?? [])].map((prefix) => [prefix, name] as const)),
+)
 
 /** A request's path, read. */
 export interface Routed {
@@ -34,18 +44,17 @@ export interface Routed {
 
 /** @param path as sent, without its query */
 export function routePath(path: string): Routed {
-  const provider = providerOf(path)
+  const end = path.indexOf('/', 1)
+  const named = end === -1 ? undefined : BY_PREFIX.get(path.slice(1, end))
+  const provider = named ?? PROVIDER_NAMES.find((name) => ROUTES[name].claims?.test(path)) ?? 'openai'
   const route = ROUTES[provider]
-  const named = path.startsWith(`/${provider}/`) ? path.slice(provider.length + 1) : path
-  return { provider, route, path: named.replace(route.base, '') }
+  return { provider, route, path: (named ? path.slice(end) : path).replace(route.base, '') }
 }
 
-function providerOf(path: string): ProviderName {
-  const end = path.indexOf('/', 1)
-  const first = end === -1 ? '' : path.slice(1, end)
-  return (
-    PROVIDER_NAMES.find((name) => name === first) ??
-    PROVIDER_NAMES.find((name) => ROUTES[name].claims?.test(path)) ??
-    'openai'
-  )
+/** How a refusal is told to a request that was not read further. @param target path and query as sent */
+export function errorFormatOf(method: string, target: string): ErrorFormat {
+  const [sent = '', query = ''] = target.split('?', 2)
+  const { route, path } = routePath(sent)
+  const endpoint = route.family.endpoint(method, path, query)
+  return endpoint.kind === 'metered' ? (endpoint.errors ?? route.family.errors) : route.family.errors
 }

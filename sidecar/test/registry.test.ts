@@ -8,7 +8,7 @@ const read = (path: string): readonly [string, string] => {
 }
 
 t.test('a path with a name means that provider, with and without the version of its base URL', async (t) => {
-  for (const name of PROVIDER_NAMES) {
+  for (const name of PROVIDER_NAMES.filter((each) => each !== 'google')) {
     t.strictSame(read(`/${name}/v1/chat/completions`), [name, '/chat/completions'])
     t.strictSame(read(`/${name}/chat/completions`), [name, '/chat/completions'])
   }
@@ -22,6 +22,29 @@ t.test('the paths of the messages API mean Anthropic without its name', async (t
     t.strictSame(read(`/openai/v1${path}`), ['openai', path], 'a name wins')
   }
   for (const path of ['/v1/messages/', '/v1/messages/other', '/v1/threads/t/messages', '/messages2'])
+    t.equal(routePath(path).provider, 'openai', path)
+})
+
+t.test('Gemini’s base URL holds no version, so its paths keep theirs; both of its names mean it', async (t) => {
+  for (const name of ['google', 'gemini']) {
+    for (const path of ['/v1beta/models/m:generateContent', '/v1/models', '/models/m:generateContent'])
+      t.strictSame(read(`/${name}${path}`), ['google', path])
+  }
+})
+
+t.test('paths that only Gemini has mean it without its name', async (t) => {
+  for (const path of [
+    '/v1beta/models/gemini-2.5-flash:generateContent',
+    '/v1beta/models',
+    '/v1alpha/anything',
+    '/upload/v1beta/files',
+    '/upload/v1/files',
+    '/v1/models/gemini-2.5-flash:streamGenerateContent',
+    '/v1/models/gemini-2.5-flash:countTokens',
+    '/v1/cachedContents',
+  ])
+    t.strictSame(read(path), ['google', path])
+  for (const path of ['/v1/models', '/v1/models/ft:gpt-4.1:acme:suffix:id', '/v1/models/ft:gpt-4.1', '/v1beta2/models'])
     t.equal(routePath(path).provider, 'openai', path)
 })
 

@@ -1,0 +1,148 @@
+import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
+import { isRecord } from '../read.ts'
+import { elementsOf, type Found, fieldName, fieldsOf, itemsOf, type Path } from './proto.ts'
+
+const SOURCE_BY_ROLE: Readonly<Record<string, SegmentSource>> = {
+  system: 'system',
+  user: 'user',
+  model: 'assistant',
+  function: 'tool_result',
+  tool: 'tool_result',
+}
+
+/** Members that hold no text of anybody: settings and ids. */
+const REQUEST_SETTINGS = new Set(['model', 'toolConfig', 'safetySettings', 'cachedContent', 'serviceTier', 'store'])
+/** What of a generation config holds text. */
+const CONFIG_TEXTS = ['stopSequences', 'responseSchema', 'responseJsonSchema', '_responseJsonSchema']
+const PART_SETTINGS = new Set([
+  'thought',
+  'thoughtSignature',
+  'videoMetadata',
+  'mediaResolution',
+  'mediaProcessing',
+  'inlineData',
+])
+
+/** Text of every turn, instruction, tool definition and free-form member of a request. */
+export function requestSegments(json: Readonly<Record<string, unknown>>): readonly Segment[] {
+  const segments: Segment[] = []
+  for (const key in json) {
+    const found = { path: [key], value: json[key] }
+    const name = fieldName(key)
+    if (name === 'contents' || name === 'content') {
+      for (const content of elementsOf(found)) addContent(segments, content, null)
+    } else if (name === 'systemInstruction') addContent(segments, found, 'system')
+    else if (name === 'tools') {
+      for (const tool of elementsOf(found)) addTool(segments, tool)
+    } else if (name === 'generationConfig') {
+      for (const text of CONFIG_TEXTS)
+        for (const one of fieldsOf(found.value, text, found.path)) addJson(segments, 'user', one)
+    } else if (name === 'requests') {
+      for (const request of elementsOf(found)) addNested(segments, request)
+    } else if (!REQUEST_SETTINGS.has(name)) addJson(segments, 'user', found)
+  }
+  return segments
+}
+
+/** Text of every candidate of a plain answer. */
+export function answerSegments(json: unknown): readonly Segment[] {
+  const segments: Segment[] = []
+  for (const { value, path } of itemsOf(json, 'candidates')) {
+    for (const content of fieldsOf(value, 'content', path)) addContent(segments, content, 'assistant')
+  }
+  return segments
+}
+
+/** One request of a batch. */
+function addNested(into: Segment[], { value, path }: Found): void {
+  if (!isRecord(value)) return
+  for (const segment of requestSegments(value)) into.push({ ...segment, path: [...path, ...segment.path] })
+}
+
+function addContent(into: Segment[], { value, path }: Found, source: SegmentSource | null): void {
+  if (!isRecord(value)) {
+    addJson(into, source ?? 'user', { value, path })
+    return
+  }
+  const role = value.role
+  const own = source ?? (typeof role === 'string' ? SOURCE_BY_ROLE[role] : undefined) ?? 'user'
+  for (const key in value) {
+    const found = { value: value[key], path: [...path, key] }
+    const name = fieldName(key)
+    if (name === 'parts') for (const part of elementsOf(found)) addPart(into, part, own)
+    else if (name !== 'role') addJson(into, own, found)
+  }
+}
+
+function addPart(into: Segment[], { value, path }: Found, source: SegmentSource): void {
+  if (!isRecord(value)) {
+    addJson(into, source, { value, path })
+    return
+  }
+  for (const key in value) {
+    const found = { value: value[key], path: [...path, key] }
+    switch (fieldName(key)) {
+      case 'text':
+        addText(into, source, found)
+        break
+      case 'functionCall':
+        addMembers(into, 'tool_call', found, 'args')
+        break
+      case 'functionResponse':
+        addMembers(into, 'tool_result', found, 'response')
+        for (const part of itemsOf(found.value, 'parts', found.path)) addPart(into, part, 'tool_result')
+        break
+      case 'toolCall':
+        addJson(into, 'tool_call', found)
+        break
+      case 'toolResponse':
+        addJson(into, 'tool_result', found)
+        break
+      case 'executableCode':
+        addMembers(into, 'tool_call', found, 'code')
+        break
+      case 'codeExecutionResult':
+        addMembers(into, 'tool_result', found, 'output')
+        break
+      case 'fileData':
+        addMembers(into, source, found, 'fileUri')
+        break
+      default:
+        if (!PART_SETTINGS.has(fieldName(key))) addJson(into, source, found)
+    }
+  }
+}
+
+function addMembers(into: Segment[], source: SegmentSource, { value, path }: Found, name: string): void {
+  for (const member of fieldsOf(value, name, path)) addJson(into, source, member)
+}
+
+/** A function is a definition of its own; a tool that the provider hosts is one whole. */
+function addTool(into: Segment[], { value, path }: Found): void {
+  if (!isRecord(value)) {
+    addJson(into, 'tool_definition', { value, path })
+    return
+  }
+  for (const key in value) {
+    const found = { value: value[key], path: [...path, key] }
+    for (const one of fieldName(key) === 'functionDeclarations' ? elementsOf(found) : [found])
+      addJson(into, 'tool_definition', one)
+  }
+}
+
+function addText(into: Segment[], source: SegmentSource, { value, path }: Found): void {
+  if (typeof value === 'string' && value !== '') into.push({ source, path, text: value })
+}
+
+/** A value without a fixed shape is read as its JSON text; a string as itself. */
+function addJson(into: Segment[], source: SegmentSource, { value, path }: Found): void {
+  if (typeof value === 'string') addText(into, source, { value, path })
+  else if (typeof value === 'object' && value !== null) into.push({ source, path, text: JSON.stringify(value) })
+}
+
+/** Every string below a value, with where it stands. */
+export function stringsIn(value: unknown, path: Path): readonly { readonly text: string; readonly path: Path }[] {
+  if (typeof value === 'string') return value === '' ? [] : [{ text: value, path }]
+  if (Array.isArray(value)) return value.flatMap((element, at) => stringsIn(element, [...path, at]))
+  return isRecord(value) ? Object.keys(value).flatMap((key) => stringsIn(value[key], [...path, key])) : []
+}

@@ -1,0 +1,103 @@
+import type { AnswerFacts, MeteredRequest, StreamEvent, StreamReader, TextPiece } from '../provider.ts'
+import { isRecord, readArray, readString } from '../read.ts'
+import { candidatesOf } from './config.ts'
+import { createGrounding, hostedTools } from './grounding.ts'
+import { stringsIn } from './segments.ts'
+import { readUsage, servedTier } from './usage.ts'
+
+/** Reads a plain answer. */
+export function readAnswer(json: unknown, request: MeteredRequest): AnswerFacts {
+  const reading = openReading(request)
+  if (isRecord(json)) reading.read(json)
+  return reading.facts(true)
+}
+
+/**
+ * Reads a stream of `GenerateContentResponse` events. Each has the usage so far and the last one wins; before every
+ * candidate has said why it ended, and for a prompt that is not refused, it is not the whole usage.
+ */
+export function openStream(request: MeteredRequest): StreamReader {
+  const candidates = candidatesOf(request.json)
+  const reading = openReading(request)
+  const finished = new Set<number>()
+  const seen = { calls: 0, bytes: 0 }
+  let refused = false
+
+  const ended = (): boolean => refused || finished.size >= candidates
+
+  function read(data: string): StreamEvent | null {
+    let event: unknown
+    try {
+      event = JSON.parse(data)
+    } catch {
+      return null
+    }
+    if (!isRecord(event)) return null
+    reading.read(event)
+    refused ||= isRecord(event.promptFeedback) && readString(event.promptFeedback.blockReason) !== null
+    const pieces: TextPiece[] = []
+    readArray(event.candidates).forEach((candidate, at) => {
+      if (!isRecord(candidate)) return
+      const index = typeof candidate.index === 'number' ? candidate.index : 0
+      if (readString(candidate.finishReason) !== null) finished.add(index)
+      const { content } = candidate
+      if (isRecord(content))
+        addParts(pieces, readArray(content.parts), index, ['candidates', at, 'content', 'parts'], seen)
+    })
+    return { pieces, onlyUsage: false, emptyUsage: false }
+  }
+
+  return { read, facts: () => reading.facts(ended()), outputBytes: () => seen.bytes, ended }
+}
+
+/** What answers say of themselves, one or many events of it. */
+function openReading(request: MeteredRequest) {
+  const grounding = createGrounding()
+  let responseId: string | null = null
+  let responseModel: string | null = null
+  let rawUsage: unknown = null
+
+  function facts(complete: boolean): AnswerFacts {
+    const reported = readUsage(rawUsage)
+    const usage = reported && { ...reported, hostedToolCalls: grounding.calls(responseModel ?? request.model) }
+    const shared = { responseId, responseModel, serviceTier: servedTier(rawUsage, request), rawUsage }
+    if (complete || usage === null) return { ...shared, usage: complete ? usage : null }
+    // What the provider's own tools bring is billed as input too, and may still come.
+    return { ...shared, usage: null, ...(hostedTools(request.model, request.json) ? {} : { started: usage }) }
+  }
+
+  return {
+    read(answer: Readonly<Record<string, unknown>>): void {
+      responseId ??= readString(answer.responseId)
+      responseModel ??= readString(answer.modelVersion)?.replace(/^models\//, '') ?? null
+      rawUsage = answer.usageMetadata ?? rawUsage
+      grounding.read(answer)
+    },
+    facts,
+  }
+}
+
+/** The text of parts. A call, or code, comes whole in one part: its strings are judged one by one. */
+function addParts(
+  into: TextPiece[],
+  parts: readonly unknown[],
+  candidate: number,
+  path: readonly (string | number)[],
+  seen: { calls: number; bytes: number },
+): void {
+  parts.forEach((part, at) => {
+    if (!isRecord(part)) return
+    for (const key in part) {
+      const value = part[key]
+      if (key === 'thoughtSignature' || key === 'inlineData') continue
+      seen.bytes += Buffer.byteLength(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
+      if (typeof value === 'string') {
+        const channel = `${candidate}.${part.thought === true ? 'thought' : key}`
+        if (value !== '') into.push({ channel, path: [...path, at, key], text: value })
+        continue
+      }
+      for (const { text, path: below } of stringsIn(value, [key]))
+        into.push({ channel: `${candidate}.part.${seen.calls++}`, path: [...path, at, ...below], text })
+    }
+  })
+}
