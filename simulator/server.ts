@@ -6,6 +6,7 @@ import { type Api, sendJson } from './api.ts'
 import { type Bill, createBill } from './bill.ts'
 import { ControlError, type Controls, readControls } from './controls.ts'
 import { createFastChat } from './fast.ts'
+import { geminiApi } from './gemini/api.ts'
 import { openaiApi } from './openai/api.ts'
 import { createOracle } from './pricing.ts'
 
@@ -50,8 +51,9 @@ const RECORDED_MAX = 1_000
 const APIS: Readonly<Record<string, { readonly api: Api; readonly provider: string }>> = {
   openai: { api: openaiApi, provider: 'openai' },
   anthropic: { api: anthropicApi, provider: 'anthropic' },
+  google: { api: geminiApi, provider: 'google' },
 }
-const VERSION = /^\/v1(?=\/)/
+const VERSION = /^\/v1(?:alpha|beta)?(?=\/)/
 
 function apiOf(path: string): { readonly api: Api; readonly provider: string; readonly path: string } {
   const [, first = '', rest = ''] = /^\/([^/]+)(\/.*)$/.exec(path) ?? []

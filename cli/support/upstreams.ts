@@ -10,6 +10,7 @@ interface OwnApi {
 
 const OWN_APIS: Readonly<Partial<Record<ProviderName, OwnApi>>> = {
   anthropic: { path: '/anthropic/v1', keys: ['ANTHROPIC_API_KEY'] },
+  google: { path: '/google', keys: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'] },
 }
 
 const variable = (name: ProviderName): string => `ACC_UPSTREAM_${name.toUpperCase()}`

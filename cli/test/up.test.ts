@@ -42,6 +42,13 @@ t.test(
     })
     t.match(await message.json(), { type: 'message', stop_reason: 'end_turn' })
 
+    const content = await fetch(`${baseURL.replace('/openai/v1', '')}/v1beta/models/gemini-2.5-flash:generateContent`, {
+      method: 'POST',
+      headers: { 'x-goog-api-key': 'any-key' },
+      body: JSON.stringify({ contents: [{ parts: [{ text: 'hello' }] }] }),
+    })
+    t.match(await content.json(), { modelVersion: 'gemini-2.5-flash', candidates: [{ finishReason: 'STOP' }] })
+
     const children = first.children()
     t.equal(children.length, 2, 'simulator and sidecar')
     first.kill('SIGINT')
@@ -56,7 +63,7 @@ t.test(
     second.kill('SIGINT')
     t.equal((await second.ended).code, 0)
     const spend = await acc(t, ['spend', '--json', '--data', data])
-    t.equal(JSON.parse(spend.stdout).total.requests, 5)
+    t.equal(JSON.parse(spend.stdout).total.requests, 6)
   },
 )
 
@@ -66,10 +73,12 @@ t.test('with ANTHROPIC_API_KEY Anthropic alone is real, and the greeting says so
   t.match(greeting, /simulated, .* \(but anthropic, for which you have a key\)/)
   t.match(await runCurlLine(greeting), /^x-simulated: /m)
   t.strictSame(realProviders(env), ['anthropic'])
+  for (const key of ['GEMINI_API_KEY', 'GOOGLE_API_KEY']) t.strictSame(realProviders({ [key]: 'k' }), ['google'])
   t.notOk('ACC_UPSTREAM_ANTHROPIC' in simulatedUpstreams('http://sim', ['anthropic']), 'its address is its own')
   t.match(simulatedUpstreams('http://sim', []), {
     ACC_UPSTREAM_ANTHROPIC: 'http://sim/anthropic/v1',
     ACC_UPSTREAM_OPENAI: 'http://sim/v1',
+    ACC_UPSTREAM_GOOGLE: 'http://sim/google',
   })
 })
 
