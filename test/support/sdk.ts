@@ -29,6 +29,7 @@ export interface BasePaths {
  * Asks the same directly and through the sidecar, and holds that the client is told the same and that what the sidecar
  * recorded costs what the provider bills, to the nano.
  * @param tag names the requests; used once, and sent with them ({@link tagged})
+ * @param evenedOut what must be the same of what was told
  * @returns what was told through the sidecar
  */
 export async function sameAt<T>(
@@ -37,10 +38,11 @@ export async function sameAt<T>(
   tag: string,
   ask: (baseURL: string) => Promise<T>,
   paths: BasePaths = { direct: '/v1', through: '/openai/v1' },
+  evenedOut: (told: T) => unknown = withoutTimes,
 ): Promise<T> {
   const direct = await ask(twins.direct.url + paths.direct)
   const through = await ask(twins.sidecar.url + paths.through)
-  t.strictSame(withoutTimes(through), withoutTimes(direct), `${tag}: the client is told the same`)
+  t.strictSame(evenedOut(through), evenedOut(direct), `${tag}: the client is told the same`)
   await billedExactly(t, twins, tag)
   return through
 }

@@ -26,7 +26,11 @@ export async function twinsFor(scope: Scope, options: Omit<TestSidecarOptions, '
 const besides = ({ url }: Simulator, options: Omit<TestSidecarOptions, 'upstream'>): TestSidecarOptions => ({
   ...options,
   upstream: `${url}/v1`,
-  env: { ACC_UPSTREAM_ANTHROPIC: `${url}/anthropic/v1`, ...options.env },
+  env: {
+    ACC_UPSTREAM_ANTHROPIC: `${url}/anthropic/v1`,
+    ACC_UPSTREAM_GOOGLE: `${url}/google`,
+    ...options.env,
+  },
 })
 
 /** Headers that make a request's event and its line in the bill findable. */
