@@ -187,6 +187,10 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
     return null
   }
 
+  function breakAll(): void {
+    for (const socket of connections.keys()) socket.destroy()
+  }
+
   await listening(server, listen)
   return {
     address: boundAddress(server),
@@ -204,13 +208,13 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
           drained = resolve
         })
         const timer = setTimeout(() => {
-          server.closeAllConnections()
+          breakAll()
           breakOff?.()
         }, timeoutMs)
         await idle
         clearTimeout(timer)
       }
-      server.closeAllConnections()
+      breakAll()
       await closed
     },
   }
