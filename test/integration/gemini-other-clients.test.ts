@@ -8,8 +8,9 @@ import { z } from 'zod'
 import { GEMINI_BASE } from '../support/gemini.ts'
 import { type BasePaths, sameAt } from '../support/sdk.ts'
 import { toldByAi } from '../support/sdk-errors.ts'
-import { budgetYaml, securityYaml } from '../support/sidecar.ts'
+import { budgetYaml, readEvents, securityYaml } from '../support/sidecar.ts'
 import { chargedOf, tagged, twinsFor } from '../support/twins.ts'
+import { until } from '../support/until.ts'
 
 const FLASH = 'gemini-2.5-flash'
 const PROMPT = 'Say something about spending.'
@@ -183,7 +184,10 @@ t.test('what LangChain is told is what it is told without us, and its cost is th
     })
     t.equal((await embeddings.embedDocuments(['a', 'b'])).length, 2)
     const bill = twins.behind.bill.entries().filter(({ model }) => model === 'gemini-embedding-001')
-    const events = (await twins.sidecar.events(1)).filter(({ operation }) => operation === 'batchEmbedContents')
+    const events = await until('its event', () => {
+      const found = readEvents(twins.sidecar.dataDir).filter(({ operation }) => operation === 'batchEmbedContents')
+      return found.length > 0 ? found : null
+    })
     t.match(events, [{ attempts: [{ precision: 'estimated', usage: { outputVisible: 0 } }] }])
     t.ok(chargedOf(events) * 1_000n >= BigInt(bill[0]?.costPicoUsd ?? 0) && chargedOf(events) > 0n)
   })
