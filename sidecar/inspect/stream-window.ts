@@ -177,6 +177,12 @@ function render(event: HeldEvent): Buffer {
     json,
     edited.map((piece) => replaceValue(json, piece.path, JSON.stringify(piece.text))),
   )
-  if (!span) return Buffer.concat([Buffer.from('data: '), changed, Buffer.from('\n\n')])
+  if (!span) {
+    const others = event.bytes
+      .toString()
+      .split(/\r?\n/)
+      .filter((line) => line !== '' && !line.startsWith('data'))
+    return Buffer.from(`${[...others, `data: ${changed}`].join('\n')}\n\n`)
+  }
   return Buffer.concat([event.bytes.subarray(0, span.start), changed, event.bytes.subarray(span.end)])
 }
