@@ -112,7 +112,12 @@ function estimate(
   const { bound, priced } = cover
   if (bound === null || ask.kind !== 'metered') {
     const reason = 'no usage report, and nothing bounds what it may have cost'
-    return { precision: 'estimated', reason, usage: null, cost: null, charged: ZERO_USD }
+    const least = leastUsage(result)
+    if (least === null) return { precision: 'estimated', reason, usage: null, cost: null, charged: ZERO_USD }
+    const model = servedModel(prices, priced, reserved, result.facts, atMs)
+    const { total } = prices.cost(model, least, { serviceTier: result.facts?.serviceTier ?? null, atMs })
+    const charged = minUsd(total, ATTEMPT_USD_MAX)
+    return { precision: 'estimated', reason: `${reason}: charged for what was seen`, usage: least, cost: null, charged }
   }
   const stopsBilling = providerFacts(reserved.target.provider.provider).cancelStopsBilling
   const endedEarly = result.outcome === 'aborted' || result.outcome === 'cut' || !result.endSeen
@@ -145,6 +150,12 @@ function estimate(
     cost: priced.foundBy === 'worstCase' ? null : { total: charged, components: {}, rateCardVersion: prices.version },
     charged,
   }
+}
+
+/** The least that an answer which nothing bounds has used: what was reported of it, and what was seen. */
+function leastUsage({ facts, outputBytes }: Forwarded['result']): TokenUsage | null {
+  const known = facts?.started ?? facts?.soFar
+  return known || outputBytes ? withOutput(known ?? NO_USAGE, outputBytes ?? 0) : null
 }
 
 /** What was reported at the start, with as much output as there may be. */

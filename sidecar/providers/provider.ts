@@ -65,6 +65,8 @@ export interface AnswerFacts {
   readonly usage: TokenUsage | null
   /** What was reported before the answer was complete: its input is final, its output is not. */
   readonly started?: TokenUsage
+  /** The same where more input may still have come: a floor, and no estimate. */
+  readonly soFar?: TokenUsage
   readonly rawUsage: unknown
 }
 

@@ -16,13 +16,8 @@ const REQUEST_SETTINGS = new Set([
   'service_tier',
   'speed',
   'inference_geo',
-  'tool_choice',
-  'thinking',
-  'cache_control',
-  'container',
-  'thread',
 ])
-/** Members of a block that hold none: ids, kinds, and what only the provider can read. */
+/** Members of a block that hold none as long as they are strings: ids, kinds, and what only the provider can read. */
 const BLOCK_SETTINGS = new Set([
   'type',
   'id',
@@ -44,17 +39,22 @@ const DEPTH_MAX = 16
 export function requestSegments(json: Json): readonly Segment[] {
   const segments: Segment[] = []
   addBlocks(segments, SYSTEM, ['system'], json.system)
+  if (!Array.isArray(json.messages)) addBlocks(segments, USER, ['messages'], json.messages)
   readArray(json.messages).forEach((message, index) => {
-    if (!isRecord(message)) return
+    if (!isRecord(message)) {
+      addBlocks(segments, USER, ['messages', index], message)
+      return
+    }
     const source = (typeof message.role === 'string' ? SOURCE_BY_ROLE[message.role] : undefined) ?? 'user'
     for (const key of Object.keys(message))
       if (key !== 'role') addBlocks(segments, { ...SYSTEM, source }, ['messages', index, key], message[key])
   })
   for (const key of ['tools', 'mcp_servers']) {
+    if (!Array.isArray(json[key])) addJson(segments, 'tool_definition', [key], json[key])
     readArray(json[key]).forEach((tool, index) => {
-      if (!isRecord(tool)) return
       // A credential goes where it is meant to go; everything else is judged.
-      if (typeof tool.authorization_token !== 'string') addJson(segments, 'tool_definition', [key, index], tool)
+      if (!isRecord(tool) || typeof tool.authorization_token !== 'string')
+        addJson(segments, 'tool_definition', [key, index], tool)
       else
         for (const member of Object.keys(tool))
           if (member !== 'authorization_token') addJson(segments, 'tool_definition', [key, index, member], tool[member])
@@ -87,6 +87,7 @@ interface Reading {
 }
 
 const SYSTEM: Reading = { source: 'system', sealed: false, callsWhole: true }
+const USER: Reading = { ...SYSTEM, source: 'user' }
 const ANSWER: Reading = { ...SYSTEM, source: 'assistant' }
 
 /** Reads a text, a block, or a list of them. */
@@ -112,8 +113,9 @@ function addBlock(into: Segment[], reading: Reading, path: Path, block: Json, de
     sealed: reading.sealed || isSealed(block, kind),
   }
   for (const key of Object.keys(block)) {
-    if (BLOCK_SETTINGS.has(key) || (key === 'data' && HOLDS_BYTES.has(kind))) continue
-    addBlocks(into, inner, [...path, key], block[key], depth + 1)
+    const value = block[key]
+    const isSetting = BLOCK_SETTINGS.has(key) || (key === 'data' && HOLDS_BYTES.has(kind))
+    if (!isSetting || typeof value !== 'string') addBlocks(into, inner, [...path, key], value, depth + 1)
   }
 }
 

@@ -79,7 +79,8 @@ export function openMessageStream(inOneGo: boolean): StreamReader {
     facts: () => {
       const facts = readFacts(message, usage)
       if (isFinal) return facts
-      return { ...facts, usage: null, ...(inOneGo && facts.usage ? { started: facts.usage } : {}) }
+      if (facts.usage === null) return facts
+      return { ...facts, usage: null, ...(inOneGo ? { started: facts.usage } : { soFar: facts.usage }) }
     },
     outputBytes: () => outputBytes,
     ended: () => ended,
