@@ -3,13 +3,13 @@
  * README.md in this folder; a test rebuilds the card and compares.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { ModelPrice, RateCard, RateCardSource } from '@agentcostcontrol/contract'
+import type { ModelPrice, RateCard, RateCardSource, Rates } from '@agentcostcontrol/contract'
 import { feePico, readConditions, readRates, readServiceRates, readTiers } from './columns.ts'
-import { ALIASES, BEGINNING, familyOf, hasSnapshots, INTERIM, LEFT_OUT, SOURCES } from './decisions.ts'
+import { ALIASES, BEGINNING, familyOf, hasSnapshots, INTERIM, LEFT_OUT, SOURCES, VARIANTS } from './decisions.ts'
 import { type CsvRow, readCsv } from './read-csv.ts'
 
 /** Raise it with every change of the prices or of the rules: a card is never edited in place. */
-const VERSION = '2026-11-10.1'
+const VERSION = '2026-11-10.2'
 
 /** Makes the card. @throws Error that names provider and model for a row that cannot be read. */
 export function buildRateCard(csv: string): RateCard {
@@ -23,7 +23,7 @@ export function buildRateCard(csv: string): RateCard {
   }
   const sources: readonly RateCardSource[] = SOURCES.map(({ csv: _, ...source }) => source)
   const whole = models.map((model) => withTrueContext(withFamily(model, models), models))
-  return { version: VERSION, sources, models: whole.sort(byName) }
+  return { version: VERSION, sources, models: [...whole, ...whole.flatMap(variantsOf)].sort(byName) }
 }
 
 /** Writes a card as JSON with one model a line, so that a change of a price is a change of a line. */
@@ -135,6 +135,35 @@ function withTrueContext(model: ModelPrice, models: readonly ModelPrice[]): Mode
     .map((other) => other.contextTokensMax ?? 0)
   const largest = Math.max(...windows)
   return { ...model, contextTokensMax: largest > above ? largest : null }
+}
+
+/** The same model at other rates. */
+function variantsOf(price: ModelPrice): readonly ModelPrice[] {
+  return VARIANTS.filter(({ provider, models }) => provider === price.provider && models.test(price.model)).map(
+    ({ prefix, percent }) => {
+      const scaled = (rate: string): string => ((BigInt(rate) * percent + 99n) / 100n).toString()
+      const orNull = (rate: string | null): string | null => (rate === null ? null : scaled(rate))
+      const rates = ({ input, output, cacheRead, cacheWrite5m, cacheWrite1h }: Rates): Rates => ({
+        input: scaled(input),
+        output: scaled(output),
+        cacheRead: orNull(cacheRead),
+        cacheWrite5m: orNull(cacheWrite5m),
+        cacheWrite1h: orNull(cacheWrite1h),
+      })
+      const { batch, flex, priority } = price.serviceTiers
+      const service = (tier: typeof batch) =>
+        tier === null ? null : { input: scaled(tier.input), output: scaled(tier.output) }
+      return {
+        ...price,
+        model: prefix + price.model,
+        aliases: price.aliases.map((alias) => prefix + alias),
+        rates: rates(price.rates),
+        contextTiers: price.contextTiers.map((tier) => ({ ...tier, rates: rates(tier.rates) })),
+        serviceTiers: { batch: service(batch), flex: service(flex), priority: service(priority) },
+        hours: price.hours.map((span) => ({ ...span, rates: rates(span.rates) })),
+      }
+    },
+  )
 }
 
 if (import.meta.main) {

@@ -71,3 +71,25 @@ export const INTERIM: ReadonlyMap<string, InterimPrice> = new Map([
   ['google/gemini-3.7-flash', { input: '1.5', output: '7.5' }],
   ['google/gemini-3.8-flash', { input: '1.5', output: '7.5' }],
 ])
+
+/** Models that a provider also sells at other rates: under a name of their own, so that what was served can be priced. */
+export interface Variant {
+  readonly provider: string
+  readonly prefix: string
+  readonly models: RegExp
+  /** Of every rate of a token; fees stay. */
+  readonly percent: bigint
+}
+
+/**
+ * Anthropic asks 1.1 times every token price where inference is kept in the US (`inference_geo`, its pricing page), for
+ * Opus 4.6 and all models after it. For its fast mode no price is known that holds for every model: it stays unknown.
+ */
+export const VARIANTS: readonly Variant[] = [
+  {
+    provider: 'anthropic',
+    prefix: 'us/',
+    models: /^claude-(?:(?:opus|sonnet)-4-[6-9]|(?:opus|sonnet|haiku|fable)-[5-9])(?:-|$)/,
+    percent: 110n,
+  },
+]

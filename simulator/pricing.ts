@@ -40,18 +40,40 @@ export function createOracle(card: RateCard): Oracle {
     const price =
       models.find((each) => each.model === model || each.aliases.includes(model)) ??
       models.find((each) => each.snapshots && isSnapshot(each.model, model))
-    return price ? bill(price, consumed, serviceTier) : null
+    const sellsOneHour = models.some(({ rates }) => rates.cacheWrite1h !== null)
+    return price ? bill(price, consumed, serviceTier, sellsOneHour) : null
   }
 }
 
 const isSnapshot = (family: string, model: string): boolean =>
   model.startsWith(`${family}-`) && /^(?:\d{4}-\d{2}-\d{2}|20\d{6})$/.test(model.slice(family.length + 1))
 
-function bill(price: ModelPrice, consumed: Consumed, serviceTier: string): bigint {
+/** Where a provider sells an hour in its cache and a model's price leaves it out, it costs twice the input (Anthropic's own rule). */
+function withOneHour(rates: Rates, sellsOneHour: boolean): Rates {
+  if (rates.cacheWrite1h !== null || rates.cacheWrite5m === null || !sellsOneHour) return rates
+  const [twice, short] = [BigInt(rates.input) * 2n, BigInt(rates.cacheWrite5m)]
+  return { ...rates, cacheWrite1h: (twice > short ? twice : short).toString() }
+}
+
+/** The rates of a context tier: a cache price that it leaves out keeps its ratio to the input, rounded up. */
+function inTier(rates: Rates, base: Rates): Rates {
+  const likeBase = (own: string | null, rate: string | null): string | null =>
+    own !== null || rate === null || base.input === '0'
+      ? own
+      : ((BigInt(rate) * BigInt(rates.input) + BigInt(base.input) - 1n) / BigInt(base.input)).toString()
+  return {
+    ...rates,
+    cacheRead: likeBase(rates.cacheRead, base.cacheRead),
+    cacheWrite5m: likeBase(rates.cacheWrite5m, base.cacheWrite5m),
+    cacheWrite1h: likeBase(rates.cacheWrite1h, base.cacheWrite1h),
+  }
+}
+
+function bill(price: ModelPrice, consumed: Consumed, serviceTier: string, sellsOneHour: boolean): bigint {
   const { input: plain, cacheRead, cacheWrite5m, cacheWrite1h } = consumed
   const all = plain + cacheRead + cacheWrite5m + cacheWrite1h
   const tier = price.contextTiers.filter(({ aboveInputTokens }) => all > aboveInputTokens).at(-1)
-  const base: Rates = tier?.rates ?? price.rates
+  const base: Rates = inTier(tier?.rates ?? price.rates, withOneHour(price.rates, sellsOneHour))
   const service =
     serviceTier === 'flex' || serviceTier === 'priority' || serviceTier === 'batch'
       ? price.serviceTiers[serviceTier]
