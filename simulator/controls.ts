@@ -33,6 +33,7 @@ export const CONTROLS = [
   'answer-model',
   'service-tier',
   'reply',
+  'thinking',
   'tool-call',
   'lines',
   'tag',
@@ -53,6 +54,8 @@ export interface Controls {
   readonly answerModel: string | null
   readonly serviceTier: string | null
   readonly reply: string | null
+  /** What a model that thinks thought, shown as it is. */
+  readonly thinking: string | null
   readonly toolCall: string | null
   readonly lines: ReadonlySet<string>
   readonly tag: string | null
@@ -96,6 +99,7 @@ export function readControls(headers: NodeJS.Dict<string | string[]>, chunkDelay
     answerModel: text('answer-model'),
     serviceTier: text('service-tier'),
     reply: decode(text('reply')),
+    thinking: decode(text('thinking')),
     toolCall: decode(text('tool-call')),
     lines: new Set((text('lines') ?? '').split(',').map(readLine)),
     tag: text('tag'),

@@ -72,7 +72,9 @@ const NOTHING: Made = { blocks: [], stopReason: 'max_tokens', stopSequence: null
 
 function makeBlocks(json: Json, controls: Controls, limit: number, random: () => number): Made {
   const thinks = isRecord(json.thinking) && json.thinking.type !== 'disabled'
-  const thought = thinks ? [thinkingBlock(json, Math.min(THINKING_TOKENS, Math.floor(limit / 2)), random)] : []
+  const thought = thinks
+    ? [thinkingBlock(json, Math.min(THINKING_TOKENS, Math.floor(limit / 2)), controls.thinking, random)]
+    : []
   const left = limit - thought.reduce((sum, { tokens }) => sum + tokens, 0)
   const calls = callsOf(json, controls, random)
   if (calls.length > 0) {

@@ -30,11 +30,11 @@ const SIGNED = (text: string): string => createHash('sha256').update(`signed ${t
 export const isAsSigned = (block: Json): boolean =>
   typeof block.signature === 'string' && block.signature.startsWith(`${SIGNED(String(block.thinking))}.`)
 
-/** What the model thought: billed whole, shown as a summary of half the length, or not at all. */
-export function thinkingBlock(json: Json, tokens: number, random: () => number): Block {
-  const all = tokenPieces(prose(tokens, random)).slice(0, tokens)
+/** What the model thought: billed whole, shown as a summary of half the length, or not at all. @param given what it thought */
+export function thinkingBlock(json: Json, tokens: number, given: string | null, random: () => number): Block {
+  const all = tokenPieces(given ?? prose(tokens, random)).slice(0, tokens)
   const isHidden = isRecord(json.thinking) && json.thinking.display === 'omitted'
-  const pieces = isHidden ? [] : all.slice(0, Math.ceil(all.length / 2))
+  const pieces = isHidden ? [] : given === null ? all.slice(0, Math.ceil(all.length / 2)) : all
   const sealed = Buffer.from(all.join('')).toString('base64')
   return { kind: 'thinking', pieces, signature: `${SIGNED(pieces.join(''))}.${sealed}`, tokens }
 }
