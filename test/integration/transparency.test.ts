@@ -2,6 +2,7 @@ import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } fro
 import t, { type Test } from 'tap'
 import { ANSWERS } from '../support/answers.ts'
 import { AUTH, CORPUS, PLAIN_CHAT } from '../support/corpus.ts'
+import { ANTHROPIC_CORPUS } from '../support/corpus-anthropic.ts'
 import {
   exchange,
   header,
@@ -102,9 +103,13 @@ t.test('requests and answers are the same with and without the sidecar', async (
   const [direct, behind] = [await simulatorFor(t, options), await simulatorFor(t, options)]
   const sidecar = await sidecarFor(t, {
     upstream: `${behind.url}/v1`,
-    policies: { 'provider.yaml': providerYaml({ onUnbounded: 'allowCounted' }) },
+    env: { ACC_UPSTREAM_ANTHROPIC: `${behind.url}/anthropic/v1` },
+    policies: {
+      'openai.yaml': providerYaml({ onUnbounded: 'allowCounted' }),
+      'anthropic.yaml': providerYaml({ onUnbounded: 'allowCounted' }, 'anthropic'),
+    },
   })
-  for (const { name, bytes, hidden = false } of CORPUS) {
+  for (const { name, bytes, hidden = false } of [...CORPUS, ...ANTHROPIC_CORPUS]) {
     const [alone, through] = await Promise.all([exchange(t, direct.port, bytes), exchange(t, sidecar.port, bytes)])
     const [asked, sent] = [direct.requests().at(-1), behind.requests().at(-1)]
     t.equal(behind.requests().length, direct.requests().length, `${name}: arrived once`)

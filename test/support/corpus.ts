@@ -18,7 +18,8 @@ const ODD_JSON = [
 /** So many events that the simulator's faults and comments fall on the same ones with and without the usage event. */
 const ODD_COUNT = 'X-Sim-Output-Tokens: 41'
 
-interface Case {
+/** A request, as bytes. */
+export interface Case {
   readonly name: string
   readonly bytes: Buffer
   /** True for a stream that does not ask for usage. */
