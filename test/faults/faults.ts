@@ -1,21 +1,5 @@
-/** A change of the sources that puts a fault in. */
-export interface Edit {
-  readonly file: string
-  /** Stands in the file exactly once. */
-  readonly search: string
-  readonly replace: string
-}
-
-/** A fault that others shipped or that we must not, and the test that has to fail when it is put in. */
-export interface Fault {
-  readonly name: string
-  readonly edits: readonly Edit[]
-  readonly test: string
-  /** Patterns of the test's name and, where it is one of many, of its part: regular expressions. */
-  readonly only: readonly string[]
-}
-
-const edit = (file: string, search: string, replace: string): readonly Edit[] => [{ file, search, replace }]
+import { ANTHROPIC } from './anthropic.ts'
+import { type Edit, edit, type Fault } from './fault.ts'
 
 const USAGE = 'sidecar/providers/openai/usage.ts'
 const STREAM = 'sidecar/providers/openai/stream.ts'
@@ -158,8 +142,8 @@ const PRICING: readonly Fault[] = [
     'predicted tokens',
     edit(
       USAGE,
-      'const completion = count(raw.completion_tokens)',
-      'const predicted = isRecord(raw.completion_tokens_details) ? Number(raw.completion_tokens_details.rejected_prediction_tokens ?? 0) : 0\n  const counted = count(raw.completion_tokens)\n  const completion = counted === null ? null : counted + predicted',
+      'const completion = readCount(raw.completion_tokens)',
+      'const predicted = isRecord(raw.completion_tokens_details) ? Number(raw.completion_tokens_details.rejected_prediction_tokens ?? 0) : 0\n  const counted = readCount(raw.completion_tokens)\n  const completion = counted === null ? null : counted + predicted',
     ),
   ),
   golden(
@@ -167,8 +151,8 @@ const PRICING: readonly Fault[] = [
     'hits and misses are the prompt',
     edit(
       USAGE,
-      'const prompt = count(raw.prompt_tokens)',
-      'const prompt = count(Number(raw.prompt_tokens) + Number(raw.prompt_cache_hit_tokens ?? 0) + Number(raw.prompt_cache_miss_tokens ?? 0))',
+      'const prompt = readCount(raw.prompt_tokens)',
+      'const prompt = readCount(Number(raw.prompt_tokens) + Number(raw.prompt_cache_hit_tokens ?? 0) + Number(raw.prompt_cache_miss_tokens ?? 0))',
     ),
   ),
   golden(
@@ -176,8 +160,8 @@ const PRICING: readonly Fault[] = [
     'hits beside cached tokens',
     edit(
       USAGE,
-      'count(promptDetails.cached_tokens ?? raw.prompt_cache_hit_tokens)',
-      'count(Number(promptDetails.cached_tokens ?? 0) + Number(raw.prompt_cache_hit_tokens ?? 0))',
+      'readCount(promptDetails.cached_tokens ?? raw.prompt_cache_hit_tokens)',
+      'readCount(Number(promptDetails.cached_tokens ?? 0) + Number(raw.prompt_cache_hit_tokens ?? 0))',
     ),
   ),
   golden(
@@ -506,4 +490,4 @@ const GUARDS: readonly Fault[] = [
 ]
 
 /** Every fault. */
-export const FAULTS: readonly Fault[] = [...PRICING, ...LOST, ...BUDGETS, ...GUARDS]
+export const FAULTS: readonly Fault[] = [...PRICING, ...LOST, ...BUDGETS, ...GUARDS, ...ANTHROPIC]

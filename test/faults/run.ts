@@ -18,7 +18,8 @@ import {
 import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { inCheckout } from '../support/paths.ts'
-import { FAULTS, type Fault } from './faults.ts'
+import type { Fault } from './fault.ts'
+import { FAULTS } from './faults.ts'
 
 const ROOT = inCheckout('')
 const RUN_MS_MAX = 120_000
