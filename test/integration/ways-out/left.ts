@@ -30,7 +30,7 @@ const after =
 /** The provider sends half of its chunks and then nothing: what was seen by then is what will ever be seen. */
 const HALF = { prompt: 'half of it', sim: { fault: 'stall-mid-stream', 'output-tokens': 21 } }
 /** 21 tokens are 23 chunks with their first and last: half of them. */
-const halfSeen = (text: string): boolean => text.split('data: ').length - 1 === 12
+const halfSeen = (text: string): boolean => text.split('data: ').length - 1 >= 12
 
 /** Leaves a stream of which it takes nothing, once the provider is not read any more either. */
 const unread: Way['go'] = async ({ sidecar, ask }) => {
@@ -115,18 +115,14 @@ const connecting: Desk = {
   ],
 }
 
+const DRAIN = { onClientAbort: 'drain' }
 const drained: Desk = {
   name: 'a client that leaves, and whose answer is read to its end',
-  settings: {
-    policies: {
-      'budget.yaml': AMPLE_BUDGET,
-      'provider.yaml': providerYaml({ onClientAbort: 'drain', headersTimeoutMs: 1_000, idleTimeoutMs: 1_000 }),
-    },
-  },
+  settings: { policies: { 'budget.yaml': AMPLE_BUDGET, 'provider.yaml': providerYaml(DRAIN) } },
   ways: [
     {
       name: 'in the middle of a stream',
-      go: after({ sim: { 'output-tokens': 21, 'chunk-delay-ms': 10 } }, halfSeen, () => null),
+      go: after({ sim: { 'output-tokens': 100, 'chunk-delay-ms': 20 } }, halfSeen, () => null),
       ends: aborted('bill'),
     },
     {
@@ -134,6 +130,14 @@ const drained: Desk = {
       go: unread,
       ends: aborted('bill'),
     },
+  ],
+}
+
+const TIMES = { headersTimeoutMs: 1_000, idleTimeoutMs: 1_000 }
+const drainedInVain: Desk = {
+  name: 'a client that leaves, and whose answer has no end',
+  settings: { policies: { 'budget.yaml': AMPLE_BUDGET, 'provider.yaml': providerYaml({ ...DRAIN, ...TIMES }) } },
+  ways: [
     {
       name: 'before an answer that never begins',
       go: beforeHeaders({ sim: { fault: 'hang' } }),
@@ -148,4 +152,4 @@ const drained: Desk = {
 }
 
 /** Every moment in which a client leaves. */
-export const LEFT: readonly Desk[] = [leaving, connecting, drained]
+export const LEFT: readonly Desk[] = [leaving, connecting, drained, drainedInVain]
