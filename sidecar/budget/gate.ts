@@ -235,6 +235,23 @@ export function createBudgetGate(options: GateOptions): SpendGate {
     return { kind: 'busy', shortage, retryAfterMs: WAIT_MS }
   }
 
+  async function returnNow(all: boolean): Promise<void> {
+    holder.turnBooks()
+    const nowMs = clock.monotonicMs()
+    const wallMs = clock.nowMs()
+    let returns = 0
+    for (const account of holder.accounts.values()) {
+      const isOver = wallMs >= account.period.endsAtMs && holder.isOver(account)
+      if (all || isOver || nowMs - account.usedAtMs >= IDLE_MS) holder.giveBack(account)
+      if (isTold(account) && !(isOver && account.uncharged === 0n)) continue
+      holder.tell(account)
+      returns++
+      if (returns >= RETURNS_MAX && !all) break
+    }
+    if (holder.untold > 0) sync.kick()
+    await sync.idle()
+  }
+
   return {
     reserve,
     release: (reservation) => {
@@ -242,19 +259,10 @@ export function createBudgetGate(options: GateOptions): SpendGate {
     },
     wake,
     returnIdle: async (all) => {
-      holder.turnBooks()
-      const nowMs = clock.monotonicMs()
-      let returns = 0
-      for (const account of holder.accounts.values()) {
-        const isOver = holder.isOver(account)
-        if (all || isOver || nowMs - account.usedAtMs >= IDLE_MS) holder.giveBack(account)
-        if (isTold(account) && !(isOver && account.uncharged === 0n)) continue
-        holder.tell(account)
-        returns++
-        if (returns >= RETURNS_MAX && !all) break
-      }
-      if (holder.untold > 0) sync.kick()
-      await sync.idle()
+      if (all) refills.clear()
+      await returnNow(all)
+      // An answer that was under way may have brought more.
+      if (all) await returnNow(all)
     },
     stats: () => {
       const { wouldDeny, ...messages } = sync.stats()

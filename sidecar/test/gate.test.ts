@@ -287,6 +287,17 @@ t.test('idle money goes back after five seconds, and everything at the end', asy
   t.match(last, { returned: account?.returned, charged: 100n, close: false }, 'and the grantor knows')
 })
 
+t.test('at the end everything goes back, also what an answer under way brings', async (t) => {
+  const budget = budgetOf({ limit: 100_000 })
+  const world = await SpendWorld.open(t, [budget])
+  // It takes the lease below its low water: a grant ahead of need is asked for.
+  const outcome = await world.ask(linesOf('a', budget), 1_900)
+  if (outcome.kind !== 'reserved') throw new Error(outcome.kind)
+  world.core.gate.release(outcome.reservation)
+  await world.during(world.core.gate.returnIdle(true))
+  t.equal(world.committed(budget.uid, 'total'), 0n)
+})
+
 t.test('a lease of a period that is over is closed when its last request ends, and forgotten', async (t) => {
   const budget = budgetOf({ period: 'daily', limit: 100_000 })
   const world = await SpendWorld.open(t, [budget])
