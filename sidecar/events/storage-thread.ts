@@ -33,13 +33,17 @@ interface Life {
  * Starts the storage worker. If it dies, the calls under way fail and the next one starts another: what it keeps is on
  * disk. @param onDeath told of each death that was not asked for
  */
-export function startStorageThread(data: StorageWorkerData, onDeath: (error: unknown) => void): StorageThread {
+export function startStorageThread(
+  data: StorageWorkerData,
+  onDeath: (error: unknown) => void,
+  entry: URL = workerUrl('events/storage-worker'),
+): StorageThread {
   let life: Life | null = null
   let lastId = 0
   let closing = false
 
   function begin(): Life {
-    const worker = new Worker(workerUrl('events/storage-worker'), {
+    const worker = new Worker(entry, {
       workerData: data,
       resourceLimits: { maxOldGenerationSizeMb: 64 },
     })

@@ -6,12 +6,12 @@ import { maxUsd, ZERO_USD } from '@agentcostcontrol/contract'
 import type { CompiledBudget } from '@agentcostcontrol/policy'
 import fc from 'fast-check'
 import t from 'tap'
-import type { Scope } from '../../test/support/scope.ts'
 import { balanceOf } from '../budget/account.ts'
 import { periodOf } from '../budget/periods.ts'
 import type { ReserveOutcome } from '../budget/types.ts'
 import type { Intent } from '../events/types.ts'
 import { budgetOf, linesOf } from './support/budgets.ts'
+import { inScope } from './support/in-scope.ts'
 import { SpendWorld } from './support/spend-world.ts'
 
 const RUNS = Number(process.env.ACC_TEST_RUNS ?? 60)
@@ -346,16 +346,12 @@ async function checkLiveness(model: Model, world: SpendWorld): Promise<void> {
 t.test('no budget is overspent, nothing is stuck, every intent ends once, and what is free can be had', async (t) => {
   await fc.assert(
     fc.asyncProperty(commands, async (steps) => {
-      const teardowns: (() => void | Promise<void>)[] = []
-      const scope: Scope = { teardown: (work) => teardowns.unshift(work) }
-      const model = new Model()
-      const world = await SpendWorld.open(scope, model.budgets)
-      try {
+      await inScope(async (scope) => {
+        const model = new Model()
+        const world = await SpendWorld.open(scope, model.budgets)
         await fc.asyncModelRun(() => ({ model, real: world }), steps)
         await close(model, world)
-      } finally {
-        for (const work of teardowns) await work()
-      }
+      })
     }),
     // ACC_TEST_RUNS=5000 makes a long search; the ordinary one ends in time on a busy machine too.
     { numRuns: RUNS, interruptAfterTimeLimit: RUNS * 300, markInterruptAsFailure: false },

@@ -39,6 +39,7 @@ export class SpendWorld {
   readonly time = new FakeTime()
   readonly faults: Faults = { disk: false, full: false, start: false, lostQuestions: 0, lostAnswers: 0 }
   readonly folder: string
+  readonly eventsMax: number
   /** The policy in force. */
   budgets: readonly CompiledBudget[] = []
   /** The most events that were written in one transaction. */
@@ -52,12 +53,17 @@ export class SpendWorld {
   #instances = 0
   #life: Life | null = null
 
-  private constructor(folder: string) {
+  private constructor(folder: string, eventsMax: number) {
     this.folder = folder
+    this.eventsMax = eventsMax
   }
 
-  static async open(scope: Scope, budgets: readonly CompiledBudget[]): Promise<SpendWorld> {
-    const world = new SpendWorld(folderFor(scope))
+  static async open(
+    scope: Scope,
+    budgets: readonly CompiledBudget[],
+    { eventsMax = 100_000 }: { readonly eventsMax?: number } = {},
+  ): Promise<SpendWorld> {
+    const world = new SpendWorld(folderFor(scope), eventsMax)
     world.budgets = budgets
     await world.start()
     scope.teardown(() => world.#end())
@@ -339,7 +345,7 @@ class Life {
       timers: this.#world.time,
       random: () => 0.5,
       budgets: () => this.#world.budgets,
-      eventsMax: 100_000,
+      eventsMax: this.#world.eventsMax,
       log: silentLog,
       bootId: this.#bootId,
       damaged: false,
