@@ -7,6 +7,7 @@ import type { Clock, NewId } from './clock.ts'
 import type { ListenAddress, SidecarConfig } from './config.ts'
 import { type Denial, denial, isDenial, type RawExchange } from './exchange.ts'
 import type { Pipeline } from './pipeline.ts'
+import { turnsEnd } from './turn.ts'
 
 /** The data listener: stage 1, accept, with its limits. */
 export interface DataServer {
@@ -171,6 +172,7 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
       return
     }
     try {
+      await turnsEnd()
       await pipeline.handle(raw, client)
     } finally {
       bodies.release(body)
@@ -195,7 +197,7 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
   return {
     address: boundAddress(server),
     stats: () => ({ inFlight, bufferedBytes: bodies.heldBytes, clientErrors }),
-    breakOff: () => server.closeAllConnections(),
+    breakOff: breakAll,
     drain: async (timeoutMs, breakOff) => {
       draining = true
       // The close() of an HTTP server takes a connection for idle whose answer is written and has not left yet.

@@ -3,16 +3,15 @@
  * tables) stays in the processor's caches while it is done for every request that came in the turn; taken one by one
  * between parsers and sockets, the same work costs nearly twice as much.
  */
-let waiting: (() => void)[] = []
+let end: Promise<void> | null = null
 
-function runAll(): void {
-  const work = waiting
-  waiting = []
-  for (const each of work) each()
-}
-
-/** Does `work` behind what else happens in this turn of the event loop, in the order of the calls. */
-export function atTurnsEnd(work: () => void): void {
-  waiting.push(work)
-  if (waiting.length === 1) setImmediate(runAll)
+/** Resolves behind what else happens in this turn of the event loop; whoever waits goes on in the order of the calls. */
+export function turnsEnd(): Promise<void> {
+  end ??= new Promise((resolve) => {
+    setImmediate(() => {
+      end = null
+      resolve()
+    })
+  })
+  return end
 }

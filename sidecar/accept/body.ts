@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
 import { type Denial, denial, isDenial } from '../exchange.ts'
-import { atTurnsEnd } from '../turn.ts'
 import type { HttpClient } from './client.ts'
 
 const NO_BODY = Buffer.alloc(0)
@@ -72,7 +71,7 @@ export class BodyIntake {
       if (settled) return
       settled = true
       if (isDenial(outcome)) letGo()
-      atTurnsEnd(() => resolve(outcome))
+      resolve(outcome)
     }
     request.on('data', (chunk: Buffer) => {
       if (settled) return

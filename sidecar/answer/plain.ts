@@ -6,7 +6,7 @@ import { blocked } from '../inspect/inspect-request.ts'
 import { ScanPoolFullError } from '../inspect/scanner.ts'
 import type { ScanResult } from '../inspect/worker.ts'
 import type { AnswerFacts, MeteredRequest, ProviderAdapter, SegmentEdit } from '../providers/provider.ts'
-import { atTurnsEnd } from '../turn.ts'
+import { turnsEnd } from '../turn.ts'
 import { type Answer, type Finish, type Reply, type Upstream, type UpstreamFault, unread } from './answer.ts'
 import type { ContentCoding } from './coding.ts'
 import { Pump } from './flow.ts'
@@ -106,7 +106,9 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
     },
     end: () => {
       if (!passing) {
-        atTurnsEnd(() => void complete().catch(() => fail('acc_upstream_cut')))
+        void turnsEnd()
+          .then(complete)
+          .catch(() => fail('acc_upstream_cut'))
         return
       }
       reply.end()

@@ -1,10 +1,7 @@
-import { type Holder, maxUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
-import type { Clock, Timers } from '../clock.ts'
+import { maxUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
 import { type Account, balanceOf, isTold, LeaseReservation } from './account.ts'
 import type { Match, Slot } from './books.ts'
-import type { LeaseHolder } from './holder.ts'
-import type { LeaseSource } from './lease-source.ts'
-import { type Ask, createLeaseSync } from './lease-sync.ts'
+import { type Ask, createLeaseSync, type LeaseSyncOptions } from './lease-sync.ts'
 import type { BudgetGate, ReserveOutcome, ReserveRequest, Shortage } from './types.ts'
 
 /** The gate that can be told of money that came back, and measured. */
@@ -29,18 +26,8 @@ export interface GateStats {
   readonly wouldDeny: number
 }
 
-/** What the gate needs. */
-export interface GateOptions {
-  readonly holder: LeaseHolder
-  readonly identity: Holder
-  readonly source: LeaseSource
-  readonly clock: Clock
-  readonly timers: Timers
-  /** 0 to 1, for jitter. */
-  random(): number
-  /** Resolves when every change of the accounts so far is on disk. */
-  commit(): Promise<void>
-}
+/** What the gate needs: it talks to the grantor, and knows itself what to ask for and who waits for the answer. */
+export type GateOptions = Omit<LeaseSyncOptions, 'demand' | 'onAnswer'>
 
 /** Longest wait for a lease, and most that wait at once. */
 const WAIT_MS = 1_000

@@ -47,13 +47,13 @@ export function createMeter(prices: PriceBook): Meter {
     if (status !== null && status >= 300 && !MAYBE_BILLED(status))
       return nothing(`refused by the provider with status ${status}`, free)
     // Prices are those of the moment that stands in the intent, so that a cost can be recomputed from its event.
-    const atMs = reserved.planned.inspected.authorized.identified.raw.receivedAtMs
-    const { ask } = reserved.planned.inspected.authorized.identified
+    const { ask, raw } = reserved.planned.inspected.authorized.identified
+    const atMs = raw.receivedAtMs
     const reported = result.facts?.usage ?? null
     if (reported) {
       const usage = ask.kind === 'metered' ? ask.adapter.addUnreported(reported, ask.request) : reported
       const model = servedModel(prices, cover.priced, reserved, result.facts, atMs)
-      const cost = prices.cost(model, usage, { serviceTier: result.facts?.serviceTier ?? null, atMs: atMs })
+      const cost = prices.cost(model, usage, { serviceTier: result.facts?.serviceTier ?? null, atMs })
       if (model.foundBy === 'worstCase') return { ...UNPRICED, usage, charged: cost.total }
       return { precision: 'exact', reason: null, usage, cost, charged: cost.total }
     }

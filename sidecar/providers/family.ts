@@ -14,6 +14,16 @@ export type Endpoint =
   /** Costs something, or may: not metered in this version. */
   | { readonly kind: 'billable'; readonly operation: string }
 
+/** Endpoints by method and path. */
+export interface EndpointRule {
+  readonly methods: readonly string[]
+  readonly path: RegExp
+}
+
+/** Whether one of the rules is about this endpoint. */
+export const isOneOf = (rules: readonly EndpointRule[], method: string, path: string): boolean =>
+  rules.some((rule) => rule.methods.includes(method) && rule.path.test(path))
+
 /** An API that several providers may speak: its endpoints, and how it tells errors. */
 export interface WireFamily {
   readonly errors: ErrorFormat

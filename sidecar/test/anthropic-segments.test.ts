@@ -112,7 +112,7 @@ t.test('replaced segments leave every other byte as it was', async (t) => {
 const event = (value: object) => JSON.stringify(value)
 
 t.test('pieces of a stream go to the channel of their block, and thinking is sealed', async (t) => {
-  const reader = openMessageStream(true)
+  const reader = openMessageStream(() => true)
   const pieces = [
     {
       type: 'message_start',
@@ -151,7 +151,7 @@ t.test('pieces of a stream go to the channel of their block, and thinking is sea
 })
 
 t.test('what is no event of this format is passed on unread, and the end is seen', async (t) => {
-  const reader = openMessageStream(true)
+  const reader = openMessageStream(() => true)
   for (const data of ['', '[DONE]', 'null', '3', '[]', '{}', '{"type":3}', '{"type":'])
     t.equal(reader.read(data), null, data)
   t.notOk(reader.ended())

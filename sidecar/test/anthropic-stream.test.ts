@@ -11,7 +11,7 @@ import { recordedAnthropicStream } from './support/recorded-anthropic-stream.ts'
 /** What comes out of a stream that was cut at some offsets, and what is known of it then. */
 function pass(stream: string, cuts: readonly number[], inspection: AnswerInspection | null) {
   const bytes = Buffer.from(stream)
-  const reader = openMessageStream(true)
+  const reader = openMessageStream(() => true)
   const filter = new StreamFilter(reader, SSE, false, inspection)
   const out: Buffer[] = []
   const refused: string[] = []

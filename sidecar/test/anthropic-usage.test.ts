@@ -117,7 +117,7 @@ const delta = (usage: object, stop_reason: string | null = null) => ({
 })
 
 function factsOf(inOneGo: boolean, ...events: readonly object[]) {
-  const reader = openMessageStream(inOneGo)
+  const reader = openMessageStream(() => inOneGo)
   for (const event of events) reader.read(JSON.stringify(event))
   return reader.facts()
 }

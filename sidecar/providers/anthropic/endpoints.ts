@@ -1,8 +1,8 @@
-import type { Endpoint, WireFamily } from '../family.ts'
+import { type Endpoint, type EndpointRule, isOneOf, type WireFamily } from '../family.ts'
 import { renderAnthropicError } from './errors.ts'
 import { anthropicMessages } from './messages.ts'
 
-const FREE: readonly { readonly methods: readonly string[]; readonly path: RegExp }[] = [
+const FREE: readonly EndpointRule[] = [
   { methods: ['POST'], path: /^\/messages\/count_tokens$/ },
   { methods: ['GET', 'HEAD'], path: /^\/models(?:\/[^/]+)?$/ },
   // What a batch costs is decided when it is made: to look at it, or to end it, costs nothing.
@@ -25,7 +25,7 @@ export const anthropicFamily: WireFamily = {
   endpoint(method, path): Endpoint {
     if (method === 'POST' && path === '/messages')
       return { kind: 'metered', adapter: anthropicMessages, path: { model: null, stream: false } }
-    const free = FREE.some((rule) => rule.methods.includes(method) && rule.path.test(path))
+    const free = isOneOf(FREE, method, path)
     return { kind: free ? 'free' : 'billable', operation: operationOf(path) }
   },
 }

@@ -23,7 +23,7 @@ export const anthropicMessages: ProviderAdapter = {
   addUnreported: (usage) => usage,
   readAnswer: (json) => readFacts(json, isRecord(json) ? json.usage : null),
   answerSegments,
-  openStream: (request) => openMessageStream(isInOneGo(request)),
+  openStream: (request) => openMessageStream(() => isInOneGo(request)),
   framing: (contentType) => (contentType.startsWith('text/event-stream') ? SSE : null),
   terminalEvent: (refusal, status) =>
     Buffer.from(`event: error\ndata: ${JSON.stringify(errorObject(refusal, status))}\n\n`),

@@ -15,9 +15,9 @@ const TEXT_OF_DELTA: Readonly<Record<string, string>> = { text: 'text', thinking
 /**
  * Reads a stream of message events. What `message_start` reports of the usage is final for the input where the answer
  * is made in one go; each `message_delta` is cumulative and takes the place of what was known.
- * @param inOneGo whether the model is asked once, without hosted tools in between
+ * @param isInOneGo whether the model is asked once, without hosted tools in between; asked of a stream that broke off
  */
-export function openMessageStream(inOneGo: boolean): StreamReader {
+export function openMessageStream(isInOneGo: () => boolean): StreamReader {
   let message: Json = {}
   let usage: Json | null = null
   let isFinal = false
@@ -78,9 +78,8 @@ export function openMessageStream(inOneGo: boolean): StreamReader {
     read,
     facts: () => {
       const facts = readFacts(message, usage)
-      if (isFinal) return facts
-      if (facts.usage === null) return facts
-      return { ...facts, usage: null, ...(inOneGo ? { started: facts.usage } : { soFar: facts.usage }) }
+      if (isFinal || facts.usage === null) return facts
+      return { ...facts, usage: null, ...(isInOneGo() ? { started: facts.usage } : { soFar: facts.usage }) }
     },
     outputBytes: () => outputBytes,
     ended: () => ended,

@@ -45,9 +45,13 @@ export const streamGenerateContent: ProviderAdapter = {
   },
 }
 
-/** `POST /v1beta/models/MODEL:embedContent` and `:batchEmbedContents`. */
+/** An embedding has no output to limit. */
 const EMBED = { ...COMMON, bound: embedBound, limitOutput: (body: Buffer) => body }
+
+/** `POST /v1beta/models/MODEL:embedContent`. */
 export const embedContent: ProviderAdapter = { ...EMBED, operation: 'embedContent' }
+
+/** `POST /v1beta/models/MODEL:batchEmbedContents`. */
 export const batchEmbedContents: ProviderAdapter = { ...EMBED, operation: 'batchEmbedContents' }
 
 function parse(json: unknown, { model, stream }: PathFacts): MeteredRequest | Denial {

@@ -1,4 +1,4 @@
-import type { Endpoint, WireFamily } from '../family.ts'
+import { type Endpoint, type EndpointRule, isOneOf, type WireFamily } from '../family.ts'
 import type { ProviderAdapter } from '../provider.ts'
 import { batchEmbedContents, embedContent, generateContent, streamGenerateContent } from './content.ts'
 import { geminiArrayErrors, geminiErrors } from './errors.ts'
@@ -15,7 +15,7 @@ const MODEL_METHOD = /^(?:\/v\d+(?:alpha|beta)?)?\/(?:models\/([^/:]+)|(tunedMod
 const VERSION = /^(?:\/upload)?\/v\d+(?:alpha|beta)?(?=\/)/
 
 const READING: readonly string[] = ['GET', 'HEAD']
-const FREE: readonly { readonly methods: readonly string[]; readonly path: RegExp }[] = [
+const FREE: readonly EndpointRule[] = [
   { methods: ['POST'], path: /^\/(?:models|tunedModels)\/[^/:]+:count(?:Message|Text)?Tokens$/ },
   {
     methods: [...READING, 'DELETE'],
@@ -70,7 +70,7 @@ export const geminiFamily: WireFamily = {
       return { kind: 'metered', adapter, path: { model: model ?? tuned ?? null, stream }, errors }
     }
     const below = path.replace(VERSION, '')
-    const free = FREE.some((rule) => rule.methods.includes(method) && rule.path.test(below))
+    const free = isOneOf(FREE, method, below)
     const resource = /^\/([A-Za-z]+)/.exec(below)?.[1] ?? ''
     return { kind: free ? 'free' : 'billable', operation: RESOURCES.has(resource) ? resource : 'other' }
   },

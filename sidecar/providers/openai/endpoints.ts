@@ -1,8 +1,8 @@
-import type { Endpoint, WireFamily } from '../family.ts'
+import { type Endpoint, type EndpointRule, isOneOf, type WireFamily } from '../family.ts'
 import { openaiChat } from './chat.ts'
 import { renderOpenAiError } from './errors.ts'
 
-const FREE: readonly { readonly methods: readonly string[]; readonly path: RegExp }[] = [
+const FREE: readonly EndpointRule[] = [
   { methods: ['GET', 'HEAD', 'DELETE'], path: /^\/models(?:\/[^/]+)*$/ },
   { methods: ['GET', 'HEAD', 'DELETE', 'POST'], path: /^\/chat\/completions\/[^/]+(?:\/messages)?$/ },
   { methods: ['GET', 'HEAD'], path: /^\/chat\/completions$/ },
@@ -43,7 +43,7 @@ export const openaiFamily: WireFamily = {
   endpoint(method, path): Endpoint {
     if (method === 'POST' && path === '/chat/completions')
       return { kind: 'metered', adapter: openaiChat, path: { model: null, stream: false } }
-    const free = FREE.some((rule) => rule.methods.includes(method) && rule.path.test(path))
+    const free = isOneOf(FREE, method, path)
     const resource = path.split('/')[1] ?? ''
     return { kind: free ? 'free' : 'billable', operation: RESOURCES.has(resource) ? resource : OTHER }
   },
