@@ -50,6 +50,18 @@ export function parseUsd(text: string): NanoUsd {
   return nanoUsd(BigInt(whole) * NANO_PER_USD + BigInt(fraction.padEnd(9, '0')))
 }
 
+/**
+ * Reads a price as people write it, USD per million tokens (`"0.075"`, `"0"`), at most six decimals: a millionth of a
+ * dollar per million tokens is one pico-USD per token.
+ * @throws MoneyFormatError for anything else
+ */
+export function parseUsdPerMillion(text: string): PicoUsdPerToken {
+  const nano = parseUsd(text)
+  if (nano % PICO_PER_NANO !== 0n)
+    throw new MoneyFormatError(`"${text}" is too fine: a price of a million tokens has at most six decimals`)
+  return picoUsdPerToken(nano / PICO_PER_NANO)
+}
+
 /** Writes an amount as a decimal USD string with at least two decimals and no rounding: `"0.000024975"`, `"250.00"`. */
 export function formatUsd(amount: NanoUsd): string {
   const sign = amount < 0n ? '-' : ''

@@ -5,7 +5,7 @@
 import * as z from 'zod'
 import { FINDING_ACTIONS, SEVERITIES } from './finding.ts'
 import { BUDGET_PERIODS } from './lease.ts'
-import { parseUsd } from './money.ts'
+import { parseUsd, parseUsdPerMillion } from './money.ts'
 import { PROVIDER_NAMES } from './providers.ts'
 
 /** The `apiVersion` of every policy document. */
@@ -21,22 +21,26 @@ const metadata = z.strictObject({
 /** 25 becomes 25.00, 0.0005 stays. */
 const asUsd = (amount: number): string => (Number(amount.toFixed(2)) === amount ? amount.toFixed(2) : String(amount))
 
-/** An amount in a policy: a decimal USD string. A YAML number is refused, since it has already lost what it was. */
-const usd = z
-  .string({
-    error: (issue) =>
-      typeof issue.input === 'number'
-        ? `write money as a quoted string, like "${asUsd(issue.input)}"; a YAML number loses digits`
-        : 'expected an amount of USD like "250.00" or "$250"',
-  })
-  .transform((text, context) => {
-    try {
-      return parseUsd(text)
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
-      return z.NEVER
-    }
-  })
+/** Money in a policy: a decimal USD string. A YAML number is refused, since it has already lost what it was. */
+const money = <T>(expected: string, parse: (text: string) => T) =>
+  z
+    .string({
+      error: (issue) =>
+        typeof issue.input === 'number'
+          ? `write money as a quoted string, like "${asUsd(issue.input)}"; a YAML number loses digits`
+          : expected,
+    })
+    .transform((text, context) => {
+      try {
+        return parse(text)
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
+        return z.NEVER
+      }
+    })
+
+const usd = money('expected an amount of USD like "250.00" or "$250"', parseUsd)
+const usdPerMillion = money('expected USD per million tokens like "0.60", or "0"', parseUsdPerMillion)
 
 const mode = z.enum(['audit', 'enforce'])
 
@@ -67,6 +71,36 @@ export const budgetDocument = z.strictObject({
     }),
 })
 
+const tokens = z.int().min(1).max(100_000_000)
+
+/** What one name of a model means: a model of a price list, or a price of one's own. */
+const statedModel = z
+  .strictObject({
+    /** Its name on the price list; left out, the name that requests use. */
+    model: z.string().min(1).max(256).optional(),
+    /** The provider on the rate card whose list it stands on; left out, this provider's own. */
+    priceList: z.string().min(1).max(64).optional(),
+    /** USD per million tokens, in place of the list's. A cache price that is left out is the input's. */
+    price: z
+      .strictObject({
+        input: usdPerMillion,
+        output: usdPerMillion,
+        cacheRead: usdPerMillion.optional(),
+        cacheWrite: usdPerMillion.optional(),
+      })
+      .optional(),
+    /** Largest sum of input and output, and largest output, beside a price; left out, the list's. */
+    contextTokensMax: tokens.optional(),
+    outputTokensMax: tokens.optional(),
+  })
+  .refine((stated) => stated.price ?? stated.model ?? stated.priceList, {
+    message: 'say what it costs: a `price`, or the `model` of the price list that it is',
+    when: ({ issues }) => issues.length === 0,
+  })
+  .refine((stated) => stated.price ?? (stated.contextTokensMax === undefined && stated.outputTokensMax === undefined), {
+    message: 'limits stand beside a `price`; a model of the price list has the limits that the list states',
+  })
+
 /** How a provider is reached, and what is done about requests whose cost cannot be known beforehand. */
 export const providerConfigDocument = z.strictObject({
   apiVersion: z.literal(POLICY_API_VERSION),
@@ -84,6 +118,11 @@ export const providerConfigDocument = z.strictObject({
         'a base URL holds no user and no password: policies are no place for secrets',
       )
       .optional(),
+    /** Prices of one's own, and names that the price list does not know: by the name that requests use. */
+    models: z
+      .record(z.string().min(1).max(256), statedModel)
+      .refine((models) => Object.keys(models).length <= 1_000, 'at most 1000 models can be stated')
+      .default({}),
     /** A model that the rate card does not know: refuse, or reserve and charge at the card's dearest rates. */
     onUnpricedModel: z.enum(['deny', 'worstCase']).default('deny'),
     /** An endpoint without a price (files, models, moderations): pass it through and count it, or refuse it. */

@@ -9,6 +9,8 @@ export interface ProviderFacts {
   readonly baseUrl: string | null
   /** Its name on the rate card; `null` where models are named by their maker (`vendor/model`) or are one's own. */
   readonly priceList: string | null
+  /** True where requests name deployments, which the customer names as he likes: only a ProviderConfig says which models they are. */
+  readonly namesDeployments?: boolean
   /**
    * Whether ending a call in mid-stream ends its billing (OpenRouter's published list of providers). Where it does not,
    * a call that is ended costs as much as one that is read to its end.

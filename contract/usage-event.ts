@@ -48,6 +48,11 @@ export interface UsageAttempt {
   readonly rawUsage: unknown
   readonly serviceTier: ServiceTier | null
   readonly rateCardVersion: string
+  /**
+   * Where the price came from if it did not stand on the provider's own list under the model's name: `LIST/MODEL` of the
+   * rate card, or `policy` for a price that the policy of this revision states.
+   */
+  readonly pricedAs?: string
   /** Total in nano-USD, rounded up once; `null` for a model without a price. */
   readonly costNanoUsd: string | null
   /** Pico-USD by usage field; fields without cost are left out. */

@@ -28,7 +28,10 @@ import type {
   PolicyCheck,
   PolicyFile,
   PolicyResult,
+  StatedModel,
 } from './types.ts'
+
+type StatedModelDocument = ProviderConfigDocument['spec']['models'][string]
 
 const EACH_AGENT = '*'
 const GLOBAL_SUBJECT = '*'
@@ -157,7 +160,33 @@ const allActions = (actions: { readonly [S in Severity]?: FindingAction | undefi
 
 function compileProvider({ metadata: { name }, spec }: ProviderConfigDocument): CompiledProvider {
   const onClientAbort = spec.onClientAbort ?? (providerFacts(spec.provider).cancelStopsBilling ? 'abort' : 'drain')
-  return Object.freeze({ ...spec, name, baseUrl: spec.baseUrl ?? null, onClientAbort })
+  const models = new Map(
+    Object.entries(spec.models).map(([asked, model]) => [asked, compileModel(spec.provider, asked, model)]),
+  )
+  return Object.freeze({ ...spec, name, baseUrl: spec.baseUrl ?? null, models, onClientAbort })
+}
+
+function compileModel(
+  provider: ProviderName,
+  asked: string,
+  { model = asked, priceList, price, contextTokensMax, outputTokensMax }: StatedModelDocument,
+): StatedModel {
+  const rate = (pico: bigint | undefined): string | null => pico?.toString() ?? null
+  const rates = price && {
+    input: price.input.toString(),
+    output: price.output.toString(),
+    cacheRead: rate(price.cacheRead),
+    cacheWrite5m: rate(price.cacheWrite),
+    cacheWrite1h: rate(price.cacheWrite),
+  }
+  const list = priceList ?? providerFacts(provider).priceList
+  return Object.freeze({
+    model,
+    priceList: list,
+    rates: rates ?? null,
+    contextTokensMax: contextTokensMax ?? null,
+    outputTokensMax: outputTokensMax ?? null,
+  })
 }
 
 /** The defaults of the schema, read out of the schema itself. */

@@ -65,6 +65,10 @@ function keysAt(kind: unknown, path: readonly PropertyKey[]): readonly string[] 
   let schema: z.core.$ZodType | undefined = policyDocument.options.find((option) => option.shape.kind.value === kind)
   for (const key of [...path, null]) {
     while (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) schema = schema.unwrap()
+    if (schema instanceof z.ZodRecord && key !== null) {
+      schema = schema.valueType
+      continue
+    }
     if (!(schema instanceof z.ZodObject)) return []
     if (key === null) return Object.keys(schema.shape)
     schema = schema.shape[String(key)]

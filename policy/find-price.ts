@@ -4,14 +4,33 @@ import type { CompiledProvider, PriceBook, PricedModel } from './types.ts'
 /** How a reseller names the makers of its models, where the rate card names them otherwise. */
 const MAKERS: Readonly<Record<string, string>> = { mistralai: 'mistral', qwen: 'alibaba', 'x-ai': 'xai', 'z-ai': 'zai' }
 
+/** What of a provider's configuration decides prices. */
+export type PricedProvider = Pick<CompiledProvider, 'provider' | 'models'>
+
 /**
- * The price of a model as a provider names it. At a reseller, which has no price list of its own, `vendor/model` is the
- * vendor's model at the vendor's price.
+ * The price of a model as a request names it: what the ProviderConfig says of that name, else the price list's. A
+ * deployment is what the ProviderConfig says, and nothing else.
  * @returns `null` if nobody states one
  */
 export function findPrice(
   prices: PriceBook,
-  { provider }: Pick<CompiledProvider, 'provider'>,
+  provider: PricedProvider,
+  model: string,
+  atMs: number,
+): PricedModel | null {
+  const stated = provider.models.get(model)
+  if (stated) return prices.stated(stated, atMs)
+  return providerFacts(provider.provider).namesDeployments ? null : findListedPrice(prices, provider, model, atMs)
+}
+
+/**
+ * The price list's price of a model as a provider names it in its answer. At a reseller, which has no price list of its
+ * own, `vendor/model` is the vendor's model at the vendor's price.
+ * @returns `null` if the list has none
+ */
+export function findListedPrice(
+  prices: PriceBook,
+  { provider }: Pick<PricedProvider, 'provider'>,
   model: string,
   atMs: number,
 ): PricedModel | null {
@@ -24,5 +43,5 @@ export function findPrice(
 }
 
 /** The dearest rates of a provider, for `onUnpricedModel: worstCase`; of the whole card where it has no list of its own. */
-export const worstPrice = (prices: PriceBook, { provider }: Pick<CompiledProvider, 'provider'>): PricedModel =>
+export const worstPrice = (prices: PriceBook, { provider }: Pick<PricedProvider, 'provider'>): PricedModel =>
   prices.worstCase(providerFacts(provider).priceList ?? provider)

@@ -1,5 +1,5 @@
 export { assemblePolicy, checkPolicy, compilePolicy, policyRevision } from './compile.ts'
-export { findPrice, worstPrice } from './find-price.ts'
+export { findListedPrice, findPrice, worstPrice } from './find-price.ts'
 export { createPriceBook } from './price-book.ts'
 export { assertRateCard, RateCardError, readRateCard } from './rate-card.ts'
 export { nearest } from './suggest.ts'

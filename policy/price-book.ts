@@ -17,6 +17,7 @@ import { indexCard } from './card-index.ts'
 import { CompiledModel, CompiledPrice } from './priced-model.ts'
 import { RateCardError } from './rate-card.ts'
 import type { TierRates } from './rates.ts'
+import { statedPrices } from './stated-price.ts'
 import type { Cost, PriceBook, PricedModel, PricingContext, UsageBound } from './types.ts'
 import { worstCasePrice } from './worst-case.ts'
 
@@ -45,9 +46,13 @@ export function createPriceBook(card: RateCard): PriceBook {
     return new CompiledModel(compiled, 'worstCase', card.version)
   }
 
+  const find = (provider: string, model: string, atMs: number): CompiledModel | null =>
+    providers.get(provider)?.find(model, atMs) ?? null
+
   return {
     version: card.version,
-    find: (provider, model, atMs) => providers.get(provider)?.find(model, atMs) ?? null,
+    find,
+    stated: statedPrices(card.version, find),
     worstCase(provider) {
       const key = providers.has(provider) ? provider : ANY_PROVIDER
       let model = worst.get(key)
@@ -87,7 +92,8 @@ function costOf(model: CompiledModel, usage: TokenUsage, context: PricingContext
     components[field] = picoUsd(pico)
     total += pico
   }
-  return { total: ceilToNano(picoUsd(total)), components, rateCardVersion: model.rateCardVersion }
+  const { rateCardVersion, pricedAs } = model
+  return { total: ceilToNano(picoUsd(total)), components, rateCardVersion, pricedAs }
 }
 
 /**

@@ -66,14 +66,21 @@ export class CompiledModel implements PricedModel {
   readonly outputTokensMax: number | null
   readonly compiled: CompiledPrice
   readonly rateCardVersion: string
+  readonly pricedAs: string | null
 
-  constructor(compiled: CompiledPrice, foundBy: PricedModel['foundBy'], rateCardVersion: string) {
+  constructor(
+    compiled: CompiledPrice,
+    foundBy: PricedModel['foundBy'],
+    rateCardVersion: string,
+    pricedAs: string | null = null,
+  ) {
     this.price = compiled.price
     this.foundBy = foundBy
     this.contextTokensMax = compiled.price.contextTokensMax
     this.outputTokensMax = compiled.price.outputTokensMax
     this.compiled = compiled
     this.rateCardVersion = rateCardVersion
+    this.pricedAs = pricedAs
   }
 }
 

@@ -8,6 +8,7 @@ import type {
   PolicyDocument,
   Principal,
   ProviderName,
+  Rates,
   ServiceTier,
   Severity,
   TokenUsage,
@@ -53,12 +54,27 @@ export interface CompiledSecurity {
   readonly detectorsKey: string
 }
 
+/** What a ProviderConfig says of a model: which one of a price list it is, or what it costs. */
+export interface StatedModel {
+  /** Its name on the list. */
+  readonly model: string
+  /** The provider on the rate card whose list it stands on; `null` where there is none. */
+  readonly priceList: string | null
+  /** Rates in place of the list's; `null` where those hold. */
+  readonly rates: Rates | null
+  /** Limits in place of the list's; `null` where those hold. */
+  readonly contextTokensMax: number | null
+  readonly outputTokensMax: number | null
+}
+
 /** How a provider is reached. */
 export interface CompiledProvider {
   readonly name: string
   readonly provider: ProviderName
   /** `null` where the document leaves it to the sidecar's configuration. */
   readonly baseUrl: string | null
+  /** What is said of models, by the names that requests use. */
+  readonly models: ReadonlyMap<string, StatedModel>
   readonly onUnpricedModel: 'deny' | 'worstCase'
   readonly onUnpricedEndpoint: 'passThrough' | 'deny'
   readonly onUnbounded: 'deny' | 'contextWindow' | 'allowCounted'
@@ -120,7 +136,9 @@ export type PolicyCheck =
 export interface PricedModel {
   readonly price: ModelPrice
   /** Why this entry was found. */
-  readonly foundBy: 'exact' | 'alias' | 'snapshot' | 'worstCase'
+  readonly foundBy: 'exact' | 'alias' | 'snapshot' | 'policy' | 'worstCase'
+  /** `LIST/MODEL`, or `policy` for rates that a policy states; `null` where the list has it under the name that was asked for. */
+  readonly pricedAs: string | null
   readonly contextTokensMax: number | null
   readonly outputTokensMax: number | null
 }
@@ -131,6 +149,8 @@ export interface Cost {
   /** By usage field; fields without cost are left out. */
   readonly components: Readonly<Partial<Record<UsageField, PicoUsd>>>
   readonly rateCardVersion: string
+  /** As of the model that it was computed for ({@link PricedModel.pricedAs}). */
+  readonly pricedAs: string | null
 }
 
 /** When and how usage was served; both decide the rates. */
@@ -154,6 +174,8 @@ export interface PriceBook {
   readonly version: string
   /** `null` for an unknown model: exact name, alias or declared snapshot, never a prefix. Memoised, bounded. */
   find(provider: string, model: string, atMs: number): PricedModel | null
+  /** The price of a model that a policy states; `null` if its list does not know it and no rates are stated. */
+  stated(model: StatedModel, atMs: number): PricedModel | null
   /** An entry with the provider's dearest rates on every axis, for `onUnpricedModel: worstCase`. */
   worstCase(provider: string): PricedModel
   cost(model: PricedModel, usage: TokenUsage, context: PricingContext): Cost

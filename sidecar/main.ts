@@ -128,7 +128,8 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   closers.push(() => data.drain(0))
   const knownModel = (name: string, model: string): string => {
     const provider = PROVIDER_NAMES.find((known) => known === name)
-    return (provider && findPrice(prices, { provider }, model, clock.nowMs())?.price.model) ?? 'other'
+    const configured = provider && policies.current()?.provider(provider)
+    return (configured && findPrice(prices, configured, model, clock.nowMs())?.price.model) ?? 'other'
   }
   const metrics = createMetrics(
     createReadings({ data, policies, spend, pools, scanPool, scanner, inspection, coverage, dead, flow, clock }),

@@ -14,7 +14,13 @@ t.test('an empty folder is a policy without budgets, with the defaults of the sc
     metadata: { name: 'x' },
     spec: { provider: 'openai' },
   })
-  t.same(policy.provider('openai'), { ...spec, name: 'openai', baseUrl: null, onClientAbort: 'abort' })
+  t.same(policy.provider('openai'), {
+    ...spec,
+    name: 'openai',
+    baseUrl: null,
+    models: new Map(),
+    onClientAbort: 'abort',
+  })
   t.equal(policy.provider('mistral').onClientAbort, 'drain', 'a cut does not end the billing there')
   t.match(compiled(file('# nothing here\n')).revision, /^[0-9a-f]{64}$/)
 })

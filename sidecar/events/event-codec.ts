@@ -52,6 +52,7 @@ function encodeAttempt(attempt: UsageAttempt): readonly unknown[] {
     attempt.costPicoUsd,
     attempt.chargedNanoUsd === attempt.costNanoUsd ? SAME : attempt.chargedNanoUsd,
     attempt.boundNanoUsd,
+    ...(attempt.pricedAs === undefined ? [] : [attempt.pricedAs]),
   ]
 }
 
@@ -120,6 +121,7 @@ function decodeAttempt(fields: EncodedAttempt): UsageAttempt {
     costPicoUsd,
     charged,
     boundNanoUsd,
+    pricedAs,
   ] = fields
   return {
     provider,
@@ -133,6 +135,7 @@ function decodeAttempt(fields: EncodedAttempt): UsageAttempt {
     rawUsage,
     serviceTier,
     rateCardVersion,
+    ...(pricedAs === undefined ? {} : { pricedAs }),
     costNanoUsd,
     costPicoUsd,
     chargedNanoUsd: charged === SAME ? (costNanoUsd ?? '0') : charged,
@@ -189,4 +192,5 @@ type EncodedAttempt = readonly [
   costPicoUsd: UsageAttempt['costPicoUsd'],
   charged: string | typeof SAME,
   boundNanoUsd: string,
+  pricedAs?: string,
 ]

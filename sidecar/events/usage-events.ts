@@ -85,6 +85,7 @@ export function createUsageEvents({ instanceId, prices, clock }: UsageEventOptio
     rawUsage: null,
     serviceTier: null,
     rateCardVersion: prices.version,
+    ...provenance(target.priced?.pricedAs ?? null),
     costNanoUsd: target.priced === null || target.priced.foundBy === 'worstCase' ? null : bound,
     costPicoUsd: {},
     chargedNanoUsd: bound,
@@ -134,6 +135,7 @@ export function createUsageEvents({ instanceId, prices, clock }: UsageEventOptio
           usage: metered.usage,
           rawUsage: isSmall(result.facts?.rawUsage, RAW_VALUES_MAX) ? result.facts?.rawUsage : null,
           serviceTier: result.facts?.serviceTier ?? null,
+          ...provenance(metered.cost?.pricedAs ?? null),
           costNanoUsd: metered.cost && nanoToWire(metered.cost.total),
           costPicoUsd: metered.cost ? componentsToWire(metered.cost.components) : NO_COMPONENTS,
           chargedNanoUsd: nanoToWire(metered.charged),
@@ -158,6 +160,8 @@ export function createUsageEvents({ instanceId, prices, clock }: UsageEventOptio
 
 const budgetNames = (reservation: Reservation): readonly string[] =>
   reservation.holds.map(({ budgetName, counter }) => `${budgetName}/${counter.subject}/${counter.periodId}`)
+
+const provenance = (pricedAs: string | null): Pick<UsageAttempt, 'pricedAs'> => (pricedAs === null ? {} : { pricedAs })
 
 const NO_COMPONENTS: UsageAttempt['costPicoUsd'] = {}
 const RAW_VALUES_MAX = 64

@@ -9,7 +9,14 @@ import {
   totalOutputTokens,
   ZERO_USD,
 } from '@agentcostcontrol/contract'
-import { type Cost, findPrice, type PriceBook, type PricedModel, worstPrice } from '@agentcostcontrol/policy'
+import {
+  type Cost,
+  findListedPrice,
+  findPrice,
+  type PriceBook,
+  type PricedModel,
+  worstPrice,
+} from '@agentcostcontrol/policy'
 import type { Reserved } from '../exchange.ts'
 import type { AnswerFacts } from '../providers/provider.ts'
 import type { Forwarded } from '../upstream/forward.ts'
@@ -42,7 +49,7 @@ export function createMeter(prices: PriceBook): Meter {
   return (reserved, { result, status, sent }) => {
     const { cover } = reserved
     if (cover.kind === 'uncovered') return nothing('an endpoint without a price', null)
-    const free: Cost = { total: ZERO_USD, components: {}, rateCardVersion: prices.version }
+    const free: Cost = { total: ZERO_USD, components: {}, rateCardVersion: prices.version, pricedAs: null }
     if (!sent) return nothing('not sent', free)
     if (status !== null && status >= 300 && !MAYBE_BILLED(status))
       return nothing(`refused by the provider with status ${status}`, free)
@@ -89,12 +96,14 @@ function servedModel(
 ): PricedModel {
   const { ask } = planned.inspected.authorized.identified
   const { provider } = target
+  // What the policy says of a model holds for requests that name it, whatever the answer calls it.
+  if (asked.foundBy === 'policy' && facts?.pricedAs === undefined) return asked
   if (facts?.pricedAs !== undefined)
     return findPrice(prices, provider, facts.pricedAs, atMs) ?? worstPrice(prices, provider)
   const asOwn = ask.kind === 'metered' && ask.request.pricedAs === undefined
   const served = facts?.responseModel ?? null
   if (asOwn && (served === null || served === target.model)) return asked
-  return findPrice(prices, provider, served ?? target.model, atMs) ?? asked
+  return findListedPrice(prices, provider, served ?? target.model, atMs) ?? asked
 }
 
 /**
@@ -126,7 +135,7 @@ function estimate(
     result.outputBytes !== null &&
     result.outcome !== 'failed' &&
     (result.outcome === 'completed' || (!result.readingWasPaused && stopsBilling)) &&
-    ask.adapter.outputIsVisible(reserved.target.model, ask.request)
+    ask.adapter.outputIsVisible(knownName(priced, reserved.target.model), ask.request)
   const outputTokens = counts
     ? Math.min(bound.outputTokensMax, (result.outputBytes ?? 0) + (endedEarly ? TAIL_TOKENS : 0))
     : bound.outputTokensMax
@@ -147,10 +156,17 @@ function estimate(
       ? 'no usage report: counted from the bytes that passed'
       : `no usage report (${result.outcome}): the bound`,
     usage: { ...NO_USAGE, inputUncached: bound.inputTokensMax, outputVisible: outputTokens },
-    cost: priced.foundBy === 'worstCase' ? null : { total: charged, components: {}, rateCardVersion: prices.version },
+    cost:
+      priced.foundBy === 'worstCase'
+        ? null
+        : { total: charged, components: {}, rateCardVersion: prices.version, pricedAs: priced.pricedAs },
     charged,
   }
 }
+
+/** The name by which the model is known: a deployment's says nothing of what it does. */
+const knownName = (priced: PricedModel, asked: string): string =>
+  priced.foundBy === 'policy' ? priced.price.model : asked
 
 /** The least that an answer which nothing bounds has used: what was reported of it, and what was seen. */
 function leastUsage({ facts, outputBytes }: Forwarded['result']): TokenUsage | null {

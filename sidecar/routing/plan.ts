@@ -1,4 +1,4 @@
-import { findPrice, type PriceBook, worstPrice } from '@agentcostcontrol/policy'
+import { type CompiledProvider, findPrice, type PriceBook, worstPrice } from '@agentcostcontrol/policy'
 import { type Upstreams, upstreamVariable } from '../config.ts'
 import { type Denial, denial, type Inspected, type Planned } from '../exchange.ts'
 
@@ -23,7 +23,7 @@ export function createPlan(prices: PriceBook, upstreams: Upstreams): Plan {
     if (!found && provider.onUnpricedModel === 'deny') {
       return denial(
         'acc_model_unpriced',
-        `The rate card ${prices.version} has no price for the model "${pricedAs.slice(0, 100)}" of ${identified.provider}. Use a model that it knows, add the price, or set onUnpricedModel: worstCase in the ProviderConfig "${provider.name}".`,
+        `The rate card ${prices.version} has no price for the model "${pricedAs.slice(0, 100)}" of ${identified.provider}${listedAs(provider, pricedAs)}. Use a model that it knows, state it under models in the ProviderConfig "${provider.name}", or set onUnpricedModel: worstCase there.`,
       )
     }
     return {
@@ -31,4 +31,10 @@ export function createPlan(prices: PriceBook, upstreams: Upstreams): Plan {
       targets: [{ provider, model, baseUrl, priced: found ?? worstPrice(prices, provider) }],
     }
   }
+}
+
+/** What the policy says that a model is, for the message: the list or the name may be misspelt there. */
+function listedAs(provider: CompiledProvider, asked: string): string {
+  const stated = provider.models.get(asked)
+  return stated ? `, which the ProviderConfig says is "${stated.model}" of ${stated.priceList ?? 'no price list'}` : ''
 }
