@@ -76,9 +76,18 @@ export interface Abandoned {
 /** Tells a client that left from a stage's result. */
 export const isAbandoned = (value: object): value is Abandoned => 'kind' in value && value.kind === 'abandoned'
 
-/** What is asked of the provider: a metered operation of a known wire format, or an endpoint that is only counted. */
+/**
+ * What is asked of the provider: a metered operation of a known wire format, or an endpoint that is only counted. The
+ * request is the one thing that changes on its way: once its bytes are ready to be sent, its conversation is let go.
+ */
 export type Ask =
-  | { readonly kind: 'metered'; readonly adapter: ProviderAdapter; readonly request: MeteredRequest }
+  | {
+      readonly kind: 'metered'
+      readonly adapter: ProviderAdapter
+      request: MeteredRequest
+      /** True if the strings of its body hold bytes (byte-strings.ts); its model's name is text. */
+      readonly byteStrings: boolean
+    }
   | { readonly kind: 'passThrough'; readonly billable: boolean }
 
 /** Stage 2, identify. */

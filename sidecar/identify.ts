@@ -1,8 +1,8 @@
-import { isUtf8 } from 'node:buffer'
 import type { Principal } from '@agentcostcontrol/contract'
 import { headerValue } from './answer/headers.ts'
 import type { SidecarConfig, Trustable } from './config.ts'
 import { type Ask, type Denial, denial, type Identified, isDenial, type RawExchange } from './exchange.ts'
+import { isAsciiText, type ParsedBody, parseBody } from './providers/byte-strings.ts'
 import type { Endpoint } from './providers/family.ts'
 import { isDeeperThan } from './providers/read.ts'
 import { routePath } from './providers/registry.ts'
@@ -67,18 +67,25 @@ function readMetered(raw: RawExchange, { adapter, path }: MeteredEndpoint): Ask 
       `Request bodies with content-encoding "${encoding.slice(0, 40)}" cannot be inspected: send the JSON as it is.`,
     )
   }
-  // Bytes that are not UTF-8 would be read differently here and at the provider.
-  if (!isUtf8(raw.body)) return denial('acc_body_not_json', 'The request body is not valid UTF-8.')
-  let json: unknown
-  try {
-    json = JSON.parse(raw.body.toString())
-  } catch {
-    return denial('acc_body_not_json', notJson(raw.body))
-  }
+  const parsed = parse(raw.body)
+  if (isDenial(parsed)) return parsed
+  const { json, byteStrings } = parsed
   if (isDeeperThan(DEPTH_MAX, json))
     return denial('acc_body_not_json', `The request body is nested deeper than ${DEPTH_MAX} levels.`)
   const request = adapter.parse(json, path)
-  return isDenial(request) ? request : { kind: 'metered', adapter, request }
+  if (isDenial(request)) return request
+  if (!byteStrings || isAsciiText(request.model)) return { kind: 'metered', adapter, request, byteStrings }
+  const named = adapter.parse(JSON.parse(raw.body.toString()), path)
+  return isDenial(named) ? named : { kind: 'metered', adapter, request: named, byteStrings: false }
+}
+
+function parse(body: Buffer): ParsedBody | Denial {
+  try {
+    // Bytes that are not UTF-8 would be read differently here and at the provider.
+    return parseBody(body) ?? denial('acc_body_not_json', 'The request body is not valid UTF-8.')
+  } catch {
+    return denial('acc_body_not_json', notJson(body))
+  }
 }
 
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])

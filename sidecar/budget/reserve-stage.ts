@@ -5,6 +5,7 @@ import { type Outbox, OutboxUnavailableError } from '../events/types.ts'
 import type { UsageEvents } from '../events/usage-events.ts'
 import {
   type Abandoned,
+  type Ask,
   type Denial,
   denial,
   isAbandoned,
@@ -13,7 +14,7 @@ import {
   type Reserved,
   type Target,
 } from '../exchange.ts'
-import { type MeteredRequest, type ProviderAdapter, type RequestBound, usageBound } from '../providers/provider.ts'
+import { type RequestBound, usageBound } from '../providers/provider.ts'
 import type { BudgetGate, Reservation, ReserveOutcome, Shortage } from './types.ts'
 
 /** Stage 6: bound, clamp only when exhausted, one reservation over every budget, the intent on disk. */
@@ -28,9 +29,9 @@ export interface ReserveOptions {
   readonly clock: Clock
 }
 
+type MeteredAsk = Extract<Ask, { readonly kind: 'metered' }>
+
 interface Asked {
-  readonly adapter: ProviderAdapter
-  readonly request: MeteredRequest
   readonly target: Target
   readonly priced: PricedModel
   readonly bound: RequestBound
@@ -44,6 +45,7 @@ export function createReserve(options: ReserveOptions): Reserve {
     const { inspected } = planned
     const { ask } = inspected.authorized.identified
     if (ask.kind === 'passThrough' || target.priced === null) {
+      forget(ask)
       return {
         planned,
         target,
@@ -53,22 +55,23 @@ export function createReserve(options: ReserveOptions): Reserve {
         clampedOutputTokens: null,
       }
     }
-    const bound = ask.adapter.bound(ask.request, inspected.body.length)
-    const asked: Asked = { adapter: ask.adapter, request: ask.request, target, priced: target.priced, bound }
-    const held = await hold(options, planned, asked)
+    const { priced } = target
+    const holding = hold(options, planned, ask, target, priced)
+    const held = holding instanceof Promise ? await holding : holding
     // Leases are not granted either while nothing can be written down: that is why there is no money, then.
     if (isDenial(held) && held.code === 'acc_budget_busy' && !outbox.writable) return UNWRITABLE
     if (isDenial(held) || isAbandoned(held)) return held
-    const { reservation, clamped } = held
+    const { reservation, clamped, bound } = held
     try {
       // Everything that can fail stands before the intent: what is behind it must end in a settlement.
-      const sending = bytesToSend(asked, inspected.body, clamped)
+      const sending = bytesToSend(ask, inspected.body, clamped)
+      forget(ask)
       const intent = { reservation, event: events.unresolved(inspected, target, reservation, clamped) }
       await outbox.commitIntent(intent)
       return {
         planned,
         target,
-        cover: { kind: 'covered', intent, priced: asked.priced, bound: held.bound },
+        cover: { kind: 'covered', intent, priced, bound },
         ...sending,
         clampedOutputTokens: clamped,
       }
@@ -86,9 +89,14 @@ const UNWRITABLE = denial(
   { retryAfterS: 5 },
 )
 
+/** Lets the conversation go. A function of its own: the frame of one that waits would hold on to it. */
+function forget(ask: Ask): void {
+  if (ask.kind === 'metered') ask.request = ask.adapter.remember(ask.request)
+}
+
 /** The request as it is sent: with a lower output limit, and asking for usage, where that is needed. */
 function bytesToSend(
-  { adapter, request }: Asked,
+  { adapter, request }: MeteredAsk,
   body: Buffer,
   clamped: number | null,
 ): Pick<Reserved, 'body' | 'hidesUsage'> {
@@ -103,33 +111,43 @@ interface Held {
   readonly clamped: number | null
 }
 
-/** Reserves the bound, or what of it the budgets can afford: the limit is lowered once for each that is short. */
-async function hold(options: ReserveOptions, planned: Planned, asked: Asked): Promise<Held | Denial | Abandoned> {
-  const { prices } = options
-  const { provider } = planned.inspected.authorized
+/**
+ * Reserves the bound, or what of it the budgets can afford: the limit is lowered once for each that is short. Without a
+ * promise unless money is waited for.
+ */
+function hold(
+  options: ReserveOptions,
+  planned: Planned,
+  { adapter, request }: MeteredAsk,
+  target: Target,
+  priced: PricedModel,
+): Held | Denial | Abandoned | Promise<Held | Denial | Abandoned> {
+  const { prices, clock } = options
+  const asked: Asked = { target, priced, bound: adapter.bound(request, planned.inspected.body.length) }
+  const { provider, budgets, identified } = planned.inspected.authorized
   const usage = boundedBy(asked, provider.onUnbounded)
   if (usage !== null && isDenial(usage)) return usage
-  const atMs = planned.inspected.authorized.identified.raw.receivedAtMs
+  const atMs = identified.raw.receivedAtMs
   const boundOf = (tokens: UsageBound | null): NanoUsd =>
-    tokens === null ? ZERO_USD : minUsd(prices.bound(asked.priced, tokens, atMs), ATTEMPT_USD_MAX)
+    tokens === null ? ZERO_USD : minUsd(prices.bound(priced, tokens, atMs), ATTEMPT_USD_MAX)
   const fewest = Math.max(provider.minOutputTokens, asked.bound.outputTokensLeast ?? 0)
   const least = boundOf(usage && withOutput(usage, asked.bound, fewest))
-  let bound = usage
-  let clamped: number | null = null
-  for (let round = 0; ; round++) {
-    const outcome = await reserve(options, planned, boundOf(bound), least)
-    if (outcome.kind === 'reserved') {
-      const { reservation } = outcome
-      return { reservation, bound: bound ?? usageBound(asked.bound, asked.priced), clamped }
+
+  function attempt(bound: UsageBound | null, clamped: number | null, round: number): ReturnType<typeof hold> {
+    const conclude = (outcome: ReserveOutcome): ReturnType<typeof hold> => {
+      if (outcome.kind === 'abandoned') return outcome
+      if (outcome.kind === 'reserved')
+        return { reservation: outcome.reservation, bound: bound ?? usageBound(asked.bound, priced), clamped }
+      if (outcome.kind === 'busy' || bound === null || round > budgets.length) return refuse(clock, asked, outcome)
+      const perChoice = affordable(prices, asked, bound, outcome.shortage, atMs)
+      if (perChoice === null || perChoice < fewest) return refuse(clock, asked, outcome)
+      return attempt(withOutput(bound, asked.bound, perChoice), perChoice, round + 1)
     }
-    if (outcome.kind === 'abandoned') return outcome
-    const isLast = round > planned.inspected.authorized.budgets.length
-    if (outcome.kind === 'busy' || bound === null || isLast) return refuse(options.clock, asked, outcome)
-    const perChoice = affordable(prices, asked, bound, outcome.shortage, atMs)
-    if (perChoice === null || perChoice < fewest) return refuse(options.clock, asked, outcome)
-    bound = withOutput(bound, asked.bound, perChoice)
-    clamped = perChoice
+    const outcome = reserve(options, planned, boundOf(bound), least)
+    return outcome instanceof Promise ? outcome.then(conclude) : conclude(outcome)
   }
+
+  return attempt(usage, null, 0)
 }
 
 function reserve(

@@ -1,8 +1,9 @@
 import type { EventFinding, Segment } from '@agentcostcontrol/contract'
 import { redactText } from '@agentcostcontrol/detectors'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
-import { type Authorized, type Denial, denial, type Inspected } from '../exchange.ts'
-import type { ProviderAdapter, SegmentEdit } from '../providers/provider.ts'
+import { type Ask, type Authorized, type Denial, denial, type Inspected } from '../exchange.ts'
+import { decodeSegment } from '../providers/byte-strings.ts'
+import type { SegmentEdit } from '../providers/provider.ts'
 import { type Decided, decide, ruleIds, strongest, toEventFindings } from './decide.ts'
 import { type DetectorSet, ScanPoolFullError, type SegmentScanner } from './scanner.ts'
 import type { ScanResult } from './worker.ts'
@@ -32,9 +33,8 @@ export function createInspectRequest(
       return unseen
     }
     const segments = ask.adapter.segments(ask.request)
-    const judge = (scan: ScanResult): Inspected | Denial =>
-      judgeRequest(authorized, security, ask.adapter, segments, scan)
-    const scanned = scanner.scan(segments, detectorSet(security), 'request', security.timeoutMs)
+    const judge = (scan: ScanResult): Inspected | Denial => judgeRequest(authorized, security, ask, segments, scan)
+    const scanned = scanner.scan(segments, detectorSet(security), 'request', security.timeoutMs, ask.byteStrings)
     if (!(scanned instanceof Promise)) return judge(scanned)
     return scanned.then(judge, (error: unknown) => {
       const overload = error instanceof ScanPoolFullError
@@ -54,7 +54,7 @@ export function createInspectRequest(
 function judgeRequest(
   authorized: Authorized,
   security: CompiledSecurity,
-  adapter: ProviderAdapter,
+  { adapter, byteStrings }: Extract<Ask, { readonly kind: 'metered' }>,
   segments: readonly Segment[],
   { verdicts, complete }: ScanResult,
 ): Inspected | Denial {
@@ -69,13 +69,9 @@ function judgeRequest(
     all.push(...decided)
     const redacted = decided.filter(({ action, enforced }) => enforced && action === 'redact')
     if (redacted.length > 0) {
-      edits.push({
-        segment,
-        text: redactText(
-          segment.text,
-          redacted.map(({ finding }) => finding),
-        ),
-      })
+      const read = byteStrings ? decodeSegment(segment) : segment
+      const findings = redacted.map(({ finding }) => finding)
+      edits.push({ segment: read, text: redactText(read.text, findings) })
     }
   }
   if (all.length === 0) return { authorized, body, findings: [], warnings: [] }

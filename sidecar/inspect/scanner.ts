@@ -1,8 +1,10 @@
 import type { Segment } from '@agentcostcontrol/contract'
 import { DETECTORS, type Detector } from '@agentcostcontrol/detectors'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import { decodeSegment } from '../providers/byte-strings.ts'
 import type { Coverage, Judged, Way } from './coverage.ts'
-import { type Verdict, VerdictCache } from './verdict-cache.ts'
+import { keyOf, type Unit, unitsOf } from './units.ts'
+import { type Verdict, VerdictCache, type Verdicts } from './verdict-cache.ts'
 import type { ScanResult, ScanTask } from './worker.ts'
 
 /** Runs a scan off the main thread. */
@@ -23,15 +25,13 @@ export class ScanTimeoutError extends Error {
 
 /** New text up to this many characters is scanned on the main thread: a hop to a worker and back costs more. */
 const INLINE_CHARS_MAX = 8_192
-/** Below this length scanning a text costs less than hashing it. */
-const HASH_CHARS_MIN = 512
 
 /** Detectors of a policy, resolved. */
 export interface DetectorSet {
   readonly detectors: readonly Detector[]
   readonly ids: readonly string[]
-  /** Ids and versions: the scope of cached verdicts. */
-  readonly key: string
+  /** The scope of cached verdicts: short for what names the detectors and their versions. */
+  readonly scope: string
   /** What these detectors have judged so far. */
   readonly judged: Judged
 }
@@ -39,6 +39,12 @@ export interface DetectorSet {
 /** Finds a policy's detectors; memoised, since policies are few and live long. */
 export function createDetectorSets(coverage: Coverage): (security: CompiledSecurity) => DetectorSet {
   const sets = new WeakMap<CompiledSecurity, DetectorSet>()
+  const scopes = new Map<string, string>()
+  const scopeOf = (key: string): string => {
+    const scope = scopes.get(key) ?? String(scopes.size)
+    scopes.set(key, scope)
+    return scope
+  }
   return (security) => {
     const known = sets.get(security)
     if (known) return known
@@ -49,7 +55,7 @@ export function createDetectorSets(coverage: Coverage): (security: CompiledSecur
       detectors,
       ids,
       judged: coverage.of(ids),
-      key: `${security.detectorsKey}|${detectors.map(({ id, version }) => `${id}@${version}`).join()}`,
+      scope: scopeOf(`${security.detectorsKey}|${detectors.map(({ id, version }) => `${id}@${version}`).join()}`),
     }
     sets.set(security, set)
     return set
@@ -64,10 +70,9 @@ export interface ScannerStats {
   cache: { readonly entries: number; readonly hits: number; readonly misses: number }
 }
 
-/** A segment without a verdict; `key` is where its verdict is kept, `null` for nowhere. */
-interface FreshSegment {
-  readonly at: number
-  readonly segment: Segment
+/** A unit without verdicts; `key` is where they are kept, `null` for nowhere. */
+interface FreshUnit {
+  readonly unit: Unit
   readonly key: string | null
 }
 
@@ -86,47 +91,60 @@ export class SegmentScanner {
 
   /**
    * The findings of each segment, in order; without a promise unless the pool is needed.
+   * @param byteStrings whether the texts hold bytes: what is new of them is decoded first
    * @throws what {@link ScanPool.run} throws, as a rejection.
    */
-  scan(segments: readonly Segment[], set: DetectorSet, way: Way, timeoutMs: number): ScanResult | Promise<ScanResult> {
-    const verdicts: Verdict[] = []
-    const fresh: FreshSegment[] = []
-    let freshChars = 0
-    for (let at = 0; at < segments.length; at++) {
-      const segment = segments[at]
-      if (!segment) continue
-      const key = segment.text.length < HASH_CHARS_MIN ? null : VerdictCache.key(set.key, segment.source, segment.text)
-      const known = key === null ? undefined : this.#cache.get(key)
-      verdicts.push(known ?? [])
-      if (known !== undefined) continue
-      fresh.push({ at, segment, key })
-      freshChars += segment.text.length
+  scan(
+    segments: readonly Segment[],
+    set: DetectorSet,
+    way: Way,
+    timeoutMs: number,
+    byteStrings = false,
+  ): ScanResult | Promise<ScanResult> {
+    const scope = byteStrings ? `${set.scope}b` : set.scope
+    const textsOf = ({ at }: Unit): readonly Segment[] => {
+      const texts = at.flatMap((index) => segments[index] ?? [])
+      return byteStrings ? texts.map(decodeSegment) : texts
     }
-    const keep = (entry: FreshSegment | undefined, verdict: Verdict): void => {
-      if (!entry) return
-      verdicts[entry.at] = verdict
-      if (entry.key !== null) this.#cache.set(entry.key, verdict)
+    const verdicts: Verdict[] = new Array(segments.length).fill(CLEAN)
+    const fresh: FreshUnit[] = []
+    let freshTexts = 0
+    let freshChars = 0
+    for (const unit of unitsOf(segments)) {
+      const key = keyOf(unit, segments, scope)
+      const known = key === null ? undefined : this.#cache.get(key)
+      if (known !== undefined) {
+        put(verdicts, unit, known)
+        continue
+      }
+      fresh.push({ unit, key })
+      freshTexts += unit.at.length
+      freshChars += unit.chars
     }
     if (freshChars <= INLINE_CHARS_MAX) {
-      this.#inlineTexts += fresh.length
-      for (let index = 0; index < fresh.length; index++) {
-        const entry = fresh[index]
-        if (entry) keep(entry, detect(set.detectors, entry.segment))
-      }
+      this.#inlineTexts += freshTexts
+      for (const each of fresh) this.#keep(verdicts, each, judge(set.detectors, textsOf(each.unit)))
       count(segments, set.judged[way])
       return { verdicts, complete: true }
     }
-    this.#pooledTexts += fresh.length
+    this.#pooledTexts += freshTexts
     this.#pooledTasks++
-    const task = { detectorIds: set.ids, segments: fresh.map(({ segment: { source, text } }) => ({ source, text })) }
-    return this.#pool.run(task, timeoutMs).then((result) => {
-      const entries = result.complete ? fresh : fresh.map((entry) => ({ ...entry, key: null }))
-      result.verdicts.forEach((verdict, index) => {
-        keep(entries[index], verdict)
-      })
+    const texts = fresh.flatMap(({ unit }) => textsOf(unit)).map(({ source, text }) => ({ source, text }))
+    return this.#pool.run({ detectorIds: set.ids, segments: texts }, timeoutMs).then((result) => {
+      let from = 0
+      for (const { unit, key } of fresh) {
+        const told = result.verdicts.slice(from, from + unit.at.length)
+        from += unit.at.length
+        this.#keep(verdicts, { unit, key: result.complete ? key : null }, areClean(told) ? ALL_CLEAN : told)
+      }
       count(segments, set.judged[way])
       return { verdicts, complete: result.complete }
     })
+  }
+
+  #keep(all: Verdict[], { unit, key }: FreshUnit, verdicts: Verdicts): void {
+    put(all, unit, verdicts)
+    if (key !== null) this.#cache.set(key, verdicts)
   }
 
   /** For the metrics. */
@@ -145,9 +163,24 @@ function count(segments: readonly Segment[], judged: Judged[Way]): void {
 }
 
 const CLEAN: Verdict = []
+const ALL_CLEAN: Verdicts = []
+
+const areClean = (verdicts: Verdicts): boolean => verdicts.every(({ length }) => length === 0)
+
+/** Puts the verdicts of a unit where its segments stand. */
+function put(into: Verdict[], { at }: Unit, verdicts: Verdicts): void {
+  verdicts.forEach((verdict, index) => {
+    into[at[index] ?? 0] = verdict
+  })
+}
+
+function judge(detectors: readonly Detector[], segments: readonly Segment[]): Verdicts {
+  const verdicts = segments.map((segment) => detect(detectors, segment))
+  return areClean(verdicts) ? ALL_CLEAN : verdicts
+}
 
 function detect(detectors: readonly Detector[], segment: Segment): Verdict {
   const [only] = detectors
   if (only && detectors.length === 1) return only.detect(segment.text, segment)
-  return detectors.length === 0 ? CLEAN : detectors.flatMap((detector) => detector.detect(segment.text, segment))
+  return detectors.flatMap((detector) => detector.detect(segment.text, segment))
 }

@@ -123,14 +123,19 @@ export interface ProviderAdapter {
   /** Every piece of text that people or tools wrote, with its source. */
   segments(request: MeteredRequest): readonly Segment[]
   bound(request: MeteredRequest, bodyBytes: number): RequestBound
-  /** True if everything that is billed as output can be seen in the stream: then what was seen bounds an aborted one. */
-  outputIsVisible(model: string, request: MeteredRequest): boolean
   /** The body with its segments replaced. @throws if an edit cannot be made without breaking the JSON. */
   replaceSegments(body: Buffer, edits: readonly SegmentEdit[]): Buffer
   /** The body with its output limit lowered, in the provider's own field. */
   limitOutput(body: Buffer, request: MeteredRequest, tokens: number): Buffer
   /** The body asking for usage in a stream, or `null` if it already does. */
   askForUsage(body: Buffer, request: MeteredRequest): Buffer | null
+  /**
+   * What is kept of a request once it is sent: all that is read below, without its conversation. A provider takes seconds
+   * to answer, and memory that lives as long is what a garbage collector pays for.
+   */
+  remember(request: MeteredRequest): MeteredRequest
+  /** True if everything that is billed as output can be seen in the stream: then what was seen bounds an aborted one. */
+  outputIsVisible(model: string, request: MeteredRequest): boolean
   /** A reported usage together with what the provider bills and does not report: hosted searches. */
   addUnreported(usage: TokenUsage, request: MeteredRequest): TokenUsage
   /** Reads a plain answer. */

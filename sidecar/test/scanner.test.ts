@@ -46,6 +46,42 @@ t.test('a large text is scanned in a worker with the findings that it has on the
   t.match(scanner.stats(), { inlineTexts: 1, pooledTexts: 30 })
 })
 
+t.test('short texts of a conversation that grows are judged once, and its tools with them', async (t) => {
+  const scanner = new SegmentScanner(poolFor(t), 1_000)
+  const canary = DETECTORS[0]?.canary() ?? ''
+  const tools = Array.from({ length: 10 }, (_, at) => segment(`tool ${at} ${clean(100)}`, 'tool_definition'))
+  const talk: Segment[] = []
+  const scan = () => scanner.scan([...talk, ...tools], set, 'request', TIMEOUT_MS)
+  let judged = 0
+  for (let turn = 0; turn < 100; turn++) {
+    talk.push(segment(turn === 30 ? `${turn} ${canary}` : `${turn} ${clean(100)}`))
+    const result = scan()
+    if (result instanceof Promise) t.fail('no worker is needed')
+    else
+      t.same(
+        result.verdicts.map(({ length }) => length),
+        [...talk, ...tools].map((_, at) => (at === 30 && turn >= 30 ? 1 : 0)),
+      )
+    judged = scanner.stats().inlineTexts
+  }
+  t.ok(judged < 100 * 18, `${judged} texts were judged, of ${(100 * 101) / 2 + 1_000} that were sent`)
+})
+
+t.test('texts that are split in another way are other texts', async (t) => {
+  const scanner = new SegmentScanner(poolFor(t), 100)
+  const half = clean(300)
+  scanner.scan([segment(half), segment(half)], set, 'request', TIMEOUT_MS)
+  for (const other of [
+    [segment(`${half}${half}`.slice(0, 400)), segment(`${half}${half}`.slice(400))],
+    [segment(half), segment(half, 'assistant')],
+    [segment(`${half}user ${half.length} ${half}`.slice(0, 500)), segment(half)],
+  ])
+    scanner.scan(other, set, 'request', TIMEOUT_MS)
+  t.match(scanner.stats().cache, { hits: 0, misses: 4 })
+  scanner.scan([segment(half), segment(half)], set, 'request', TIMEOUT_MS)
+  t.match(scanner.stats().cache, { hits: 1 })
+})
+
 t.test('a verdict holds for its text from the same source alone', async (t) => {
   const scanner = new SegmentScanner(poolFor(t), 100)
   const text = clean(1_000)

@@ -258,7 +258,7 @@ const LOST: readonly Fault[] = [
     'that nothing bounds',
     edit(
       'sidecar/budget/reserve-stage.ts',
-      'bound: bound ?? usageBound(asked.bound, asked.priced), clamped',
+      'bound: bound ?? usageBound(asked.bound, priced), clamped',
       'bound, clamped',
     ),
   ),
@@ -481,8 +481,8 @@ const GUARDS: readonly Fault[] = [
     name: 'a conversation that grows is scanned from its beginning at every turn',
     edits: edit(
       'sidecar/inspect/verdict-cache.ts',
-      'const verdict = young ?? this.#old.get(key)',
-      'const verdict = key === "" ? young : undefined',
+      'const verdicts = young ?? this.#old.get(key)',
+      'const verdicts = key === "" ? young : undefined',
     ),
     test: 'test/integration/inspection.test.ts',
     only: ['scanned once'],

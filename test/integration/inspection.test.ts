@@ -67,11 +67,26 @@ t.test('a conversation that grows is scanned once', async (t) => {
 
 t.test('a secret in a large prompt is taken out, and every other byte is left', async (t) => {
   const { sidecar, sent } = await started(t, securityYaml({ request: 'redact', extra: PATIENT }))
-  const body = { model: 'gpt-4.1-mini', max_tokens: 5, messages: [user(`${clean(50_000)}${SECRET}${clean(50_000)}`)] }
-  const raw = JSON.stringify(body, null, 1)
-  t.equal((await chat(sidecar.url, { raw })).status, 200)
-  t.ok(sent().replace(/\[REDACTED:[\w-]+\]/, SECRET) === raw, 'put back in, it is the request')
-  t.notOk(sent().includes(SECRET))
+  for (const beside of ['', 'é → 😀 ', '\u0001']) {
+    const content = `${beside}${clean(50_000)}${SECRET}${beside}${clean(50_000)}`
+    const messages = [user(content), { role: 'user', content: [], naïve: { clé: `${beside} ${SECRET}` } }]
+    const raw = JSON.stringify({ model: 'gpt-4.1-mini', max_tokens: 5, messages }, null, 1)
+    t.equal((await chat(sidecar.url, { raw })).status, 200)
+    const asSent = sent()
+    t.notOk(asSent.includes(SECRET))
+    const back = asSent.replaceAll(/\[REDACTED:[\w-]+\]/g, SECRET)
+    t.same(JSON.parse(back), JSON.parse(raw), 'put back in, it is the request')
+    t.ok(back.includes(JSON.stringify(content)), 'byte for byte')
+  }
+})
+
+t.test("a model's name beyond ASCII is told as it is, in a body of any length", async (t) => {
+  const { sidecar } = await started(t, securityYaml({ request: 'block' }))
+  for (const length of [10, 20_000]) {
+    const answer = await chat(sidecar.url, { body: { model: 'modèle-→', messages: [user(clean(length))] } })
+    t.equal(answer.status, 403)
+    t.match(answer.text, /modèle-→/)
+  }
 })
 
 for (const choice of ['closed', 'open'] as const) {

@@ -124,6 +124,12 @@ function readBody(json: Json): Body {
   return { tools, images, imageBytes, unseen }
 }
 
+/** The request without its conversation; definitions of tools that stand in there come to the others. */
+export function rememberRequest(request: MeteredRequest): MeteredRequest {
+  const { tools } = readBody(request.json)
+  return { ...request, json: { ...request.json, messages: undefined, system: undefined, tools } }
+}
+
 /** Whether the model is asked once, for what stands in the body. */
 export const isInOneGo = ({ json }: MeteredRequest): boolean => readHosted(json, readBody(json).tools) === null
 

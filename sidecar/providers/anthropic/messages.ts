@@ -4,7 +4,14 @@ import type { MeteredRequest, ProviderAdapter } from '../provider.ts'
 import { isRecord } from '../read.ts'
 import { replaceSegments } from '../replace-segments.ts'
 import { SSE } from '../sse.ts'
-import { isInOneGo, outputIsVisible, requestBound, THINKING_TOKENS_LEAST, thinkingBudget } from './bound.ts'
+import {
+  isInOneGo,
+  outputIsVisible,
+  rememberRequest,
+  requestBound,
+  THINKING_TOKENS_LEAST,
+  thinkingBudget,
+} from './bound.ts'
 import { errorObject } from './errors.ts'
 import { answerSegments, requestSegments } from './segments.ts'
 import { openMessageStream } from './stream.ts'
@@ -16,6 +23,7 @@ export const anthropicMessages: ProviderAdapter = {
   parse,
   segments: (request) => requestSegments(request.json),
   bound: requestBound,
+  remember: rememberRequest,
   outputIsVisible,
   replaceSegments,
   limitOutput,

@@ -15,6 +15,7 @@ const COMMON: Omit<ProviderAdapter, 'operation'> = {
   parse,
   segments: (request) => requestSegments(request.json),
   bound: requestBound,
+  remember: (request) => ({ ...request, json: { ...request.json, contents: undefined } }),
   outputIsVisible,
   replaceSegments,
   limitOutput,

@@ -16,6 +16,7 @@ export const openaiChat: ProviderAdapter = {
   parse,
   segments: (request) => requestSegments(request.json),
   bound: requestBound,
+  remember: (request) => ({ ...request, json: { ...request.json, messages: undefined } }),
   outputIsVisible,
   replaceSegments,
   limitOutput,

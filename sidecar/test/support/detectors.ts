@@ -43,7 +43,7 @@ export function inspectionThat(action: 'alert' | 'redact' | 'block'): AnswerInsp
   const scanner = new SegmentScanner({ run: () => Promise.reject(new Error('no pool here')) }, 100)
   return {
     security,
-    set: { detectors: [keyDetector], ids: ['secrets'], key: 'test', judged: new Coverage().of(['secrets']) },
+    set: { detectors: [keyDetector], ids: ['secrets'], scope: 'test', judged: new Coverage().of(['secrets']) },
     scanner,
     coverage: new Coverage(),
   }
