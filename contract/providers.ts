@@ -22,6 +22,7 @@ export interface ProviderFacts {
 export const PROVIDERS = {
   openai: { baseUrl: 'https://api.openai.com/v1', priceList: 'openai', cancelStopsBilling: true },
   anthropic: { baseUrl: 'https://api.anthropic.com/v1', priceList: 'anthropic', cancelStopsBilling: true },
+  azure: { baseUrl: null, priceList: 'azure', namesDeployments: true, cancelStopsBilling: true },
   cerebras: { baseUrl: 'https://api.cerebras.ai/v1', priceList: 'cerebras', cancelStopsBilling: false },
   deepseek: { baseUrl: 'https://api.deepseek.com/v1', priceList: 'deepseek', cancelStopsBilling: true },
   fireworks: { baseUrl: 'https://api.fireworks.ai/inference/v1', priceList: 'fireworks', cancelStopsBilling: true },

@@ -57,7 +57,12 @@ export interface UsageAttempt {
   readonly costNanoUsd: string | null
   /** Pico-USD by usage field; fields without cost are left out. */
   readonly costPicoUsd: Readonly<Partial<Record<UsageField, string>>>
-  /** What was charged to the budgets: the cost, or the bound where the cost is not known. */
+  /** What the provider itself said that it cost, in nano-USD; left out where it says nothing. */
+  readonly providerCostNanoUsd?: string
+  /**
+   * What was charged to the budgets: the cost, or what the provider says where that is more, or the bound where the cost
+   * is not known.
+   */
   readonly chargedNanoUsd: string
   /** The bound U that was reserved. */
   readonly boundNanoUsd: string

@@ -13,13 +13,19 @@ export interface Call {
   readonly query: URLSearchParams
   readonly controls: Controls
   readonly requestId: string
+  /** The model that a deployment in the path is of; left out, the body names the model. */
+  readonly model?: string
   /** The provider's name on the rate card. */
   readonly provider: string
   readonly bill: Bill
   readonly seed: number
+  readonly fail: Fail
   /** Milliseconds since the epoch. */
   now(): number
 }
+
+/** Answers with an error in the provider's words. @param param the member that is wrong */
+export type Fail = (response: ServerResponse, status: number, message?: string, param?: string) => void
 
 /** A simulated API. */
 export interface Api {
@@ -27,8 +33,7 @@ export interface Api {
   setHeaders(response: ServerResponse, requestId: string): void
   /** Answers; false for a path that it does not have. */
   handle(call: Call): Promise<boolean>
-  /** Answers with an error in the provider's words. */
-  fail(response: ServerResponse, status: number, message?: string): void
+  fail: Fail
 }
 
 /** Sends a JSON answer whole. */

@@ -24,6 +24,8 @@ export type Reported = Pick<BillEntry, 'usage' | 'consumed'>
 /** The bill: complete at all times, also of what was broken off. */
 export interface Bill {
   open(entry: Omit<BillEntry, 'usage' | 'consumed' | 'ended' | 'costPicoUsd'>, reported: Reported): BillEntry
+  /** What an entry would cost with a usage, in pico-USD; `null` for a model that the rate card does not know. */
+  quote(entry: Pick<BillEntry, 'provider' | 'model' | 'serviceTier'>, reported: Reported): string | null
   /** More was generated, or it ended. */
   update(entry: BillEntry, reported: Reported, ended: BillEntry['ended']): void
   entries(): readonly Readonly<BillEntry>[]
@@ -43,6 +45,7 @@ export function createBill(oracle: Oracle, entriesMax = 200_000): Bill {
       if (entries.length > entriesMax) entries.splice(0, entries.length - entriesMax)
       return opened
     },
+    quote: (entry, { consumed }) => price(entry, consumed),
     update: (entry, { usage, consumed }, ended) => {
       entry.usage = usage
       entry.consumed = consumed

@@ -3,11 +3,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { RateCard } from '@agentcostcontrol/contract'
 import { anthropicApi } from './anthropic/api.ts'
 import { type Api, sendJson } from './api.ts'
+import { azureApi } from './azure/api.ts'
 import { type Bill, createBill } from './bill.ts'
 import { ControlError, type Controls, readControls } from './controls.ts'
 import { createFastChat } from './fast.ts'
 import { geminiApi } from './gemini/api.ts'
 import { openaiApi } from './openai/api.ts'
+import { DIALECT_NAMES } from './openai/dialects.ts'
 import { createOracle } from './pricing.ts'
 
 /** A request as it arrived, for comparing what a proxy sent with what a client sent. */
@@ -51,7 +53,9 @@ const RECORDED_MAX = 1_000
 const APIS: Readonly<Record<string, { readonly api: Api; readonly provider: string }>> = {
   openai: { api: openaiApi, provider: 'openai' },
   anthropic: { api: anthropicApi, provider: 'anthropic' },
+  azure: { api: azureApi, provider: 'azure' },
   google: { api: geminiApi, provider: 'google' },
+  ...Object.fromEntries(DIALECT_NAMES.map((provider) => [provider, { api: openaiApi, provider }])),
 }
 const VERSION = /^\/v1(?:alpha|beta)?(?=\/)/
 
@@ -116,6 +120,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       requestId,
       provider,
       bill,
+      fail: api.fail,
       seed: options.seed ?? 1,
       now,
     })

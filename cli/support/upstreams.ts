@@ -10,7 +10,9 @@ interface OwnApi {
 
 const OWN_APIS: Readonly<Partial<Record<ProviderName, OwnApi>>> = {
   anthropic: { path: '/anthropic/v1', keys: ['ANTHROPIC_API_KEY'] },
+  azure: { path: '/azure', keys: ['AZURE_OPENAI_API_KEY'] },
   google: { path: '/google', keys: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'] },
+  openai: { path: '/v1', keys: [] },
 }
 
 const variable = (name: ProviderName): string => `ACC_UPSTREAM_${name.toUpperCase()}`
@@ -27,6 +29,6 @@ export const simulatedUpstreams = (
   Object.fromEntries(
     PROVIDER_NAMES.filter((name) => !real.includes(name)).map((name) => [
       variable(name),
-      simulator + (OWN_APIS[name]?.path ?? '/v1'),
+      simulator + (OWN_APIS[name]?.path ?? `/${name}/v1`),
     ]),
   )

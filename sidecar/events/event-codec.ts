@@ -52,7 +52,9 @@ function encodeAttempt(attempt: UsageAttempt): readonly unknown[] {
     attempt.costPicoUsd,
     attempt.chargedNanoUsd === attempt.costNanoUsd ? SAME : attempt.chargedNanoUsd,
     attempt.boundNanoUsd,
-    ...(attempt.pricedAs === undefined ? [] : [attempt.pricedAs]),
+    ...(attempt.pricedAs === undefined && attempt.providerCostNanoUsd === undefined
+      ? []
+      : [attempt.pricedAs ?? null, attempt.providerCostNanoUsd ?? null]),
   ]
 }
 
@@ -121,7 +123,8 @@ function decodeAttempt(fields: EncodedAttempt): UsageAttempt {
     costPicoUsd,
     charged,
     boundNanoUsd,
-    pricedAs,
+    pricedAs = null,
+    providerCostNanoUsd = null,
   ] = fields
   return {
     provider,
@@ -135,7 +138,8 @@ function decodeAttempt(fields: EncodedAttempt): UsageAttempt {
     rawUsage,
     serviceTier,
     rateCardVersion,
-    ...(pricedAs === undefined ? {} : { pricedAs }),
+    ...(pricedAs === null ? {} : { pricedAs }),
+    ...(providerCostNanoUsd === null ? {} : { providerCostNanoUsd }),
     costNanoUsd,
     costPicoUsd,
     chargedNanoUsd: charged === SAME ? (costNanoUsd ?? '0') : charged,
@@ -192,5 +196,6 @@ type EncodedAttempt = readonly [
   costPicoUsd: UsageAttempt['costPicoUsd'],
   charged: string | typeof SAME,
   boundNanoUsd: string,
-  pricedAs?: string,
+  pricedAs?: string | null,
+  providerCostNanoUsd?: string | null,
 ]

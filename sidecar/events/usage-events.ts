@@ -138,6 +138,7 @@ export function createUsageEvents({ instanceId, prices, clock }: UsageEventOptio
           ...provenance(metered.cost?.pricedAs ?? null),
           costNanoUsd: metered.cost && nanoToWire(metered.cost.total),
           costPicoUsd: metered.cost ? componentsToWire(metered.cost.components) : NO_COMPONENTS,
+          ...statedCost(result.facts?.providerCost),
           chargedNanoUsd: nanoToWire(metered.charged),
         })),
         findings: result.findings.length === 0 ? event.findings : [...event.findings, ...result.findings],
@@ -160,6 +161,9 @@ export function createUsageEvents({ instanceId, prices, clock }: UsageEventOptio
 
 const budgetNames = (reservation: Reservation): readonly string[] =>
   reservation.holds.map(({ budgetName, counter }) => `${budgetName}/${counter.subject}/${counter.periodId}`)
+
+const statedCost = (cost: NanoUsd | undefined): Pick<UsageAttempt, 'providerCostNanoUsd'> =>
+  cost === undefined ? {} : { providerCostNanoUsd: nanoToWire(cost) }
 
 const provenance = (pricedAs: string | null): Pick<UsageAttempt, 'pricedAs'> => (pricedAs === null ? {} : { pricedAs })
 

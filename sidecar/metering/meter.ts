@@ -1,5 +1,6 @@
 import {
   ATTEMPT_USD_MAX,
+  maxUsd,
   minUsd,
   type NanoUsd,
   NO_USAGE,
@@ -61,8 +62,11 @@ export function createMeter(prices: PriceBook): Meter {
       const usage = ask.kind === 'metered' ? ask.adapter.addUnreported(reported, ask.request) : reported
       const model = servedModel(prices, cover.priced, reserved, result.facts, atMs)
       const cost = prices.cost(model, usage, { serviceTier: result.facts?.serviceTier ?? null, atMs })
+      // What the provider says is what its invoice will say: the budgets are charged no less.
+      const stated = result.facts?.providerCost ?? null
+      if (model.foundBy === 'worstCase' && stated !== null) return { ...UNPRICED, ...STATED, usage, charged: stated }
       if (model.foundBy === 'worstCase') return { ...UNPRICED, usage, charged: cost.total }
-      return { precision: 'exact', reason: null, usage, cost, charged: cost.total }
+      return { precision: 'exact', reason: null, usage, cost, charged: maxUsd(cost.total, stated ?? ZERO_USD) }
     }
     return estimate(prices, reserved, cover, { result, status }, atMs)
   }
@@ -82,6 +86,8 @@ const UNPRICED = {
   reason: 'a model without a price: charged at the dearest rates',
   cost: null,
 } as const
+
+const STATED = { reason: 'a model without a price: charged what the provider says that it cost' } as const
 
 /**
  * A provider bills the model that it served; a name that the card does not know is the one that was asked for. What was

@@ -40,10 +40,10 @@ export interface ProviderRoute {
   readonly family: WireFamily
   /**
    * What clients may send in front of the family's paths and the provider's base URL already holds, e.g. `/v1`.
-   * Anchored at the start and ending before a slash.
+   * Ending before a slash.
    */
   readonly base: RegExp
-  /** Paths that mean this provider also without its name in front; left out: none. */
+  /** Paths that mean this provider without its name in front, whatever they begin with; left out: none. */
   readonly claims?: RegExp
   /** Other names that mean this provider in front of a path; left out: none. */
   readonly aliases?: readonly string[]

@@ -2,7 +2,7 @@
  * What a wire format must know. An adapter reads only the fields it uses and leaves every other byte alone; it works on
  * the parsed body for reading and on the bytes for writing.
  */
-import type { Segment, ServiceTier, TokenUsage } from '@agentcostcontrol/contract'
+import type { NanoUsd, Segment, ServiceTier, TokenUsage } from '@agentcostcontrol/contract'
 import type { UsageBound } from '@agentcostcontrol/policy'
 import type { Denial } from '../exchange.ts'
 import type { Framing } from './framing.ts'
@@ -67,6 +67,8 @@ export interface AnswerFacts {
   readonly started?: TokenUsage
   /** The same where more input may still have come: a floor, and no estimate. */
   readonly soFar?: TokenUsage
+  /** What the provider itself says that it cost. */
+  readonly providerCost?: NanoUsd
   readonly rawUsage: unknown
 }
 

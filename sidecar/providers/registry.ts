@@ -4,29 +4,36 @@
  */
 import { PROVIDER_NAMES, type ProviderName } from '@agentcostcontrol/contract'
 import { ANTHROPIC_PATHS, anthropicFamily } from './anthropic/endpoints.ts'
-import type { ProviderRoute } from './family.ts'
+import { AZURE_BASE, AZURE_PATHS, azureFamily } from './azure/endpoints.ts'
+import type { ProviderRoute, WireFamily } from './family.ts'
 import { GEMINI_PATHS, geminiFamily } from './gemini/endpoints.ts'
-import { openaiFamily } from './openai/endpoints.ts'
+import { chatAdapter } from './openai/chat.ts'
+import { CHAT_DIALECTS } from './openai/dialects.ts'
+import { compatibleFamily, openaiFamily } from './openai/endpoints.ts'
 import type { ErrorFormat } from './provider.ts'
 
 const V1 = /^\/v1(?=\/)/
 /** For a provider whose base URL holds no part of the path. */
 const NOTHING = /^(?!)/
 
+/** OpenAI's API as a provider speaks it. */
+const speaking = (name: keyof typeof CHAT_DIALECTS): WireFamily => compatibleFamily(chatAdapter(CHAT_DIALECTS[name]))
+
 const ROUTES: Readonly<Record<ProviderName, ProviderRoute>> = {
   openai: { family: openaiFamily, base: V1 },
   anthropic: { family: anthropicFamily, base: V1, claims: ANTHROPIC_PATHS },
-  cerebras: { family: openaiFamily, base: V1 },
-  deepseek: { family: openaiFamily, base: V1 },
-  fireworks: { family: openaiFamily, base: /^(?:\/inference)?\/v1(?=\/)/ },
+  azure: { family: azureFamily, base: AZURE_BASE, claims: AZURE_PATHS },
+  cerebras: { family: speaking('cerebras'), base: V1 },
+  deepseek: { family: speaking('deepseek'), base: V1 },
+  fireworks: { family: speaking('fireworks'), base: /^(?:\/inference)?\/v1(?=\/)/ },
   google: { family: geminiFamily, base: NOTHING, claims: GEMINI_PATHS, aliases: ['gemini'] },
-  groq: { family: openaiFamily, base: /^(?:\/openai)?\/v1(?=\/)/ },
-  mistral: { family: openaiFamily, base: V1 },
-  moonshotai: { family: openaiFamily, base: V1 },
-  openrouter: { family: openaiFamily, base: /^(?:\/api)?\/v1(?=\/)/ },
-  together: { family: openaiFamily, base: V1 },
-  vllm: { family: openaiFamily, base: V1 },
-  xai: { family: openaiFamily, base: V1 },
+  groq: { family: speaking('groq'), base: /^(?:\/openai)?\/v1(?=\/)/ },
+  mistral: { family: speaking('mistral'), base: V1 },
+  moonshotai: { family: speaking('moonshotai'), base: V1 },
+  openrouter: { family: speaking('openrouter'), base: /^(?:\/api)?\/v1(?=\/)/ },
+  together: { family: speaking('together'), base: V1 },
+  vllm: { family: speaking('vllm'), base: V1 },
+  xai: { family: speaking('xai'), base: V1 },
 }
 
 /** Providers by what stands in front of a path. */
@@ -44,9 +51,11 @@ export interface Routed {
 
 /** @param path as sent, without its query */
 export function routePath(path: string): Routed {
+  // First the claims, since some of Azure's paths begin with a name that is not its own.
+  const claiming = PROVIDER_NAMES.find((name) => ROUTES[name].claims?.test(path))
   const end = path.indexOf('/', 1)
-  const named = end === -1 ? undefined : BY_PREFIX.get(path.slice(1, end))
-  const provider = named ?? PROVIDER_NAMES.find((name) => ROUTES[name].claims?.test(path)) ?? 'openai'
+  const named = claiming || end === -1 ? undefined : BY_PREFIX.get(path.slice(1, end))
+  const provider = claiming ?? named ?? 'openai'
   const route = ROUTES[provider]
   return { provider, route, path: (named ? path.slice(end) : path).replace(route.base, '') }
 }

@@ -8,7 +8,7 @@ const read = (path: string): readonly [string, string] => {
 }
 
 t.test('a path with a name means that provider, with and without the version of its base URL', async (t) => {
-  for (const name of PROVIDER_NAMES.filter((each) => each !== 'google')) {
+  for (const name of PROVIDER_NAMES.filter((each) => each !== 'google' && each !== 'azure')) {
     t.strictSame(read(`/${name}/v1/chat/completions`), [name, '/chat/completions'])
     t.strictSame(read(`/${name}/chat/completions`), [name, '/chat/completions'])
   }
@@ -46,6 +46,19 @@ t.test('paths that only Gemini has mean it without its name', async (t) => {
     t.strictSame(read(path), ['google', path])
   for (const path of ['/v1/models', '/v1/models/ft:gpt-4.1:acme:suffix:id', '/v1/models/ft:gpt-4.1', '/v1beta2/models'])
     t.equal(routePath(path).provider, 'openai', path)
+})
+
+t.test('Azure’s base URL is its endpoint, and what only it has means it without its name', async (t) => {
+  for (const path of ['/openai/v1/chat/completions', '/openai/deployments/d/chat/completions', '/openai/models'])
+    t.strictSame(read(`/azure${path}`), ['azure', path])
+  t.strictSame(read('/openai/deployments/d/chat/completions'), ['azure', '/openai/deployments/d/chat/completions'])
+  t.strictSame(
+    read('/openai/v1/deployments/d/chat/completions'),
+    ['azure', '/openai/deployments/d/chat/completions'],
+    'the version that OPENAI_BASE_URL puts in front is not Azure’s',
+  )
+  t.strictSame(read('/openai/v1/chat/completions'), ['openai', '/chat/completions'])
+  t.strictSame(read('/openai/v1/deployment/d'), ['openai', '/deployment/d'])
 })
 
 t.test('a path without a name is OpenAI’s', async (t) => {

@@ -3,6 +3,7 @@ import type { Controls } from '../controls.ts'
 import { isRecord, type Json, positive } from '../json.ts'
 import { exampleOf, prose, randomFrom, seedOf } from '../text.ts'
 import { countTokens, tokenPieces } from '../tokens.ts'
+import type { Dialect } from './dialects.ts'
 import { type Features, predictedTokens, readFeatures } from './features.ts'
 import { countPrompt } from './prompt.ts'
 import { cutCalls, type ToolCall, toolCallsOf } from './tool-calls.ts'
@@ -25,6 +26,12 @@ export interface ChatAnswer {
   readonly choices: readonly Choice[]
   /** As reported and billed when the answer is complete. */
   readonly usage: OpenAiUsage
+  /** The same as the provider writes it. */
+  readonly shown: object
+  /** What every answer and chunk of the provider holds besides. */
+  readonly extras: Json
+  readonly inChoices: Json
+  readonly whole: Json
   /** Tokens of the prompt alone: billed once the request is accepted. */
   readonly promptTokens: number
   readonly reasoningTokens: number
@@ -35,13 +42,19 @@ const DEFAULT_OUTPUT_TOKENS = 40
 const REASONS = /^(?:o\d|gpt-5)/
 
 /** Decides the answer. @param now seconds since the epoch */
-export function answerChat(json: Json, controls: Controls, seed: number, now: number): ChatAnswer {
+export function answerChat(
+  json: Json,
+  controls: Controls,
+  seed: number,
+  now: number,
+  { reasons = REASONS, extras = {}, inChoices = {}, whole = {} }: Dialect,
+): ChatAnswer {
   const text = JSON.stringify(json.messages)
   const random = randomFrom(seedOf(text, seed))
   const model = String(json.model)
   const limit = positive(json.max_completion_tokens) ?? positive(json.max_tokens) ?? Number.POSITIVE_INFINITY
   const told = controls.fault === 'overrun' ? limit * 2 : limit
-  const reasoningTokens = REASONS.test(model) ? Math.min(32, Math.floor(told / 2)) : 0
+  const reasoningTokens = reasons.test(model) ? Math.min(32, Math.floor(told / 2)) : 0
   const wanted =
     controls.fault === 'overrun' && Number.isFinite(told) ? told : (controls.outputTokens ?? DEFAULT_OUTPUT_TOKENS)
   const choices = Array.from({ length: Math.min(positive(json.n) ?? 1, 128) }, () =>
@@ -62,13 +75,18 @@ export function answerChat(json: Json, controls: Controls, seed: number, now: nu
       rejected_prediction_tokens: predicted.rejected,
     },
   }
+  const reported = controls.usage ? merge(usage, controls.usage) : usage
   return {
     id: `chatcmpl-${Math.floor(random() * 2 ** 48).toString(36)}${seed.toString(36)}`,
     model: controls.answerModel ?? model,
     created: now,
     serviceTier: controls.serviceTier ?? tierOf(json.service_tier),
     choices,
-    usage: controls.usage ? merge(usage, controls.usage) : usage,
+    usage: reported,
+    shown: reported,
+    extras,
+    inChoices,
+    whole,
     promptTokens,
     reasoningTokens: reasoning,
     features,

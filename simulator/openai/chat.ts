@@ -3,10 +3,12 @@ import { isRecord, type Json } from '../json.ts'
 import { sendPlain } from '../plain.ts'
 import { sendStream, sseStyle } from '../stream.ts'
 import { answerChat } from './answer.ts'
-import { failOpenAi } from './errors.ts'
-import { renderAnswer, renderChunks } from './render.ts'
+import { dialectOf } from './dialects.ts'
+import { renderAnswer } from './render.ts'
 import { reported, usageOf } from './usage.ts'
-import { placeUsage } from './usage-place.ts'
+import { chunksOf } from './usage-place.ts'
+
+const PICO_PER_USD = 1e12
 
 const STREAM = sseStyle('[DONE]', {
   json: JSON.stringify({
@@ -24,20 +26,26 @@ export async function handleChat(call: Call): Promise<void> {
   const { response, controls, bill } = call
   const json = readRequest(call)
   if (json === null) return
-  const answer = answerChat(json, controls, call.seed, Math.floor(call.now() / 1_000))
-  const { searchCalls } = answer.features
+  const dialect = dialectOf(call.provider)
+  const decided = answerChat(json, controls, call.seed, Math.floor(call.now() / 1_000), dialect)
+  const { searchCalls } = decided.features
+  const [provider, model] = dialect.billed?.(decided.model) ?? [call.provider, decided.model]
+  const { serviceTier } = decided
+  const whole = reported(decided.usage, searchCalls)
+  const costUsd = Number(bill.quote({ provider, model, serviceTier }, whole) ?? 0) / PICO_PER_USD
+  const told = { model: decided.model, costUsd }
+  const answer = { ...decided, shown: dialect.usage?.(decided.usage, told) ?? decided.usage }
   const entry = bill.open(
     {
       requestId: call.requestId,
       responseId: answer.id,
-      provider: call.provider,
-      model: answer.model,
-      serviceTier: answer.serviceTier,
+      provider,
+      model,
+      serviceTier,
       tag: controls.tag,
     },
     reported(usageOf(answer.promptTokens, 0, 0), searchCalls),
   )
-  const whole = reported(answer.usage, searchCalls)
   if (json.stream !== true) {
     bill.update(entry, whole, 'completed')
     const text = renderAnswer(answer)
@@ -50,7 +58,7 @@ export async function handleChat(call: Call): Promise<void> {
     return
   }
   const asksForUsage = isRecord(json.stream_options) && json.stream_options.include_usage === true
-  const chunks = placeUsage(renderChunks(answer, asksForUsage), controls.usageIn, answer)
+  const chunks = chunksOf(answer, asksForUsage, controls, dialect)
   const { ended, tokens } = await sendStream(response, chunks, controls, STREAM)
   const { promptTokens, reasoningTokens } = answer
   const part = usageOf(promptTokens, tokens + reasoningTokens, reasoningTokens)
@@ -58,9 +66,9 @@ export async function handleChat(call: Call): Promise<void> {
 }
 
 /** The request, or `null` if it was refused. */
-function readRequest({ request, response, body }: Call): Json | null {
+function readRequest({ request, response, body, model, provider, fail }: Call): Json | null {
   const refuse = (status: number, message?: string, param?: string): null => {
-    failOpenAi(response, status, message, param)
+    fail(response, status, message, param)
     return null
   }
   if (!request.headers.authorization && !request.headers['api-key'])
@@ -72,9 +80,14 @@ function readRequest({ request, response, body }: Call): Json | null {
     return refuse(400, 'We could not parse the JSON body of your request.')
   }
   if (!isRecord(json)) return refuse(400, 'Expected an object.')
-  if (typeof json.model !== 'string') return refuse(400, 'you must provide a model parameter')
-  if (json.model.startsWith('no-such-model')) return refuse(404)
+  const { refused = [], ignored = [] } = dialectOf(provider)
+  const unknown = refused.find((member) => member in json)
+  if (unknown !== undefined) return refuse(422, `Extra inputs are not permitted: ${unknown}`, unknown)
+  const named = model ?? json.model
+  if (typeof named !== 'string') return refuse(400, 'you must provide a model parameter')
+  if (named.startsWith('no-such-model')) return refuse(404)
   if (!Array.isArray(json.messages) || json.messages.length === 0)
     return refuse(400, "Missing required parameter: 'messages'.", 'messages')
-  return json
+  const known = Object.entries(json).filter(([member]) => !ignored.includes(member))
+  return { ...Object.fromEntries(known), model: named }
 }

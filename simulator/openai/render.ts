@@ -19,10 +19,13 @@ export function renderAnswer(answer: ChatAnswer): string {
       message: renderMessage(answer, choice),
       logprobs: renderLogprobs(features, choice, choice.pieces),
       finish_reason: choice.finishReason,
+      ...answer.inChoices,
     })),
-    usage: answer.usage,
+    usage: answer.shown,
     service_tier: answer.serviceTier,
     system_fingerprint: 'fp_simulated',
+    ...answer.extras,
+    ...answer.whole,
   })
 }
 
@@ -73,20 +76,13 @@ interface Step {
 
 /** The chunks of a streamed answer. @param usage whether the client asked for usage */
 export function renderChunks(answer: ChatAnswer, usage: boolean): readonly StreamChunk[] {
-  const base = {
-    id: answer.id,
-    object: 'chat.completion.chunk',
-    created: answer.created,
-    model: answer.model,
-    service_tier: answer.serviceTier,
-    system_fingerprint: 'fp_simulated',
-  }
+  const base = baseOf(answer)
   const chunks = answer.choices.flatMap((choice, index) =>
     stepsOf(answer, choice).map(
       ({ delta, tokens, logprobs = null, finish = null }): StreamChunk => ({
         json: JSON.stringify({
           ...base,
-          choices: [{ index, delta, logprobs, finish_reason: finish }],
+          choices: [{ index, delta, logprobs, finish_reason: finish, ...answer.inChoices }],
           ...(usage ? { usage: null } : {}),
         }),
         tokens,
@@ -94,8 +90,25 @@ export function renderChunks(answer: ChatAnswer, usage: boolean): readonly Strea
     ),
   )
   if (!usage) return chunks
-  return [...chunks, { json: JSON.stringify({ ...base, choices: [], usage: answer.usage }), tokens: 0, isReport: true }]
+  return [...chunks, reportChunk(answer)]
 }
+
+/** The chunk that tells nothing but the usage. */
+export const reportChunk = (answer: ChatAnswer): StreamChunk => ({
+  json: JSON.stringify({ ...baseOf(answer), choices: [], usage: answer.shown }),
+  tokens: 0,
+  isReport: true,
+})
+
+const baseOf = (answer: ChatAnswer): object => ({
+  id: answer.id,
+  object: 'chat.completion.chunk',
+  created: answer.created,
+  model: answer.model,
+  service_tier: answer.serviceTier,
+  system_fingerprint: 'fp_simulated',
+  ...answer.extras,
+})
 
 function stepsOf(answer: ChatAnswer, choice: Choice): readonly Step[] {
   const { features } = answer

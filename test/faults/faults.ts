@@ -1,4 +1,5 @@
 import { ANTHROPIC } from './anthropic.ts'
+import { COMPATIBLE } from './compatible.ts'
 import { type Edit, edit, type Fault } from './fault.ts'
 
 const USAGE = 'sidecar/providers/openai/usage.ts'
@@ -54,8 +55,8 @@ const PRICING: readonly Fault[] = [
     'every chunk',
     edit(
       STREAM,
-      'usageSoFar = readUsage(reported)',
-      'const next = readUsage(reported)\n      usageSoFar = next && { ...next, outputVisible: next.outputVisible + (usageSoFar?.outputVisible ?? 0) }',
+      'usageSoFar = readUsage(reported, dialect)',
+      'const next = readUsage(reported, dialect)\n      usageSoFar = next && { ...next, outputVisible: next.outputVisible + (usageSoFar?.outputVisible ?? 0) }',
     ),
   ),
   golden(
@@ -63,18 +64,14 @@ const PRICING: readonly Fault[] = [
     'twice',
     edit(
       STREAM,
-      'usageSoFar = readUsage(reported)',
-      'const next = readUsage(reported)\n      usageSoFar = next && { ...next, inputUncached: next.inputUncached + (usageSoFar?.inputUncached ?? 0) }',
+      'usageSoFar = readUsage(reported, dialect)',
+      'const next = readUsage(reported, dialect)\n      usageSoFar = next && { ...next, inputUncached: next.inputUncached + (usageSoFar?.inputUncached ?? 0) }',
     ),
   ),
   golden(
     'usage is only read of a chunk without choices',
     'last choice',
-    edit(
-      STREAM,
-      'if (reported !== null && reported !== undefined) {',
-      'if (reported !== null && reported !== undefined && choices.length === 0) {',
-    ),
+    edit(STREAM, 'if (reported !== null) {', 'if (reported !== null && choices.length === 0) {'),
   ),
   golden('the overflow is repriced instead of the whole request', 'above the threshold the whole', [
     ...edit(
@@ -144,24 +141,6 @@ const PRICING: readonly Fault[] = [
       USAGE,
       'const completion = readCount(raw.completion_tokens)',
       'const predicted = isRecord(raw.completion_tokens_details) ? Number(raw.completion_tokens_details.rejected_prediction_tokens ?? 0) : 0\n  const counted = readCount(raw.completion_tokens)\n  const completion = counted === null ? null : counted + predicted',
-    ),
-  ),
-  golden(
-    'DeepSeek’s hits and misses are both added',
-    'hits and misses are the prompt',
-    edit(
-      USAGE,
-      'const prompt = readCount(raw.prompt_tokens)',
-      'const prompt = readCount(Number(raw.prompt_tokens) + Number(raw.prompt_cache_hit_tokens ?? 0) + Number(raw.prompt_cache_miss_tokens ?? 0))',
-    ),
-  ),
-  golden(
-    'hits are added to the cached tokens that they are',
-    'hits beside cached tokens',
-    edit(
-      USAGE,
-      'readCount(promptDetails.cached_tokens ?? raw.prompt_cache_hit_tokens)',
-      'readCount(Number(promptDetails.cached_tokens ?? 0) + Number(raw.prompt_cache_hit_tokens ?? 0))',
     ),
   ),
   golden(
@@ -405,11 +384,7 @@ const BUDGETS: readonly Fault[] = [
   budget(
     'the limit is told in a field that the client did not use',
     'the output limit is lowered',
-    edit(
-      'sidecar/providers/openai/chat.ts',
-      "(fields.length > 0 ? fields : ['max_completion_tokens'])",
-      "['max_completion_tokens']",
-    ),
+    edit('sidecar/providers/openai/chat.ts', '(fields.length > 0 ? fields : [limitField])', '[limitField]'),
   ),
   budget(
     'the limit is lowered below what is of use',
@@ -490,4 +465,4 @@ const GUARDS: readonly Fault[] = [
 ]
 
 /** Every fault. */
-export const FAULTS: readonly Fault[] = [...PRICING, ...LOST, ...BUDGETS, ...GUARDS, ...ANTHROPIC]
+export const FAULTS: readonly Fault[] = [...PRICING, ...LOST, ...BUDGETS, ...GUARDS, ...ANTHROPIC, ...COMPATIBLE]

@@ -128,31 +128,6 @@ const GOLDEN: readonly Golden[] = [
     nano: 1_000n * GPT_4_1.input + 500n * GPT_4_1.output,
   },
   {
-    name: 'DeepSeek’s hits and misses are the prompt once more',
-    ask: reporting('gpt-4.1', {
-      prompt_tokens: 1_000,
-      completion_tokens: 100,
-      prompt_cache_hit_tokens: 800,
-      prompt_cache_miss_tokens: 200,
-      prompt_tokens_details: { cached_tokens: null },
-    }),
-    usage: { inputUncached: 200, cacheRead: 800, outputVisible: 100 },
-    nano: 200n * GPT_4_1.input + 800n * GPT_4_1.cached + 100n * GPT_4_1.output,
-    isBilled: false,
-  },
-  {
-    name: 'hits beside cached tokens are the same tokens',
-    ask: reporting('gpt-4.1', {
-      prompt_tokens: 1_000,
-      completion_tokens: 100,
-      prompt_cache_hit_tokens: 800,
-      prompt_cache_miss_tokens: 200,
-      prompt_tokens_details: { cached_tokens: 800 },
-    }),
-    usage: { inputUncached: 200, cacheRead: 800, outputVisible: 100 },
-    nano: 200n * GPT_4_1.input + 800n * GPT_4_1.cached + 100n * GPT_4_1.output,
-  },
-  {
     name: 'up to the threshold the base holds',
     ask: reporting('gpt-5.4', { prompt_tokens: 272_000, completion_tokens: 1_000 }),
     usage: { inputUncached: 272_000, outputVisible: 1_000 },

@@ -22,12 +22,28 @@ export async function twinsFor(scope: Scope, options: Omit<TestSidecarOptions, '
   return { direct, behind, sidecar: await sidecarFor(scope, besides(behind, options)) }
 }
 
+/** The providers that speak OpenAI's format in their own way. */
+const DIALECTS = [
+  'cerebras',
+  'deepseek',
+  'fireworks',
+  'groq',
+  'mistral',
+  'moonshotai',
+  'openrouter',
+  'together',
+  'vllm',
+  'xai',
+]
+
 /** Settings with every provider that the simulator stands in for at its address. */
 const besides = ({ url }: Simulator, options: Omit<TestSidecarOptions, 'upstream'>): TestSidecarOptions => ({
   ...options,
   upstream: `${url}/v1`,
   env: {
     ACC_UPSTREAM_ANTHROPIC: `${url}/anthropic/v1`,
+    ACC_UPSTREAM_AZURE: `${url}/azure`,
+    ...Object.fromEntries(DIALECTS.map((name) => [`ACC_UPSTREAM_${name.toUpperCase()}`, `${url}/${name}/v1`])),
     ACC_UPSTREAM_GOOGLE: `${url}/google`,
     ...options.env,
   },

@@ -5,13 +5,14 @@ import { isRecord } from '../read.ts'
 import { replaceSegments } from '../replace-segments.ts'
 import { SSE } from '../sse.ts'
 import { outputIsVisible, requestBound, searchCalls } from './bound.ts'
+import { type ChatDialect, OPENAI_CHAT } from './dialects.ts'
 import { renderOpenAiError } from './errors.ts'
 import { answerSegments, requestSegments } from './segments.ts'
 import { openChatStream } from './stream.ts'
 import { readFacts } from './usage.ts'
 
-/** OpenAI chat completions: `POST /chat/completions`, plain and streamed. */
-export const openaiChat: ProviderAdapter = {
+/** Chat completions as one provider speaks them: `POST /chat/completions`, plain and streamed. */
+export const chatAdapter = (dialect: ChatDialect): ProviderAdapter => ({
   operation: 'chat.completions',
   parse,
   segments: (request) => requestSegments(request.json),
@@ -19,15 +20,18 @@ export const openaiChat: ProviderAdapter = {
   remember: (request) => ({ ...request, json: { ...request.json, messages: undefined } }),
   outputIsVisible,
   replaceSegments,
-  limitOutput,
-  askForUsage,
+  limitOutput: (body, request, tokens) => limitOutput(body, request, tokens, dialect.limitField),
+  askForUsage: (body, request) => (dialect.streamUsage === 'always' ? null : askForUsage(body, request)),
   addUnreported: (usage, request) => ({ ...usage, hostedToolCalls: usage.hostedToolCalls + searchCalls(request) }),
-  readAnswer: readFacts,
+  readAnswer: (json) => readFacts(json, dialect),
   answerSegments,
-  openStream: openChatStream,
+  openStream: () => openChatStream(dialect),
   framing: (contentType) => (contentType.startsWith('text/event-stream') ? SSE : null),
   terminalEvent: (refusal, status) => Buffer.from(`data: ${renderOpenAiError(refusal, status).body.toString()}\n\n`),
-}
+})
+
+/** OpenAI's own chat completions. */
+export const openaiChat: ProviderAdapter = chatAdapter(OPENAI_CHAT)
 
 function parse(json: unknown, path: PathFacts): MeteredRequest | Denial {
   if (!isRecord(json)) return denial('acc_body_not_json', 'The request body must be a JSON object.')
@@ -42,10 +46,15 @@ function parse(json: unknown, path: PathFacts): MeteredRequest | Denial {
   return { model, stream: json.stream === true, json }
 }
 
-/** Lowers whichever limit the client set; without one it sets the current field, which every chat model takes. */
-function limitOutput(body: Buffer, request: MeteredRequest, tokens: number): Buffer {
+/** Lowers whichever limit the client set; without one it sets the field that the provider knows. */
+function limitOutput(
+  body: Buffer,
+  request: MeteredRequest,
+  tokens: number,
+  limitField: ChatDialect['limitField'],
+): Buffer {
   const fields = ['max_completion_tokens', 'max_tokens'].filter((field) => typeof request.json[field] === 'number')
-  const splices: JsonSplice[] = (fields.length > 0 ? fields : ['max_completion_tokens']).map((field) =>
+  const splices: JsonSplice[] = (fields.length > 0 ? fields : [limitField]).map((field) =>
     setMember(body, [], field, String(tokens)),
   )
   return splice(body, splices)

@@ -1,4 +1,5 @@
 import { type Endpoint, type EndpointRule, isOneOf, type WireFamily } from '../family.ts'
+import type { ProviderAdapter } from '../provider.ts'
 import { openaiChat } from './chat.ts'
 import { renderOpenAiError } from './errors.ts'
 
@@ -37,14 +38,17 @@ const RESOURCES: ReadonlySet<string> = new Set([
 ])
 const OTHER = 'other'
 
-/** Endpoints of OpenAI's API and of those who speak it, below `/v1`. What is not known to be free may cost. */
-export const openaiFamily: WireFamily = {
+/** Endpoints of OpenAI's API as one provider speaks it, below `/v1`. What is not known to be free may cost. */
+export const compatibleFamily = (chat: ProviderAdapter): WireFamily => ({
   errors: { renderError: renderOpenAiError },
   endpoint(method, path): Endpoint {
     if (method === 'POST' && path === '/chat/completions')
-      return { kind: 'metered', adapter: openaiChat, path: { model: null, stream: false } }
+      return { kind: 'metered', adapter: chat, path: { model: null, stream: false } }
     const free = isOneOf(FREE, method, path)
     const resource = path.split('/')[1] ?? ''
     return { kind: free ? 'free' : 'billable', operation: RESOURCES.has(resource) ? resource : OTHER }
   },
-}
+})
+
+/** OpenAI's own. */
+export const openaiFamily: WireFamily = compatibleFamily(openaiChat)

@@ -1,6 +1,7 @@
 import type { AnswerFacts, StreamEvent, StreamReader, TextPiece } from '../provider.ts'
 import { isRecord, readArray } from '../read.ts'
-import { readServiceTier, readUsage } from './usage.ts'
+import { type ChatDialect, OPENAI_CHAT } from './dialects.ts'
+import { rawUsageOf, readServiceTier, readUsage, statedCost } from './usage.ts'
 
 const NOTHING: StreamEvent = { pieces: [], onlyUsage: false, emptyUsage: false }
 
@@ -9,7 +10,7 @@ const NOTHING: StreamEvent = { pieces: [], onlyUsage: false, emptyUsage: false }
  * cumulative. It is final in a chunk without choices, in one that finishes a choice, and at the end mark; one that comes
  * with a delta tells of the output until then.
  */
-export function openChatStream(): StreamReader {
+export function openChatStream(dialect: ChatDialect = OPENAI_CHAT): StreamReader {
   let responseId: string | null = null
   let responseModel: string | null = null
   let serviceTier: AnswerFacts['serviceTier'] = null
@@ -31,14 +32,14 @@ export function openChatStream(): StreamReader {
       return null
     }
     if (!isRecord(chunk)) return null
-    if (responseId === null && typeof chunk.id === 'string') responseId = chunk.id
+    if (responseId === null && typeof chunk.id === 'string' && chunk.id !== '') responseId = chunk.id
     if (responseModel === null && typeof chunk.model === 'string' && chunk.model !== '') responseModel = chunk.model
     if (typeof chunk.service_tier === 'string') serviceTier = readServiceTier(chunk.service_tier)
-    const reported = chunk.usage
+    const reported = rawUsageOf(chunk, dialect)
     const choices = readArray(chunk.choices)
-    if (reported !== null && reported !== undefined) {
+    if (reported !== null) {
       rawUsage = reported
-      usageSoFar = readUsage(reported)
+      usageSoFar = readUsage(reported, dialect)
       usage = choices.every(isFinished) ? usageSoFar : null
     }
     const pieces = choices.length === 0 ? NOTHING.pieces : readPieces(choices)
@@ -46,7 +47,7 @@ export function openChatStream(): StreamReader {
     return {
       pieces,
       onlyUsage: choices.length === 0 && isRecord(reported) && Array.isArray(chunk.choices),
-      emptyUsage: reported === null,
+      emptyUsage: chunk.usage === null,
     }
   }
 
@@ -58,6 +59,7 @@ export function openChatStream(): StreamReader {
       serviceTier,
       usage: ended ? usageSoFar : usage,
       ...(usageSoFar ? { started: usageSoFar } : {}),
+      ...statedCost(rawUsage, dialect),
       rawUsage,
     }),
     outputBytes: () => outputBytes,
@@ -84,9 +86,35 @@ function readPieces(choices: readonly unknown[]): readonly TextPiece[] {
       } else if (field === 'tool_calls') addToolCalls(pieces, readArray(value), index, at)
       else if (field === 'function_call')
         addCall(pieces, value, `${index}.function_call`, ['choices', at, 'delta', field])
+      else if (IN_PARTS.has(field)) addParts(pieces, value, `${index}.${field}`, ['choices', at, 'delta', field])
     }
   }
   return pieces
+}
+
+/** Members of a delta that some providers send in parts: Mistral's content with its thoughts, OpenRouter's reasoning. */
+const IN_PARTS: ReadonlySet<string> = new Set(['content', 'reasoning_details'])
+/** Members of a part that hold text. */
+const PART_TEXTS = ['text', 'thinking', 'summary'] as const
+const PART_LEVELS_MAX = 4
+
+function addParts(
+  pieces: TextPiece[],
+  parts: unknown,
+  channel: string,
+  path: readonly (string | number)[],
+  level = 0,
+): void {
+  if (level > PART_LEVELS_MAX) return
+  readArray(parts).forEach((part, position) => {
+    if (!isRecord(part)) return
+    for (const field of PART_TEXTS) {
+      const text = part[field]
+      const at = [...path, position, field]
+      if (typeof text === 'string' && text !== '') pieces.push({ channel: `${channel}.${field}`, path: at, text })
+      else if (Array.isArray(text)) addParts(pieces, text, `${channel}.${field}`, at, level + 1)
+    }
+  })
 }
 
 function addToolCalls(pieces: TextPiece[], calls: readonly unknown[], choice: number, at: number): void {
