@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import { type Api, type Call, sendJson } from '../api.ts'
 import { handleChat } from './chat.ts'
+import { handleEmbeddings } from './embeddings.ts'
 import { failOpenAi } from './errors.ts'
+import { handleImages } from './images.ts'
 
 const MODELS = [
   'gpt-4.1',
@@ -22,6 +24,9 @@ export const openaiApi: Api = {
   handle: async (call) => {
     const at = `${call.method} ${call.path}`
     if (at === 'POST /chat/completions') await handleChat(call)
+    else if (at === 'POST /embeddings') await handleEmbeddings(call)
+    else if (at === 'POST /images/generations' || at === 'POST /images/edits')
+      await handleImages(call, call.path === '/images/edits')
     else if (at === 'POST /moderations') sendJson(call.response, 200, JSON.stringify(MODERATION))
     else if (at === 'GET /models')
       sendJson(call.response, 200, JSON.stringify({ object: 'list', data: MODELS.map(model) }))

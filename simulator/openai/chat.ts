@@ -3,6 +3,7 @@ import { isRecord, type Json } from '../json.ts'
 import { sendPlain } from '../plain.ts'
 import { sendStream, sseStyle } from '../stream.ts'
 import { answerChat } from './answer.ts'
+import { readBody } from './body.ts'
 import { dialectOf } from './dialects.ts'
 import { renderAnswer } from './render.ts'
 import { reported, usageOf } from './usage.ts'
@@ -66,28 +67,22 @@ export async function handleChat(call: Call): Promise<void> {
 }
 
 /** The request, or `null` if it was refused. */
-function readRequest({ request, response, body, model, provider, fail }: Call): Json | null {
-  const refuse = (status: number, message?: string, param?: string): null => {
-    fail(response, status, message, param)
-    return null
-  }
-  if (!request.headers.authorization && !request.headers['api-key'])
-    return refuse(401, "You didn't provide an API key.")
-  let json: unknown
-  try {
-    json = JSON.parse(body.toString())
-  } catch {
-    return refuse(400, 'We could not parse the JSON body of your request.')
-  }
-  if (!isRecord(json)) return refuse(400, 'Expected an object.')
+function readRequest(call: Call): Json | null {
+  const json = readBody(call)
+  if (json === null) return null
+  const { provider, response, fail } = call
   const { refused = [], ignored = [] } = dialectOf(provider)
   const unknown = refused.find((member) => member in json)
-  if (unknown !== undefined) return refuse(422, `Extra inputs are not permitted: ${unknown}`, unknown)
-  const named = model ?? json.model
-  if (typeof named !== 'string') return refuse(400, 'you must provide a model parameter')
-  if (named.startsWith('no-such-model')) return refuse(404)
-  if (!Array.isArray(json.messages) || json.messages.length === 0)
-    return refuse(400, "Missing required parameter: 'messages'.", 'messages')
-  const known = Object.entries(json).filter(([member]) => !ignored.includes(member))
-  return { ...Object.fromEntries(known), model: named }
+  if (unknown !== undefined) {
+    fail(response, 422, `Extra inputs are not permitted: ${unknown}`, unknown)
+    return null
+  }
+  if (!Array.isArray(json.messages) || json.messages.length === 0) {
+    fail(response, 400, "Missing required parameter: 'messages'.", 'messages')
+    return null
+  }
+  return {
+    ...Object.fromEntries(Object.entries(json).filter(([member]) => !ignored.includes(member))),
+    model: json.model,
+  }
 }

@@ -1,5 +1,6 @@
 import { ANTHROPIC } from './anthropic.ts'
 import { COMPATIBLE } from './compatible.ts'
+import { EMBEDDINGS } from './embeddings.ts'
 import { type Edit, edit, type Fault } from './fault.ts'
 
 const USAGE = 'sidecar/providers/openai/usage.ts'
@@ -465,4 +466,12 @@ const GUARDS: readonly Fault[] = [
 ]
 
 /** Every fault. */
-export const FAULTS: readonly Fault[] = [...PRICING, ...LOST, ...BUDGETS, ...GUARDS, ...ANTHROPIC, ...COMPATIBLE]
+export const FAULTS: readonly Fault[] = [
+  ...PRICING,
+  ...LOST,
+  ...BUDGETS,
+  ...GUARDS,
+  ...ANTHROPIC,
+  ...COMPATIBLE,
+  ...EMBEDDINGS,
+]

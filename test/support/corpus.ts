@@ -32,6 +32,12 @@ const chat = (name: string, body: string, headers: readonly string[] = [], hidde
   hidden,
 })
 
+const EMBED = '{"model":"text-embedding-3-small","input":["one","é漢😀"],"dimensions":9}'
+const embed = (name: string, body: string, headers: readonly string[] = []): Case => ({
+  name: `embeddings, ${name}`,
+  bytes: request('POST /v1/embeddings', [AUTH, JSON_TYPE, ...headers], body),
+})
+
 /** Requests of every kind that a provider would serve, as bytes. */
 export const CORPUS: readonly Case[] = [
   chat('plain', PLAIN_CHAT),
@@ -62,6 +68,19 @@ export const CORPUS: readonly Case[] = [
   ...[400, 401, 403, 404, 409, 422, 429, 500, 503, 529].map((status) =>
     chat(`status ${status}`, PLAIN_CHAT, [`X-Sim-Fault: status-${status}`]),
   ),
+  embed('numbers', EMBED),
+  embed('base64', EMBED.replace('{', '{"encoding_format":"base64",')),
+  embed('tokens', '{"input":[[1,2],[3]],"dimensions":9,"model":"text-embedding-3-large"}'),
+  embed(
+    'odd JSON',
+    ' { "input" :"a\\u0062 \\/",\r\n"model":"x","model" : "text-embedding-3-small","dimensions":1e0 }\t',
+  ),
+  embed('compressed', EMBED, ['X-Sim-Encoding: br']),
+  embed('no usage', EMBED, ['X-Sim-Fault: no-usage']),
+  embed('an empty text', EMBED.replace('one', '')),
+  embed('status 429', EMBED, ['X-Sim-Fault: status-429']),
+  { name: 'a picture', bytes: request('POST /v1/images/generations', [AUTH, JSON_TYPE], '{"prompt": "a"}') },
+  { name: 'a form', bytes: request('POST /v1/images/edits', [AUTH], Buffer.from([...Array(256).keys()])) },
   { name: 'no key', bytes: request(CHAT, [JSON_TYPE], PLAIN_CHAT) },
   {
     name: 'headers in odd case and order, twice, empty, many',

@@ -1,6 +1,7 @@
 import { type Endpoint, type EndpointRule, isOneOf, type WireFamily } from '../family.ts'
 import type { ProviderAdapter } from '../provider.ts'
 import { openaiChat } from './chat.ts'
+import { openaiEmbeddings } from './embeddings.ts'
 import { renderOpenAiError } from './errors.ts'
 
 const FREE: readonly EndpointRule[] = [
@@ -44,6 +45,8 @@ export const compatibleFamily = (chat: ProviderAdapter): WireFamily => ({
   endpoint(method, path): Endpoint {
     if (method === 'POST' && path === '/chat/completions')
       return { kind: 'metered', adapter: chat, path: { model: null, stream: false } }
+    if (method === 'POST' && path === '/embeddings')
+      return { kind: 'metered', adapter: openaiEmbeddings, path: { model: null, stream: false } }
     const free = isOneOf(FREE, method, path)
     const resource = path.split('/')[1] ?? ''
     return { kind: free ? 'free' : 'billable', operation: RESOURCES.has(resource) ? resource : OTHER }

@@ -124,7 +124,7 @@ function addText(into: Segment[], source: SegmentSource, path: Path, text: unkno
 }
 
 /** A value without a fixed shape is read as its JSON text; a string as itself. */
-function addJson(into: Segment[], source: SegmentSource, path: Path, value: unknown): void {
+export function addJson(into: Segment[], source: SegmentSource, path: Path, value: unknown): void {
   if (typeof value === 'string') addText(into, source, path, value)
   else if (typeof value === 'object' && value !== null) into.push({ source, path, text: JSON.stringify(value) })
 }

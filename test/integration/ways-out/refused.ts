@@ -48,7 +48,7 @@ const strict: Desk = {
     { name: 'no model', go: post(CHAT, '{"messages":[]}'), ends: denied('acc_model_missing', 400) },
     {
       name: 'an endpoint that may cost something',
-      go: post('/v1/embeddings', '{"model":"text-embedding-3-small","input":"a"}'),
+      go: post('/v1/images/generations', '{"model":"gpt-image-1","prompt":"a"}'),
       ends: denied('acc_endpoint_denied', 403),
     },
     {
