@@ -14,6 +14,9 @@ export interface Consumed {
   /** All output, reasoning included. */
   readonly output: number
   readonly searchCalls: number
+  /** Searches in files, and containers in which code was run: what OpenAI asks for them. */
+  readonly fileSearchCalls: number
+  readonly containers: number
 }
 
 /** Nothing, to spread over. */
@@ -24,7 +27,13 @@ export const NOTHING_CONSUMED: Consumed = {
   cacheWrite1h: 0,
   output: 0,
   searchCalls: 0,
+  fileSearchCalls: 0,
+  containers: 0,
 }
+
+/** $2.50 for a thousand searches in files, $0.03 for a container: OpenAI's published fees, which the rate card leaves out. */
+const FILE_SEARCH_PICO = 2_500_000_000n
+const CONTAINER_PICO = 30_000_000_000n
 
 /** Prices by the provider's name on the rate card; `null` for a model that the card does not know. */
 export type Oracle = (provider: string, model: string, consumed: Consumed, serviceTier: string) => bigint | null
@@ -91,6 +100,8 @@ function bill(price: ModelPrice, consumed: Consumed, serviceTier: string, sellsO
     BigInt(cacheWrite5m) * scaled(base.cacheWrite5m) +
     BigInt(cacheWrite1h) * scaled(base.cacheWrite1h ?? base.cacheWrite5m) +
     BigInt(consumed.output) * output +
-    BigInt(consumed.searchCalls) * BigInt(price.webSearchPicoUsdPerCall ?? 0)
+    BigInt(consumed.searchCalls) * BigInt(price.webSearchPicoUsdPerCall ?? 0) +
+    BigInt(consumed.fileSearchCalls) * FILE_SEARCH_PICO +
+    BigInt(consumed.containers) * CONTAINER_PICO
   )
 }

@@ -90,7 +90,7 @@ export class StreamReading {
     if (!refusal) return
     const { adapter, upstream, statusOf, status, framing } = this.#options
     upstream.abort()
-    this.#outlet.cut(adapter.terminalEvent(refusal, statusOf(refusal.code), framing, this.#begun))
+    this.#outlet.cut(adapter.terminalEvent(refusal, statusOf(refusal.code), framing, this.#begun, this.#reader))
     this.#finish('cut', refusal.code, status)
   }
 

@@ -102,6 +102,8 @@ export interface StreamReader {
   outputBytes(): number
   /** True once the stream's own end was seen. */
   ended(): boolean
+  /** The number of the last event, where a format numbers them; -1 before the first. */
+  sequenceNumber?(): number
 }
 
 /** An error as a client of this format expects it. */
@@ -144,8 +146,12 @@ export interface ProviderAdapter {
   readAnswer(json: unknown, request: MeteredRequest): AnswerFacts
   answerSegments(json: unknown): readonly Segment[]
   openStream(request: MeteredRequest): StreamReader
-  /** What ends a stream which the sidecar cuts. @param begun whether events of it have gone to the client */
-  terminalEvent(denial: Denial, status: number, framing: Framing, begun: boolean): Buffer
+  /**
+   * What ends a stream which the sidecar cuts.
+   * @param begun whether events of it have gone to the client
+   * @param reader what has read it so far
+   */
+  terminalEvent(denial: Denial, status: number, framing: Framing, begun: boolean, reader?: StreamReader): Buffer
 }
 
 /** The most tokens that a request bounded by `bound` can use, with the model's own limits behind it. */

@@ -4,6 +4,7 @@ import { handleChat } from './chat.ts'
 import { handleEmbeddings } from './embeddings.ts'
 import { failOpenAi } from './errors.ts'
 import { handleImages } from './images.ts'
+import { handleConversation, handleCreate, handleStored } from './responses/responses.ts'
 
 const MODELS = [
   'gpt-4.1',
@@ -27,6 +28,9 @@ export const openaiApi: Api = {
     else if (at === 'POST /embeddings') await handleEmbeddings(call)
     else if (at === 'POST /images/generations' || at === 'POST /images/edits')
       await handleImages(call, call.path === '/images/edits')
+    else if (at === 'POST /responses') await handleCreate(call)
+    else if (call.path.startsWith('/responses/')) return handleStored(call)
+    else if (/^\/conversations(?:\/|$)/.test(call.path)) return handleConversation(call)
     else if (at === 'POST /moderations') sendJson(call.response, 200, JSON.stringify(MODERATION))
     else if (at === 'GET /models')
       sendJson(call.response, 200, JSON.stringify({ object: 'list', data: MODELS.map(model) }))

@@ -72,11 +72,11 @@ export async function billedExactly(
   }
 }
 
+const TIMES: ReadonlySet<string> = new Set(['created', 'created_at', 'completed_at', 'expires_at'])
+
 /** A value with its times of the day evened out: two answers a second apart are the same answer. */
 export function withoutTimes(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value) ?? 'null', (key, member: unknown) =>
-    key === 'created' || key === 'expires_at' ? 0 : member,
-  )
+  return JSON.parse(JSON.stringify(value) ?? 'null', (key, member: unknown) => (TIMES.has(key) ? 0 : member))
 }
 
 /** A `fetch` that keeps a record of each attempt. */

@@ -14,7 +14,7 @@ const TOOL_FRAMING_TOKENS = 16
  * The dearest that one inline image costs at any model of the list: 2 833 + 8 tiles of 5 667 tokens (gpt-4o-mini at
  * high detail, from the provider's vision guide), rounded up.
  */
-const IMAGE_TOKENS_MAX = 50_000
+export const IMAGE_TOKENS_MAX = 50_000
 /** Models that search the web before every answer, whether or not they are told how. */
 const SEARCHES_ALWAYS = /-search-(?:preview|api)(?:$|-)/
 
@@ -96,11 +96,13 @@ function readMedia(messages: readonly unknown[]): Media {
 /** Families that bill no output that the stream does not show; all others may reason in hiding. */
 const SHOWS_ALL_OUTPUT = /^(?:ft:)?(?:gpt-3\.5|gpt-4|gpt-4o|gpt-4\.1|gpt-4\.5|chatgpt-4o)(?:$|[-:])/
 
+/** Whether a model writes nothing but what its stream shows. */
+export const showsAllOutput = (model: string): boolean => SHOWS_ALL_OUTPUT.test(model) && !model.includes('audio')
+
 /** Whether the text seen in a stream bounds the billed output. */
 export function outputIsVisible(model: string, request: MeteredRequest): boolean {
   return (
-    SHOWS_ALL_OUTPUT.test(model) &&
-    !model.includes('audio') &&
+    showsAllOutput(model) &&
     !readArray(request.json.modalities).includes('audio') &&
     (request.json.prediction ?? null) === null &&
     searchCalls(request) === 0

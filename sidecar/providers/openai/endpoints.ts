@@ -3,11 +3,15 @@ import type { ProviderAdapter } from '../provider.ts'
 import { openaiChat } from './chat.ts'
 import { openaiEmbeddings } from './embeddings.ts'
 import { renderOpenAiError } from './errors.ts'
+import { openaiResponses } from './responses/responses.ts'
 
 const FREE: readonly EndpointRule[] = [
   { methods: ['GET', 'HEAD', 'DELETE'], path: /^\/models(?:\/[^/]+)*$/ },
   { methods: ['GET', 'HEAD', 'DELETE', 'POST'], path: /^\/chat\/completions\/[^/]+(?:\/messages)?$/ },
   { methods: ['GET', 'HEAD'], path: /^\/chat\/completions$/ },
+  { methods: ['GET', 'HEAD', 'DELETE'], path: /^\/responses\/[^/]+(?:\/input_items)?$/ },
+  { methods: ['POST'], path: /^\/responses\/(?:input_tokens|[^/]+\/cancel)$/ },
+  { methods: ['GET', 'HEAD', 'POST', 'DELETE'], path: /^\/conversations(?:\/[^/]+(?:\/items(?:\/[^/]+)?)?)?$/ },
   { methods: ['POST'], path: /^\/moderations$/ },
   { methods: ['GET', 'HEAD', 'POST', 'DELETE'], path: /^\/files(?:\/[^/]+){0,2}$/ },
   { methods: ['POST'], path: /^\/uploads(?:\/[^/]+){0,2}$/ },
@@ -45,6 +49,8 @@ export const compatibleFamily = (chat: ProviderAdapter): WireFamily => ({
   endpoint(method, path): Endpoint {
     if (method === 'POST' && path === '/chat/completions')
       return { kind: 'metered', adapter: chat, path: { model: null, stream: false } }
+    if (method === 'POST' && path === '/responses')
+      return { kind: 'metered', adapter: openaiResponses, path: { model: null, stream: false } }
     if (method === 'POST' && path === '/embeddings')
       return { kind: 'metered', adapter: openaiEmbeddings, path: { model: null, stream: false } }
     const free = isOneOf(FREE, method, path)

@@ -12,13 +12,16 @@ function errorType(code: Code, status: number): string {
 }
 
 /** A refusal as OpenAI's error object. */
-export function renderOpenAiError(refusal: Denial, status: number): RenderedError {
-  const error = {
-    message: refusal.message,
-    type: errorType(refusal.code, status),
-    param: null,
-    code: refusal.code,
-    ...refusal.details,
-  }
-  return { contentType: 'application/json', body: Buffer.from(JSON.stringify({ error })) }
-}
+export const errorObject = (refusal: Denial, status: number): object => ({
+  message: refusal.message,
+  type: errorType(refusal.code, status),
+  param: null,
+  code: refusal.code,
+  ...refusal.details,
+})
+
+/** The body of a refusal. */
+export const renderOpenAiError = (refusal: Denial, status: number): RenderedError => ({
+  contentType: 'application/json',
+  body: Buffer.from(JSON.stringify({ error: errorObject(refusal, status) })),
+})

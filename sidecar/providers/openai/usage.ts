@@ -40,7 +40,7 @@ export function readUsage(raw: unknown, { cachedAt = [] }: ChatDialect = OPENAI_
 }
 
 /** Whether `part` stands beside `whole` instead of inside it. A part larger than its whole can only stand beside it. */
-function isAddition(part: number, whole: number, other: number, total: number | null): boolean {
+export function isAddition(part: number, whole: number, other: number, total: number | null): boolean {
   if (part === 0) return false
   if (part > whole) return true
   return total !== null && total === whole + other + part

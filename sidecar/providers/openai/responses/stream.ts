@@ -1,0 +1,145 @@
+import type { AnswerFacts, StreamEvent, StreamReader, TextPiece } from '../../provider.ts'
+import { isRecord } from '../../read.ts'
+import { answerStrings } from './segments.ts'
+import { readFacts } from './usage.ts'
+
+type Json = Readonly<Record<string, unknown>>
+type Path = readonly (string | number)[]
+
+const NOTHING: StreamEvent = { pieces: [], onlyUsage: false, emptyUsage: false }
+
+/** Members of an event that hold text: what is added, or the whole of what was added before. */
+const TEXTS = [
+  'text',
+  'arguments',
+  'refusal',
+  'input',
+  'code',
+  'command',
+  'transcript',
+  'diff',
+  'part',
+  'item',
+  'output',
+]
+/** Events whose delta is sound or a picture. */
+const HOLDS_BYTES: ReadonlySet<string> = new Set(['response.audio.delta'])
+/** Events behind which nothing comes. */
+const ENDS: ReadonlySet<string> = new Set([
+  'response.completed',
+  'response.incomplete',
+  'response.failed',
+  'response.cancelled',
+])
+/** Tokens around an item that no event shows: the name of what is called stands in it, its tags do not. */
+const ITEM_TOKENS = 16
+
+/**
+ * Reads a stream of response events. Text comes in pieces, and then again and again whole: when its part is done, its
+ * item, and the response. Every repetition is judged, and none is counted. What was used is told by the last event alone.
+ */
+export function openResponseStream(): StreamReader {
+  let last: Json = {}
+  let facts: AnswerFacts | null = null
+  let ended = false
+  let sequence = -1
+  const items: unknown[] = []
+  /** Bytes of each output item: those of its pieces, or those of the whole where it was not told in pieces. */
+  const bytes = new Map<number, number>()
+
+  function read(data: string): StreamEvent | null {
+    // Not of this API, but compatible servers may end a stream as they end a chat.
+    if (data === '[DONE]') return NOTHING
+    let event: unknown
+    try {
+      event = JSON.parse(data)
+    } catch {
+      return null
+    }
+    if (!isRecord(event) || typeof event.type !== 'string') return null
+    if (typeof event.sequence_number === 'number') sequence = event.sequence_number
+    if (event.delta !== undefined) return added(event, event.type)
+    if (isRecord(event.response)) return whole(event.response, event.type)
+    const pieces = readWhole(event, event.type)
+    if (event.type === 'response.output_item.done') {
+      items.push(event.item)
+      counted(indexOf(event), ITEM_TOKENS + bytesOf(pieces), false)
+    }
+    return pieces.length === 0 ? NOTHING : { ...NOTHING, pieces }
+  }
+
+  function added(event: Json, type: string): StreamEvent {
+    if (HOLDS_BYTES.has(type)) return NOTHING
+    const channel = channelOf(event, type)
+    const pieces =
+      typeof event.delta === 'string'
+        ? event.delta === ''
+          ? NOTHING.pieces
+          : [{ channel, path: ['delta'], text: event.delta }]
+        : strings(event.delta, ['delta'], channel)
+    counted(indexOf(event), bytesOf(pieces), true)
+    return pieces.length === 0 ? NOTHING : { ...NOTHING, pieces }
+  }
+
+  function counted(index: number, count: number, adds: boolean): void {
+    const known = bytes.get(index) ?? 0
+    bytes.set(index, adds ? known + count : Math.max(known, count))
+  }
+
+  function whole(response: Json, type: string): StreamEvent {
+    last = response
+    if (ENDS.has(type)) {
+      ended = true
+      facts = readFacts(response, items)
+    }
+    const pieces = strings(response.output, ['response', 'output'], type)
+    return pieces.length === 0 ? NOTHING : { ...NOTHING, pieces }
+  }
+
+  return {
+    read,
+    facts: () => facts ?? readFacts(last),
+    outputBytes: () => [...bytes.values()].reduce((sum, count) => sum + count, 0),
+    ended: () => ended,
+    sequenceNumber: () => sequence,
+  }
+}
+
+/** Where an event's text belongs: pieces of one text follow each other, in an item and in a part of it. */
+const channelOf = ({ output_index, content_index, summary_index, command_index }: Json, type: string): string =>
+  `${type} ${String(output_index)} ${String(content_index ?? summary_index ?? command_index)}`
+
+const indexOf = ({ output_index }: Json): number => (typeof output_index === 'number' ? output_index : -1)
+
+/** What an event tells whole. */
+function readWhole(event: Json, type: string): readonly TextPiece[] {
+  const pieces: TextPiece[] = []
+  for (const member of TEXTS) {
+    const value = event[member]
+    if (typeof value === 'string' ? value === '' : typeof value !== 'object' || value === null) continue
+    pieces.push(...strings(value, [member], channelOf(event, type)))
+  }
+  return pieces
+}
+
+/** Every text in a value, each in a channel of its own: no two of them are one text. */
+const strings = (value: unknown, root: Path, channel: string): readonly TextPiece[] =>
+  leaves(value, root).map(({ path, text }) => ({ channel: `${channel} ${path.join('.')}`, path, text }))
+
+/** What is read of an item as one JSON text is read of an event string by string: a piece is a string. */
+function leaves(value: unknown, root: Path): readonly { readonly path: Path; readonly text: string }[] {
+  return answerStrings(value, root).flatMap(({ path, text }) => {
+    let found = value
+    for (const step of path.slice(root.length)) found = Reflect.get(Object(found), step)
+    return typeof found === 'string' ? [{ path, text }] : stringsIn(found, path)
+  })
+}
+
+function stringsIn(value: unknown, path: Path): readonly { readonly path: Path; readonly text: string }[] {
+  if (typeof value === 'string') return value === '' ? [] : [{ path, text: value }]
+  if (Array.isArray(value)) return value.flatMap((each, index) => stringsIn(each, [...path, index]))
+  return isRecord(value) ? Object.keys(value).flatMap((key) => stringsIn(value[key], [...path, key])) : []
+}
+
+const bytesOf = (pieces: readonly TextPiece[]): number =>
+  pieces.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0)
