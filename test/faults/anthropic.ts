@@ -94,10 +94,22 @@ export const ANTHROPIC: readonly Fault[] = [
     'the input is bounded at its plain rate, though all of it may be written to the cache',
     edit(RATES, 'max(max(input, cacheRead), max(cacheWrite5m, cacheWrite1h))', 'max(input, cacheRead)'),
   ),
-  bounded(
-    'hosted searches are bounded like one answer',
-    edit(BOUND, 'const hosted = readHosted(json, body.tools)', 'const hosted = null as ReturnType<typeof readHosted>'),
-  ),
+  {
+    name: 'Anthropic: hosted searches are bounded like one answer',
+    edits: edit(
+      BOUND,
+      'const hosted = readHosted(json, body.tools)',
+      'const hosted = null as ReturnType<typeof readHosted>',
+    ),
+    test: 'test/integration/anthropic-bound.test.ts',
+    only: ['one that searches'],
+  },
+  {
+    name: 'Anthropic: searches are bounded without their fee',
+    edits: edit('sidecar/providers/anthropic/hosted.ts', 'callsMax: known.fee ? uses : 0', 'callsMax: 0 * uses'),
+    test: 'test/integration/anthropic-bound.test.ts',
+    only: ['one that searches'],
+  },
   aborted(
     'the report at the start is taken for the last one',
     ['is ended at the provider', 'abort$'],

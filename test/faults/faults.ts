@@ -2,6 +2,7 @@ import { ANTHROPIC } from './anthropic.ts'
 import { COMPATIBLE } from './compatible.ts'
 import { EMBEDDINGS } from './embeddings.ts'
 import { type Edit, edit, type Fault } from './fault.ts'
+import { GEMINI } from './gemini.ts'
 
 const USAGE = 'sidecar/providers/openai/usage.ts'
 const STREAM = 'sidecar/providers/openai/stream.ts'
@@ -474,4 +475,5 @@ export const FAULTS: readonly Fault[] = [
   ...ANTHROPIC,
   ...COMPATIBLE,
   ...EMBEDDINGS,
+  ...GEMINI,
 ]

@@ -14,7 +14,9 @@ const optional = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
   fc.option(value, { nil: undefined, freq: 2 })
 const text = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 60 }),
-  fc.string({ minLength: 1, maxLength: 400 }),
+  fc
+    .tuple(fc.string({ minLength: 1, maxLength: 20 }), fc.integer({ min: 1, max: 40 }))
+    .map(([word, times]) => `${word} `.repeat(times)),
 )
 const data = fc.base64String({ minLength: 4, maxLength: 4_000 })
 const image = fc.oneof(
@@ -132,7 +134,37 @@ t.test('the bound of a request is never below its bill, or nothing bounds it', a
   t.ok(billed === 400 && bounded > 250, `${billed} billed, ${bounded} of them bounded`)
 })
 
-t.test('so is that of a batch of embeddings', async (t) => {
+/** Short questions with short answers, so that what a search costs is nearly all. */
+const searching = fc.record({
+  model: fc.constantFrom('gemini-2.0-flash', 'gemini-2.5-flash', 'gemini-2.5-pro'),
+  tool: fc.constantFrom({ googleSearch: {} }, { google_search: {} }),
+  words: fc.string({ minLength: 1, maxLength: 20 }),
+})
+
+t.test('nor is that of one that searches, which has a fee and brings what is billed as input', async (t) => {
+  const simulator = await simulatorFor(t, { recordRequests: false })
+  await fc.assert(
+    fc.asyncProperty(searching, async ({ model, tool, words }) => {
+      const generationConfig = { maxOutputTokens: 50 }
+      const json = JSON.stringify({ contents: [{ parts: [{ text: words }] }], tools: [tool], generationConfig })
+      const response = await fetch(`${simulator.url}/google/v1beta/models/${model}:generateContent`, {
+        method: 'POST',
+        headers: { 'x-goog-api-key': 'any' },
+        body: json,
+      })
+      await response.text()
+      const { costPicoUsd, consumed } = simulator.bill.entries().at(-1) ?? {}
+      if (consumed?.searchCalls !== 1) throw new Error('it must search')
+      const bound = boundOf(generateContent, model, json)
+      if (bound === null || bound < BigInt(costPicoUsd ?? 0))
+        throw new Error(`bounded by ${bound}, billed ${costPicoUsd}`)
+    }),
+    { numRuns: 40 },
+  )
+  t.pass()
+})
+
+t.test('nor is that of a batch of embeddings', async (t) => {
   const simulator = await simulatorFor(t, { recordRequests: false })
   const request = text.map((words) => ({ model: 'models/gemini-embedding-2', content: { parts: [{ text: words }] } }))
   await fc.assert(

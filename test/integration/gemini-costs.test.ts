@@ -68,14 +68,14 @@ const GOLDEN: readonly Golden[] = [
     usage: PLAIN,
     nano: 2_400_000n,
   },
-  // What was served is billed: 2 400 µ$ of the one, not of the other
+  // What was served is billed: 2 400 µ$ of the one, not 550 µ$ of the other
   {
-    name: 'a name for the newest',
-    model: 'gemini-flash-latest',
+    name: 'another model than was asked for',
     sim: { 'answer-model': NEXT },
     usage: PLAIN,
     nano: 2_400_000n,
   },
+  { name: 'a name for the newest', model: 'gemini-flash-latest', usage: PLAIN, nano: 2_400_000n },
   // The prompt alone: 8 × 0.3 = 2.4 µ$
   { name: 'a refused prompt', sim: { fault: 'refusal' }, usage: { promptTokenCount: 8 }, nano: 2_400n },
 ]
@@ -83,22 +83,24 @@ const GOLDEN: readonly Golden[] = [
 t.test('costs worked out by hand, plain, as events and as an array', async (t) => {
   const { sidecar } = await twinsFor(t)
   for (const { name, model = FLASH, body = {}, usage, sim = {}, nano } of GOLDEN) {
-    for (const way of ['generateContent', 'streamGenerateContent?alt=sse', 'streamGenerateContent']) {
-      const tag = `${name}, ${way}`
-      const answer = await fetch(`${sidecar.url}/google/v1beta/models/${model}:${way}`, {
-        method: 'POST',
-        headers: {
-          'x-goog-api-key': 'any',
-          ...tagged(encodeURIComponent(tag)),
-          ...(usage ? { 'x-sim-usage': JSON.stringify(usage) } : {}),
-          ...Object.fromEntries(Object.entries(sim).map(([key, value]) => [`x-sim-${key}`, value])),
-        },
-        body: JSON.stringify({ contents: [{ role: 'user', parts: [{ text: 'hello' }] }], ...body }),
-      })
-      t.equal(answer.status, 200, await answer.text())
-      const [event] = await eventsOf(sidecar, encodeURIComponent(tag), 1)
-      t.match(event?.attempts, [{ precision: 'exact', costNanoUsd: String(nano), chargedNanoUsd: String(nano) }], tag)
-    }
+    await t.test(name, async (t) => {
+      for (const way of ['generateContent', 'streamGenerateContent?alt=sse', 'streamGenerateContent']) {
+        const tag = `${name}, ${way}`
+        const answer = await fetch(`${sidecar.url}/google/v1beta/models/${model}:${way}`, {
+          method: 'POST',
+          headers: {
+            'x-goog-api-key': 'any',
+            ...tagged(encodeURIComponent(tag)),
+            ...(usage ? { 'x-sim-usage': JSON.stringify(usage) } : {}),
+            ...Object.fromEntries(Object.entries(sim).map(([key, value]) => [`x-sim-${key}`, value])),
+          },
+          body: JSON.stringify({ contents: [{ role: 'user', parts: [{ text: 'hello' }] }], ...body }),
+        })
+        t.equal(answer.status, 200, await answer.text())
+        const [event] = await eventsOf(sidecar, encodeURIComponent(tag), 1)
+        t.match(event?.attempts, [{ precision: 'exact', costNanoUsd: String(nano), chargedNanoUsd: String(nano) }], tag)
+      }
+    })
   }
 })
 

@@ -12,7 +12,9 @@ const prices = createPriceBook(readRateCard(readFileSync(inCheckout('seed/rate-c
 
 const text = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 60 }),
-  fc.string({ minLength: 1, maxLength: 400 }),
+  fc
+    .tuple(fc.string({ minLength: 1, maxLength: 20 }), fc.integer({ min: 1, max: 40 }))
+    .map(([word, times]) => `${word} `.repeat(times)),
   // A token for each byte, or nearly.
   fc.array(fc.constantFrom('a', '1', 'é'), { minLength: 1, maxLength: 100 }).map((words) => words.join(' ')),
 )
