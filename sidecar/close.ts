@@ -4,8 +4,10 @@ import type { Reply } from './answer/answer.ts'
 import { renderDenial } from './errors.ts'
 import type { Outbox } from './events/types.ts'
 import type { UsageEvents } from './events/usage-events.ts'
-import type { Denial, Identified, Inspected, RawExchange, Reserved } from './exchange.ts'
+import type { ClientLink, Denial, Identified, Inspected, RawExchange, Reserved } from './exchange.ts'
+import type { Jobs } from './jobs.ts'
 import type { Meter } from './metering/meter.ts'
+import type { AnswerFacts } from './providers/provider.ts'
 import { errorFormatOf } from './providers/registry.ts'
 import type { Forwarded } from './upstream/forward.ts'
 
@@ -20,6 +22,7 @@ export interface Closers {
   readonly meter: Meter
   readonly outbox: Outbox
   readonly events: UsageEvents
+  readonly jobs: Jobs
   policyRevision(): string
   /** Told of each exchange when it is over: metrics and log. `addedMs`: from the whole request to its sending. */
   observe(event: UsageEvent, addedMs: number | null): void
@@ -72,12 +75,56 @@ function closeForwarded(
   reply: Reply,
   { reserved, forwarded }: Extract<End, { kind: 'forwarded' }>,
 ): void {
+  if (forwarded.result.outcome === 'failed' && !reply.headSent) reply.destroy()
+  if (!isHeld(closers, raw, reserved, forwarded)) settle(closers, raw.acceptedMs, reserved, forwarded)
+}
+
+/** Whether the settlement waits for what a later answer tells. An answer that tells it ends the job first. */
+function isHeld(closers: Closers, raw: RawExchange, reserved: Reserved, forwarded: Forwarded): boolean {
+  const { facts } = forwarded.result
+  if (facts === null || facts.responseId === null) return false
+  const { provider } = reserved.target.provider
+  if (reserved.cover.kind === 'uncovered') {
+    closers.jobs.tell(provider, facts)
+    return false
+  }
+  if (facts.unfinished !== true) return false
+  const kept = withoutBytes(reserved)
+  return closers.jobs.hold(provider, facts.responseId, (later) =>
+    settle(closers, raw.acceptedMs, kept, later === null ? forwarded : toldLater(forwarded, later)),
+  )
+}
+
+function settle(closers: Closers, acceptedMs: number, reserved: Reserved, forwarded: Forwarded): void {
   const { cover } = reserved
   const { event, charged } = conclude(closers, reserved, forwarded)
   if (cover.kind === 'covered') closers.outbox.settle({ intent: cover.intent, charged, event })
   else closers.outbox.record(event)
-  closers.observe(event, forwarded.sentAtMs === null ? null : forwarded.sentAtMs - raw.acceptedMs)
-  if (forwarded.result.outcome === 'failed' && !reply.headSent) reply.destroy()
+  closers.observe(event, forwarded.sentAtMs === null ? null : forwarded.sentAtMs - acceptedMs)
+}
+
+/** The same attempt, with what a later answer says of it. */
+const toldLater = (forwarded: Forwarded, facts: AnswerFacts): Forwarded => ({
+  ...forwarded,
+  result: { ...forwarded.result, facts },
+})
+
+const NOTHING = Buffer.alloc(0)
+const GONE: ClientLink = { gone: true, signal: AbortSignal.abort(), onGone: () => {} }
+
+/** What is kept of an exchange that waits for an hour: neither its bytes nor its connection. */
+function withoutBytes(reserved: Reserved): Reserved {
+  const { planned } = reserved
+  const { inspected } = planned
+  const { authorized } = inspected
+  const { identified } = authorized
+  const raw = { ...identified.raw, body: NOTHING, headers: [], client: GONE }
+  const slim = { ...authorized, identified: { ...identified, raw } }
+  return {
+    ...reserved,
+    body: NOTHING,
+    planned: { ...planned, inspected: { ...inspected, body: NOTHING, authorized: slim } },
+  }
 }
 
 /** What an attempt is charged and its event; the bound where the attempt cannot be metered. */

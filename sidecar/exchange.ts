@@ -88,7 +88,12 @@ export type Ask =
       /** True if the strings of its body hold bytes (byte-strings.ts); its model's name is text. */
       readonly byteStrings: boolean
     }
-  | { readonly kind: 'passThrough'; readonly billable: boolean }
+  | {
+      readonly kind: 'passThrough'
+      readonly billable: boolean
+      /** How its answer is read, where it is that of an earlier request; `null`: not at all. */
+      readonly again: { readonly adapter: ProviderAdapter; readonly request: MeteredRequest } | null
+    }
 
 /** Stage 2, identify. */
 export interface Identified {

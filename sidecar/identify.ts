@@ -4,6 +4,7 @@ import type { SidecarConfig, Trustable } from './config.ts'
 import { type Ask, type Denial, denial, type Identified, isDenial, type RawExchange } from './exchange.ts'
 import { isAsciiText, type ParsedBody, parseBody } from './providers/byte-strings.ts'
 import type { Endpoint } from './providers/family.ts'
+import type { MeteredRequest } from './providers/provider.ts'
 import { isDeeperThan } from './providers/read.ts'
 import { routePath } from './providers/registry.ts'
 
@@ -32,7 +33,7 @@ export function createIdentify(config: Pick<SidecarConfig, 'identity' | 'trustHe
     const principal = readPrincipal(raw.headers)
     if (isDenial(principal)) return principal
     const endpoint = route.family.endpoint(raw.method, path, query === -1 ? '' : raw.target.slice(query + 1))
-    const ask = endpoint.kind === 'metered' ? readMetered(raw, endpoint) : passThrough(endpoint.kind)
+    const ask = endpoint.kind === 'metered' ? readMetered(raw, endpoint) : passThrough(endpoint)
     if (isDenial(ask)) return ask
     return {
       raw,
@@ -48,7 +49,14 @@ export function createIdentify(config: Pick<SidecarConfig, 'identity' | 'trustHe
 
 type MeteredEndpoint = Extract<Endpoint, { readonly kind: 'metered' }>
 
-const passThrough = (kind: 'free' | 'billable'): Ask => ({ kind: 'passThrough', billable: kind === 'billable' })
+/** Nothing is known of the request that an answer is asked for again of. */
+const EARLIER: MeteredRequest = { model: '', stream: false, json: {} }
+
+const passThrough = (endpoint: Exclude<Endpoint, MeteredEndpoint>): Ask => ({
+  kind: 'passThrough',
+  billable: endpoint.kind === 'billable',
+  again: endpoint.kind === 'free' && endpoint.again ? { adapter: endpoint.again, request: EARLIER } : null,
+})
 
 function decodePath(sent: string): string | null {
   try {

@@ -9,7 +9,7 @@ import { type CompiledBudget, createPriceBook, findPrice, readRateCard } from '@
 import { startAdminServer } from './admin.ts'
 import { createAuthorize } from './authorize.ts'
 import { createReserve } from './budget/reserve-stage.ts'
-import { randomId, systemClock } from './clock.ts'
+import { randomId, systemClock, systemTimers } from './clock.ts'
 import { parseConfig, type SidecarConfig } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import { prepareDataFolder } from './data-folder.ts'
@@ -20,6 +20,7 @@ import { Coverage } from './inspect/coverage.ts'
 import { createInspectRequest, type InspectionStats } from './inspect/inspect-request.ts'
 import { createScanPool } from './inspect/pool.ts'
 import { createDetectorSets, SegmentScanner } from './inspect/scanner.ts'
+import { createJobs } from './jobs.ts'
 import { createLogger, unexpectedFields } from './log.ts'
 import { createMeter } from './metering/meter.ts'
 import { createMetrics } from './metrics.ts'
@@ -90,6 +91,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const dead = DETECTORS.filter((detector) => !selfTest(detector)).map(({ id }) => id)
   if (dead.length > 0) log.error('detectors do not find what they must: the sidecar is not ready', { dead })
 
+  const jobs = createJobs(systemTimers)
   const onInternalError = (error: unknown): void => log.error('internal error', unexpectedFields(error))
   const pipeline = createPipeline({
     identify: createIdentify(config),
@@ -107,6 +109,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       },
     }),
     meter: createMeter(prices),
+    jobs,
     outbox: spend.outbox,
     events,
     policyRevision: () => policies.current()?.revision ?? '',
@@ -132,7 +135,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     return (configured && findPrice(prices, configured, model, clock.nowMs())?.price.model) ?? 'other'
   }
   const metrics = createMetrics(
-    createReadings({ data, policies, spend, pools, scanPool, scanner, inspection, coverage, dead, flow, clock }),
+    createReadings({ data, policies, spend, pools, scanPool, scanner, inspection, coverage, dead, flow, jobs, clock }),
     knownModel,
   )
   const admin = await startAdminServer(config.adminListen, {
@@ -154,6 +157,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     },
     closers: [
       ['policies', () => policies.close()],
+      ['jobs', jobs.endAll],
       ['outbox', spend.close],
       ['scan workers', scanPool.close],
       ['connections', pools.close],

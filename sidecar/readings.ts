@@ -4,6 +4,7 @@ import type { Coverage } from './inspect/coverage.ts'
 import type { InspectionStats } from './inspect/inspect-request.ts'
 import type { ClosableScanPool } from './inspect/pool.ts'
 import type { SegmentScanner } from './inspect/scanner.ts'
+import type { Jobs } from './jobs.ts'
 import type { Reading } from './metrics.ts'
 import type { PolicyStore } from './policy-store.ts'
 import type { DataServer } from './server.ts'
@@ -20,6 +21,7 @@ export interface ReadingSources {
   readonly scanner: SegmentScanner
   readonly inspection: InspectionStats
   readonly flow: FlowStats
+  readonly jobs: Jobs
   readonly coverage: Coverage
   /** Ids of detectors that failed their self-test. */
   readonly dead: readonly string[]
@@ -40,6 +42,7 @@ export function createReadings({
   scanner,
   inspection,
   flow,
+  jobs,
   coverage,
   dead,
   clock,
@@ -76,6 +79,7 @@ export function createReadings({
     gauge('acc_upstream_connections', 'Connections to providers', () => pools.stats().connected),
     gauge('acc_upstream_queued_requests', 'Requests waiting for a connection', () => pools.stats().queued),
     gauge('acc_upstream_paused_answers', 'Answers whose client takes nothing', () => flow.paused),
+    gauge('acc_background_jobs', 'Answers made in the background whose usage is not known yet', () => jobs.count),
     gauge('acc_scan_dead_detectors', 'Detectors that failed their self-test at the start', () => dead.length),
     gauge('acc_scan_queue_depth', 'Scans waiting for a worker', () => scanPool.stats().queued),
     gauge('acc_scan_threads', 'Scan workers', () => scanPool.stats().threads),

@@ -160,7 +160,9 @@ function estimate(
     precision: 'estimated',
     reason: counts
       ? 'no usage report: counted from the bytes that passed'
-      : `no usage report (${result.outcome}): the bound`,
+      : result.facts?.unfinished === true
+        ? 'made in the background, and nobody was told what it used: the bound'
+        : `no usage report (${result.outcome}): the bound`,
     usage: { ...NO_USAGE, inputUncached: bound.inputTokensMax, outputVisible: outputTokens },
     cost:
       priced.foundBy === 'worstCase'

@@ -10,7 +10,12 @@ export type Endpoint =
       readonly errors?: ErrorFormat
     }
   /** Costs nothing at the provider: lists, files, moderations, stored answers. */
-  | { readonly kind: 'free'; readonly operation: string }
+  | {
+      readonly kind: 'free'
+      readonly operation: string
+      /** The operation whose answer is asked for again: it is read, and judged, as the first one is. */
+      readonly again?: ProviderAdapter
+    }
   /** Costs something, or may: not metered in this version. */
   | { readonly kind: 'billable'; readonly operation: string }
 

@@ -67,6 +67,8 @@ export interface AnswerFacts {
   readonly started?: TokenUsage
   /** The same where more input may still have come: a floor, and no estimate. */
   readonly soFar?: TokenUsage
+  /** True while it is still being made, without its client: what it used is told by a later answer of the same id. */
+  readonly unfinished?: true
   /** What the provider itself says that it cost. */
   readonly providerCost?: NanoUsd
   readonly rawUsage: unknown

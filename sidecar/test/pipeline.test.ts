@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { nanoUsd, type UsageEvent, ZERO_USD } from '@agentcostcontrol/contract'
 import t from 'tap'
 import { unread } from '../answer/answer.ts'
-import { systemClock } from '../clock.ts'
+import { systemClock, systemTimers } from '../clock.ts'
 import type { Settlement } from '../events/types.ts'
 import { createUsageEvents } from '../events/usage-events.ts'
 import type { Authorized, Identified, Inspected, Planned, RawExchange, Reserved } from '../exchange.ts'
+import { createJobs } from '../jobs.ts'
 import { createPipeline, type PipelineStages } from '../pipeline.ts'
 
 /** The way of a request, down to a stage that fails in a way that nobody foresaw. */
@@ -36,6 +37,7 @@ function exchangeThrowingIn(stage: keyof PipelineStages | null) {
       settle: (settlement) => settlements.push(settlement),
       record: (event) => events.push(event),
     },
+    jobs: createJobs(systemTimers),
     policyRevision: () => 'r',
     observe: () => {},
     onInternalError: (error) => failures.push(error),

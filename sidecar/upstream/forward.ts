@@ -167,14 +167,15 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
     const inspection = this.#options.inspection(this.#reserved)
     const head = (contentLength: number | 'keep' | 'drop'): void =>
       this.#head(status, statusMessage, headers, contentLength)
-    if (ask.kind === 'passThrough' || status >= 300) {
+    const read = ask.kind === 'metered' ? ask : ask.again
+    if (read === null || status >= 300) {
       head('keep')
       return openRawAnswer(this.#reply, this, status, finish)
     }
-    const framing = ask.adapter.framing(type, ask.request)
+    const framing = read.adapter.framing(type, read.request)
     if (coding === null || (framing === null && !type.includes('json')))
       return this.#openUnreadable(inspection, head, status, finish)
-    const { adapter, request } = ask
+    const { adapter, request } = read
     const shared = { reply: this.#reply, upstream: this, finish, adapter, request, inspection, coding, status }
     if (framing !== null) {
       const { hidesUsage } = this.#reserved

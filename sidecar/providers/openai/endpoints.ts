@@ -9,12 +9,19 @@ const FREE: readonly EndpointRule[] = [
   { methods: ['GET', 'HEAD', 'DELETE'], path: /^\/models(?:\/[^/]+)*$/ },
   { methods: ['GET', 'HEAD', 'DELETE', 'POST'], path: /^\/chat\/completions\/[^/]+(?:\/messages)?$/ },
   { methods: ['GET', 'HEAD'], path: /^\/chat\/completions$/ },
-  { methods: ['GET', 'HEAD', 'DELETE'], path: /^\/responses\/[^/]+(?:\/input_items)?$/ },
-  { methods: ['POST'], path: /^\/responses\/(?:input_tokens|[^/]+\/cancel)$/ },
+  { methods: ['HEAD', 'DELETE'], path: /^\/responses\/[^/]+$/ },
+  { methods: ['GET', 'HEAD'], path: /^\/responses\/[^/]+\/input_items$/ },
+  { methods: ['POST'], path: /^\/responses\/input_tokens$/ },
   { methods: ['GET', 'HEAD', 'POST', 'DELETE'], path: /^\/conversations(?:\/[^/]+(?:\/items(?:\/[^/]+)?)?)?$/ },
   { methods: ['POST'], path: /^\/moderations$/ },
   { methods: ['GET', 'HEAD', 'POST', 'DELETE'], path: /^\/files(?:\/[^/]+){0,2}$/ },
   { methods: ['POST'], path: /^\/uploads(?:\/[^/]+){0,2}$/ },
+]
+
+/** Responses that were made before, or in the background. */
+const RESPONSES_AGAIN: readonly EndpointRule[] = [
+  { methods: ['GET'], path: /^\/responses\/[^/]+$/ },
+  { methods: ['POST'], path: /^\/responses\/[^/]+\/cancel$/ },
 ]
 
 /** First segments of the paths. A client's own are not made into names, since those stand in labels and in the log. */
@@ -53,6 +60,7 @@ export const compatibleFamily = (chat: ProviderAdapter): WireFamily => ({
       return { kind: 'metered', adapter: openaiResponses, path: { model: null, stream: false } }
     if (method === 'POST' && path === '/embeddings')
       return { kind: 'metered', adapter: openaiEmbeddings, path: { model: null, stream: false } }
+    if (isOneOf(RESPONSES_AGAIN, method, path)) return { kind: 'free', operation: 'responses', again: openaiResponses }
     const free = isOneOf(FREE, method, path)
     const resource = path.split('/')[1] ?? ''
     return { kind: free ? 'free' : 'billable', operation: RESOURCES.has(resource) ? resource : OTHER }

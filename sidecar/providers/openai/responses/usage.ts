@@ -61,6 +61,7 @@ export function readFacts(json: unknown, itemsDone: readonly unknown[] = []): An
     serviceTier: readServiceTier(answer.service_tier),
     ...(name === undefined ? {} : { pricedAs: name }),
     usage: tokens && { ...tokens, hostedToolCalls },
+    ...(answer.background === true && isUnfinished(answer) ? { unfinished: true } : {}),
     rawUsage,
   }
 }
