@@ -30,6 +30,7 @@ export const PROVIDERS = {
   groq: { baseUrl: 'https://api.groq.com/openai/v1', priceList: 'groq', cancelStopsBilling: false },
   mistral: { baseUrl: 'https://api.mistral.ai/v1', priceList: 'mistral', cancelStopsBilling: false },
   moonshotai: { baseUrl: 'https://api.moonshot.ai/v1', priceList: 'moonshotai', cancelStopsBilling: false },
+  ollama: { baseUrl: 'http://127.0.0.1:11434', priceList: null, cancelStopsBilling: true },
   openrouter: { baseUrl: 'https://openrouter.ai/api/v1', priceList: null, cancelStopsBilling: false },
   together: { baseUrl: 'https://api.together.xyz/v1', priceList: 'together', cancelStopsBilling: true },
   vllm: { baseUrl: null, priceList: null, cancelStopsBilling: true },

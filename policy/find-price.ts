@@ -4,6 +4,9 @@ import type { CompiledProvider, PriceBook, PricedModel } from './types.ts'
 /** How a reseller names the makers of its models, where the rate card names them otherwise. */
 const MAKERS: Readonly<Record<string, string>> = { mistralai: 'mistral', qwen: 'alibaba', 'x-ai': 'xai', 'z-ai': 'zai' }
 
+/** The name under which a ProviderConfig states all models that it and the list do not know by name. */
+const EVERY_OTHER = '*'
+
 /** What of a provider's configuration decides prices. */
 export type PricedProvider = Pick<CompiledProvider, 'provider' | 'models'>
 
@@ -20,7 +23,11 @@ export function findPrice(
 ): PricedModel | null {
   const stated = provider.models.get(model)
   if (stated) return prices.stated(stated, atMs)
-  return providerFacts(provider.provider).namesDeployments ? null : findListedPrice(prices, provider, model, atMs)
+  const { namesDeployments } = providerFacts(provider.provider)
+  const listed = namesDeployments ? null : findListedPrice(prices, provider, model, atMs)
+  if (listed) return listed
+  const others = provider.models.get(EVERY_OTHER)
+  return others ? prices.stated(others, atMs) : null
 }
 
 /**

@@ -8,6 +8,7 @@ import { type Bill, createBill } from './bill.ts'
 import { ControlError, type Controls, readControls } from './controls.ts'
 import { createFastChat } from './fast.ts'
 import { geminiApi } from './gemini/api.ts'
+import { ollamaApi } from './ollama/api.ts'
 import { openaiApi } from './openai/api.ts'
 import { DIALECT_NAMES } from './openai/dialects.ts'
 import { createOracle } from './pricing.ts'
@@ -55,6 +56,7 @@ const APIS: Readonly<Record<string, { readonly api: Api; readonly provider: stri
   anthropic: { api: anthropicApi, provider: 'anthropic' },
   azure: { api: azureApi, provider: 'azure' },
   google: { api: geminiApi, provider: 'google' },
+  ollama: { api: ollamaApi, provider: 'ollama' },
   ...Object.fromEntries(DIALECT_NAMES.map((provider) => [provider, { api: openaiApi, provider }])),
 }
 const VERSION = /^\/v1(?:alpha|beta)?(?=\/)/

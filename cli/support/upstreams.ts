@@ -12,6 +12,7 @@ const OWN_APIS: Readonly<Partial<Record<ProviderName, OwnApi>>> = {
   anthropic: { path: '/anthropic/v1', keys: ['ANTHROPIC_API_KEY'] },
   azure: { path: '/azure', keys: ['AZURE_OPENAI_API_KEY'] },
   google: { path: '/google', keys: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'] },
+  ollama: { path: '/ollama', keys: [] },
   openai: { path: '/v1', keys: [] },
 }
 

@@ -62,6 +62,13 @@ t.test('an alias is the list’s model at the list’s price, and says which', a
   t.match(priced(models, 'gpt-4.1', 'openai'), { foundBy: 'exact', pricedAs: null }, 'others are as they were')
 })
 
+t.test('the name "*" is every model that neither the policy nor the list knows', async (t) => {
+  const models = { '*': { price: { input: '0', output: '0' } }, dear: { price: { input: '1', output: '1' } } }
+  t.match(priced(models, 'anything'), { pricedAs: 'policy', price: { rates: { input: '0' } } })
+  t.match(priced(models, 'dear'), { price: { rates: { input: '1000000' } } })
+  t.match(priced(models, 'gpt-4.1', 'openai'), { foundBy: 'exact' })
+})
+
 t.test('the same name gives the same object, for as long as the policy holds', async (t) => {
   const config = compiled(file(stating({ m: { price: { input: '1', output: '1' } } }))).provider('vllm')
   t.equal(findPrice(prices, config, 'm', NOW), findPrice(prices, config, 'm', NOW + 1))

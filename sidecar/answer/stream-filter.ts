@@ -72,6 +72,11 @@ export class StreamFilter {
         out.push(bytes)
         continue
       }
+      if (facts?.endsText) {
+        const before = this.#released(this.#window.flush())
+        out.push(...before.bytes)
+        if (before.refusal) return { bytes: joinAdjacent(out), refusal: before.refusal }
+      }
       const result = this.#released(this.#window.push(bytes, span, facts?.pieces ?? []))
       out.push(...result.bytes)
       if (result.refusal) return { bytes: joinAdjacent(out), refusal: result.refusal }

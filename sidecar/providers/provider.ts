@@ -92,6 +92,8 @@ export interface StreamEvent {
   readonly onlyUsage: boolean
   /** True if the event carries an empty usage member that is there only because the sidecar asked for usage. */
   readonly emptyUsage: boolean
+  /** True for an event without text at which clients stop reading: what is held is judged before it goes on. */
+  readonly endsText?: boolean
 }
 
 /** Reads one stream: kept for as long as the stream runs. */

@@ -36,3 +36,12 @@ export function isDeeperThan(levels: number, value: unknown): boolean {
   }
   return false
 }
+
+type Path = readonly (string | number)[]
+
+/** Every string below a value, with where it stands. */
+export function stringsIn(value: unknown, path: Path): readonly { readonly text: string; readonly path: Path }[] {
+  if (typeof value === 'string') return value === '' ? [] : [{ text: value, path }]
+  if (Array.isArray(value)) return value.flatMap((element, at) => stringsIn(element, [...path, at]))
+  return isRecord(value) ? Object.keys(value).flatMap((key) => stringsIn(value[key], [...path, key])) : []
+}

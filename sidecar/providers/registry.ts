@@ -7,6 +7,7 @@ import { ANTHROPIC_PATHS, anthropicFamily } from './anthropic/endpoints.ts'
 import { AZURE_BASE, AZURE_PATHS, azureFamily } from './azure/endpoints.ts'
 import type { ProviderRoute, WireFamily } from './family.ts'
 import { GEMINI_PATHS, geminiFamily } from './gemini/endpoints.ts'
+import { OLLAMA_PATHS, ollamaFamily } from './ollama/endpoints.ts'
 import { chatAdapter } from './openai/chat.ts'
 import { CHAT_DIALECTS } from './openai/dialects.ts'
 import { compatibleFamily, openaiFamily } from './openai/endpoints.ts'
@@ -30,6 +31,7 @@ const ROUTES: Readonly<Record<ProviderName, ProviderRoute>> = {
   groq: { family: speaking('groq'), base: /^(?:\/openai)?\/v1(?=\/)/ },
   mistral: { family: speaking('mistral'), base: V1 },
   moonshotai: { family: speaking('moonshotai'), base: V1 },
+  ollama: { family: ollamaFamily, base: NOTHING, claims: OLLAMA_PATHS },
   openrouter: { family: speaking('openrouter'), base: /^(?:\/api)?\/v1(?=\/)/ },
   together: { family: speaking('together'), base: V1 },
   vllm: { family: speaking('vllm'), base: V1 },

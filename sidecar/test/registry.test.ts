@@ -8,7 +8,7 @@ const read = (path: string): readonly [string, string] => {
 }
 
 t.test('a path with a name means that provider, with and without the version of its base URL', async (t) => {
-  for (const name of PROVIDER_NAMES.filter((each) => each !== 'google' && each !== 'azure')) {
+  for (const name of PROVIDER_NAMES.filter((each) => !['google', 'azure', 'ollama'].includes(each))) {
     t.strictSame(read(`/${name}/v1/chat/completions`), [name, '/chat/completions'])
     t.strictSame(read(`/${name}/chat/completions`), [name, '/chat/completions'])
   }
@@ -59,6 +59,16 @@ t.test('Azure’s base URL is its endpoint, and what only it has means it withou
   )
   t.strictSame(read('/openai/v1/chat/completions'), ['openai', '/chat/completions'])
   t.strictSame(read('/openai/v1/deployment/d'), ['openai', '/deployment/d'])
+})
+
+t.test('Ollama’s base URL holds no path, and its own paths mean it without its name', async (t) => {
+  for (const path of ['/api/chat', '/api/generate', '/api/tags', '/api/blobs/sha256:0', '/api/embed']) {
+    t.strictSame(read(path), ['ollama', path])
+    t.strictSame(read(`/ollama${path}`), ['ollama', path])
+  }
+  t.strictSame(read('/ollama/v1/chat/completions'), ['ollama', '/v1/chat/completions'])
+  for (const path of ['/api/chats', '/api/v1/chat', '/api', '/api/web_search'])
+    t.equal(routePath(path).provider, 'openai', path)
 })
 
 t.test('a path without a name is OpenAI’s', async (t) => {

@@ -1,5 +1,5 @@
 import type { UsageEvent } from '@agentcostcontrol/contract'
-import type { BillEntry, Simulator } from '@agentcostcontrol/simulator'
+import type { BillEntry, Simulator, SimulatorOptions } from '@agentcostcontrol/simulator'
 import type { Scope } from './scope.ts'
 import { readEvents, sidecarFor, type TestSidecar, type TestSidecarOptions } from './sidecar.ts'
 import { simulatorFor } from './simulator.ts'
@@ -16,9 +16,13 @@ export interface Twins {
 }
 
 /** Starts twins; they end with the scope. */
-export async function twinsFor(scope: Scope, options: Omit<TestSidecarOptions, 'upstream'> = {}): Promise<Twins> {
-  const direct = await simulatorFor(scope)
-  const behind = await simulatorFor(scope)
+export async function twinsFor(
+  scope: Scope,
+  options: Omit<TestSidecarOptions, 'upstream'> = {},
+  simulated: Partial<SimulatorOptions> = {},
+): Promise<Twins> {
+  const direct = await simulatorFor(scope, simulated)
+  const behind = await simulatorFor(scope, simulated)
   return { direct, behind, sidecar: await sidecarFor(scope, besides(behind, options)) }
 }
 
@@ -43,6 +47,7 @@ const besides = ({ url }: Simulator, options: Omit<TestSidecarOptions, 'upstream
   env: {
     ACC_UPSTREAM_ANTHROPIC: `${url}/anthropic/v1`,
     ACC_UPSTREAM_AZURE: `${url}/azure`,
+    ACC_UPSTREAM_OLLAMA: `${url}/ollama`,
     ...Object.fromEntries(DIALECTS.map((name) => [`ACC_UPSTREAM_${name.toUpperCase()}`, `${url}/${name}/v1`])),
     ACC_UPSTREAM_GOOGLE: `${url}/google`,
     ...options.env,

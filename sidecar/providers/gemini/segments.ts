@@ -1,6 +1,6 @@
 import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
 import { isRecord } from '../read.ts'
-import { elementsOf, type Found, fieldName, fieldsOf, itemsOf, type Path } from './proto.ts'
+import { elementsOf, type Found, fieldName, fieldsOf, itemsOf } from './proto.ts'
 
 const SOURCE_BY_ROLE: Readonly<Record<string, SegmentSource>> = {
   system: 'system',
@@ -138,11 +138,4 @@ function addText(into: Segment[], source: SegmentSource, { value, path }: Found)
 function addJson(into: Segment[], source: SegmentSource, { value, path }: Found): void {
   if (typeof value === 'string') addText(into, source, { value, path })
   else if (typeof value === 'object' && value !== null) into.push({ source, path, text: JSON.stringify(value) })
-}
-
-/** Every string below a value, with where it stands. */
-export function stringsIn(value: unknown, path: Path): readonly { readonly text: string; readonly path: Path }[] {
-  if (typeof value === 'string') return value === '' ? [] : [{ text: value, path }]
-  if (Array.isArray(value)) return value.flatMap((element, at) => stringsIn(element, [...path, at]))
-  return isRecord(value) ? Object.keys(value).flatMap((key) => stringsIn(value[key], [...path, key])) : []
 }

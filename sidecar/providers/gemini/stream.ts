@@ -1,8 +1,7 @@
 import type { AnswerFacts, MeteredRequest, StreamEvent, StreamReader, TextPiece } from '../provider.ts'
-import { isRecord, readArray, readString } from '../read.ts'
+import { isRecord, readArray, readString, stringsIn } from '../read.ts'
 import { candidatesOf } from './config.ts'
 import { createGrounding, hostedTools } from './grounding.ts'
-import { stringsIn } from './segments.ts'
 import { readUsage, servedTier } from './usage.ts'
 
 /** Reads a plain answer. */
