@@ -4,14 +4,7 @@ import t from 'tap'
 import type { Answer, AnswerResult, Reply, Upstream } from '../answer/answer.ts'
 import { type ContentCoding, contentCoding } from '../answer/coding.ts'
 import { openStreamAnswer } from '../answer/stream.ts'
-import { openaiChat } from '../providers/openai/chat.ts'
-import { SSE } from '../providers/sse.ts'
-import {
-  RECORDED_OUTPUT_BYTES,
-  RECORDED_STREAM,
-  RECORDED_STREAM_WITHOUT_USAGE,
-  RECORDED_USAGE,
-} from './support/recorded-stream.ts'
+import { givenOf, RECORDED, type Recorded, requestOf } from './support/recorded.ts'
 
 const DECODE: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
   identity: (bytes) => bytes,
@@ -30,7 +23,6 @@ interface Passed {
 
 interface Way {
   readonly coding: ContentCoding | 'identity'
-  readonly hidesUsage: boolean
   /** The client takes nothing for a turn of the event loop after each write. */
   readonly slow?: boolean
   /** The provider breaks off behind the last chunk. */
@@ -39,8 +31,9 @@ interface Way {
 
 /** Sends chunks through the answer path as a provider would that stops when it is told to. */
 async function pass(
+  recorded: Recorded,
   chunks: readonly Buffer[],
-  { coding, hidesUsage, slow = false, breaks = false }: Way,
+  { coding, slow = false, breaks = false }: Way,
 ): Promise<Passed> {
   const out: Buffer[] = []
   let held = 0
@@ -84,12 +77,12 @@ async function pass(
     reply,
     upstream,
     finish: finished.resolve,
-    adapter: openaiChat,
-    request: { model: 'gpt-4.1', stream: true, json: {} },
+    adapter: recorded.adapter,
+    request: requestOf(recorded),
     inspection: null,
     coding,
-    framing: SSE,
-    hidesUsage,
+    framing: recorded.framing,
+    hidesUsage: recorded.given !== undefined,
     status: 200,
     statusOf: () => 500,
   })
@@ -121,79 +114,79 @@ const CODINGS = ['gzip', 'deflate', 'br', 'zstd'].map((name) => {
 })
 
 /** Throws unless the client got what it should and the usage was read. */
-function check(passed: Passed, name: string, sent: Buffer, hidesUsage: boolean, where: string): void {
+function check(recorded: Recorded, passed: Passed, name: string, sent: Buffer, where: string): void {
   const text = DECODE[name]?.(passed.bytes).toString()
-  const fits = hidesUsage ? text === RECORDED_STREAM_WITHOUT_USAGE : passed.bytes.equals(sent)
-  if (!fits) throw new Error(`${where}: ${hidesUsage ? text : 'not the bytes that were sent'}`)
+  const fits = recorded.given ? text === recorded.given() : passed.bytes.equals(sent)
+  if (!fits) throw new Error(`${where}: ${recorded.given ? text : 'not the bytes that were sent'}`)
   const { facts, outcome, outputBytes } = passed.result
-  if (JSON.stringify(facts?.rawUsage) !== JSON.stringify(RECORDED_USAGE))
-    throw new Error(`${where}: usage was not read`)
-  if (outcome !== 'completed' || outputBytes !== RECORDED_OUTPUT_BYTES)
+  if (JSON.stringify(facts?.rawUsage) !== JSON.stringify(recorded.rawUsage))
+    throw new Error(`${where}: usage was not read, but ${JSON.stringify(facts?.rawUsage)}`)
+  if (outcome !== 'completed' || outputBytes !== recorded.outputBytes)
     throw new Error(`${where}: ${outcome}, ${outputBytes}`)
 }
 
-t.test('a stream arrives, and its usage is read, wherever its bytes are cut in two, in every coding', async (t) => {
-  for (const name of ['identity', ...CODINGS.map((coding) => coding.name)]) {
-    const coding = CODINGS.find((known) => known.name === name) ?? 'identity'
-    const clear = Buffer.from(RECORDED_STREAM)
-    const bytes = coding === 'identity' ? clear : await coding.encode(clear)
-    for (const hidesUsage of [false, true]) {
-      await t.resolves(
-        async () => {
+for (const recorded of RECORDED) {
+  const clear = Buffer.from(recorded.stream())
+
+  t.test(
+    `${recorded.name}: it arrives, and its usage is read, wherever it is cut in two, in every coding`,
+    async (t) => {
+      for (const coding of ['identity' as const, ...CODINGS]) {
+        const name = coding === 'identity' ? coding : coding.name
+        const bytes = coding === 'identity' ? clear : await coding.encode(clear)
+        await t.resolves(async () => {
           for (const at of bytes.keys())
-            check(await pass(cut(bytes, [at]), { coding, hidesUsage }), name, bytes, hidesUsage, `cut at ${at}`)
-          const each = await pass(cut(bytes, [...bytes.keys()]), { coding, hidesUsage, slow: true })
-          check(each, name, bytes, hidesUsage, 'byte by byte')
-        },
-        `${name}${hidesUsage ? ', usage taken out' : ''}`,
-      )
-    }
-  }
-})
-
-t.test('nor does it matter into how many pieces they are cut, and how slow the client is', async (t) => {
-  const encoded = new Map<string, Buffer>()
-  for (const coding of CODINGS) encoded.set(coding.name, await coding.encode(Buffer.from(RECORDED_STREAM)))
-  await t.resolves(() =>
-    fc.assert(
-      fc.asyncProperty(
-        fc.constantFrom(...CODINGS, 'identity' as const),
-        fc.boolean(),
-        fc.boolean(),
-        fc.array(fc.nat(), { maxLength: 60 }),
-        async (coding, hidesUsage, slow, offsets) => {
-          const name = coding === 'identity' ? coding : coding.name
-          const bytes = encoded.get(name) ?? Buffer.from(RECORDED_STREAM)
-          const chunks = cut(
-            bytes,
-            offsets.map((offset) => offset % bytes.length),
-          )
-          check(await pass(chunks, { coding, hidesUsage, slow }), name, bytes, hidesUsage, 'random cuts')
-        },
-      ),
-      { numRuns: 300 },
-    ),
+            check(recorded, await pass(recorded, cut(bytes, [at]), { coding }), name, bytes, `cut at ${at}`)
+          const each = await pass(recorded, cut(bytes, [...bytes.keys()]), { coding, slow: true })
+          check(recorded, each, name, bytes, 'byte by byte')
+        }, name)
+      }
+    },
   )
-})
 
-t.test(
-  'of a stream that breaks off the client gets what came, then the break; the usage that came counts',
-  async (t) => {
-    const clear = Buffer.from(RECORDED_STREAM)
-    for (const coding of ['identity' as const, ...CODINGS]) {
-      const name = coding === 'identity' ? coding : coding.name
-      const bytes = coding === 'identity' ? clear : await flushed(coding, clear)
-      for (const hidesUsage of [false, true]) {
-        const { bytes: got, whole, result } = await pass([bytes], { coding, hidesUsage, breaks: true, slow: true })
+  t.test(
+    `${recorded.name}: nor does it matter into how many pieces it is cut, and how slow the client is`,
+    async (t) => {
+      const encoded = new Map<string, Buffer>()
+      for (const coding of CODINGS) encoded.set(coding.name, await coding.encode(clear))
+      await t.resolves(() =>
+        fc.assert(
+          fc.asyncProperty(
+            fc.constantFrom(...CODINGS, 'identity' as const),
+            fc.boolean(),
+            fc.array(fc.nat(), { maxLength: 60 }),
+            async (coding, slow, offsets) => {
+              const name = coding === 'identity' ? coding : coding.name
+              const bytes = encoded.get(name) ?? clear
+              const chunks = cut(
+                bytes,
+                offsets.map((offset) => offset % bytes.length),
+              )
+              check(recorded, await pass(recorded, chunks, { coding, slow }), name, bytes, 'random cuts')
+            },
+          ),
+          { numRuns: 100 },
+        ),
+      )
+    },
+  )
+
+  t.test(
+    `${recorded.name}: of one that breaks off the client gets what came; the usage that came counts`,
+    async (t) => {
+      for (const coding of ['identity' as const, ...CODINGS]) {
+        const name = coding === 'identity' ? coding : coding.name
+        const bytes = coding === 'identity' ? clear : await flushed(coding, clear)
+        const { bytes: got, whole, result } = await pass(recorded, [bytes], { coding, breaks: true, slow: true })
         t.equal(whole, false, name)
         t.equal(result.outcome, 'failed')
-        t.same(result.facts?.rawUsage, RECORDED_USAGE)
-        if (hidesUsage) t.equal(DECODE[name]?.(got).toString(), RECORDED_STREAM_WITHOUT_USAGE, `${name}: all that came`)
+        t.same(result.facts?.rawUsage, recorded.rawUsage)
+        if (recorded.given) t.equal(DECODE[name]?.(got).toString(), givenOf(recorded), `${name}: all that came`)
         else t.ok(got.equals(bytes), `${name}: the bytes that came`)
       }
-    }
-  },
-)
+    },
+  )
+}
 
 /** Compressed, flushed and not ended, as a stream is that breaks off. */
 function flushed(coding: ContentCoding, bytes: Buffer): Promise<Buffer> {

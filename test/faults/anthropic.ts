@@ -113,7 +113,7 @@ export const ANTHROPIC: readonly Fault[] = [
   aborted(
     'the report at the start is taken for the last one',
     ['is ended at the provider', 'abort$'],
-    edit(STREAM, 'if (isFinal) return facts', 'if (isFinal || facts.usage) return facts'),
+    edit(STREAM, 'if (isFinal || facts.usage === null) return facts', 'if (isFinal || facts) return facts'),
   ),
   aborted(
     'hidden thoughts are estimated by what was seen',

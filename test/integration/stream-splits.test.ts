@@ -2,44 +2,15 @@ import { setImmediate } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
-import { recordedAnthropicStream } from '../../sidecar/test/support/recorded-anthropic-stream.ts'
-import { RECORDED_STREAM, RECORDED_STREAM_WITHOUT_USAGE } from '../../sidecar/test/support/recorded-stream.ts'
+import { givenOf, RECORDED } from '../../sidecar/test/support/recorded.ts'
 import { exchange, header, type RawConnection, rawUpstreamFor, request } from '../support/raw-http.ts'
-import { sidecarFor } from '../support/sidecar.ts'
+import { AMPLE_BUDGET, providerYaml, sidecarFor } from '../support/sidecar.ts'
 
-/** A recorded stream, the request that gets it, and what its client must be given. */
-interface Recorded {
-  readonly name: string
-  readonly path: string
-  readonly body: string
-  readonly stream: string
-  readonly given: string
+/** What Azure's names of models mean. */
+const POLICIES = {
+  'budget.yaml': AMPLE_BUDGET,
+  'azure.yaml': providerYaml({ models: '{ gpt-4.1-mini: { model: gpt-4.1-mini } }' }, 'azure'),
 }
-
-const CHAT = '{"stream":true,"model":"gpt-4.1-mini","messages":[]}'
-const RECORDED: readonly Recorded[] = [
-  {
-    name: 'a chat with usage',
-    path: '/v1/chat/completions',
-    body: CHAT.replace('{', '{"stream_options":{"include_usage":true},'),
-    stream: RECORDED_STREAM,
-    given: RECORDED_STREAM,
-  },
-  {
-    name: 'a chat without usage',
-    path: '/v1/chat/completions',
-    body: CHAT,
-    stream: RECORDED_STREAM,
-    given: RECORDED_STREAM_WITHOUT_USAGE,
-  },
-  {
-    name: 'a message of Anthropic',
-    path: '/v1/messages',
-    body: '{"stream":true,"model":"claude-haiku-4-5","max_tokens":100,"messages":[]}',
-    stream: recordedAnthropicStream(),
-    given: recordedAnthropicStream(),
-  },
-]
 
 /** Sends a body in chunks that end at the given offsets, each in a packet of its own. */
 async function sendCut(
@@ -61,18 +32,25 @@ async function sendCut(
   connection.send('0\r\n\r\n')
 }
 
-for (const { name, path, body, stream, given } of RECORDED) {
+for (const recorded of RECORDED) {
+  const { name, path, body, contentType, upstream } = recorded
+  const [stream, given] = [recorded.stream(), givenOf(recorded)]
+
   t.test(`${name}: on a real connection it and its bill do not depend on how it is cut into packets`, async (t) => {
     const clear = Buffer.from(stream)
     const gzip = gzipSync(clear)
-    const upstream = await rawUpstreamFor(t, (connection, message) => {
+    const provider = await rawUpstreamFor(t, (connection, message) => {
       const encoded = header(message, 'x-coding') === 'gzip'
-      const head = `HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n${encoded ? 'Content-Encoding: gzip\r\n' : ''}`
+      const head = `HTTP/1.1 200 OK\r\nContent-Type: ${contentType}\r\n${encoded ? 'Content-Encoding: gzip\r\n' : ''}`
       const offsets = (header(message, 'x-cuts') ?? '').split(' ').map(Number)
       void sendCut(connection, head, encoded ? gzip : clear, offsets)
     })
-    const base = `${upstream.url}/v1`
-    const sidecar = await sidecarFor(t, { upstream: base, env: { ACC_UPSTREAM_ANTHROPIC: base } })
+    const [variable, end] = upstream
+    const sidecar = await sidecarFor(t, {
+      upstream: `${provider.url}/v1`,
+      env: { [variable]: provider.url + end },
+      policies: POLICIES,
+    })
     const cuts: number[][] = fc.sample(fc.uniqueArray(fc.nat(clear.length - 1), { minLength: 1, maxLength: 40 }), {
       numRuns: 40,
       seed: 1,

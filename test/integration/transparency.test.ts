@@ -1,8 +1,11 @@
 import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { ANSWERS } from '../support/answers.ts'
+import { AZURE_POLICY } from '../support/azure.ts'
 import { AUTH, CORPUS, PLAIN_CHAT } from '../support/corpus.ts'
 import { ANTHROPIC_CORPUS } from '../support/corpus-anthropic.ts'
+import { GEMINI_CORPUS } from '../support/corpus-gemini.ts'
+import { AZURE_CORPUS, RESPONSES_CORPUS } from '../support/corpus-openai.ts'
 import {
   exchange,
   header,
@@ -98,18 +101,27 @@ function sameAnswer(t: Test, name: string, direct: RawMessage, through: RawMessa
 
 const NOW_MS = Date.UTC(2026, 10, 24, 12)
 
+/** Every format has its corpus. */
+const CASES = [...CORPUS, ...RESPONSES_CORPUS, ...AZURE_CORPUS, ...ANTHROPIC_CORPUS, ...GEMINI_CORPUS]
+
 t.test('requests and answers are the same with and without the sidecar', async (t) => {
   const options = { now: () => NOW_MS }
   const [direct, behind] = [await simulatorFor(t, options), await simulatorFor(t, options)]
   const sidecar = await sidecarFor(t, {
     upstream: `${behind.url}/v1`,
-    env: { ACC_UPSTREAM_ANTHROPIC: `${behind.url}/anthropic/v1` },
+    env: {
+      ACC_UPSTREAM_ANTHROPIC: `${behind.url}/anthropic/v1`,
+      ACC_UPSTREAM_AZURE: `${behind.url}/azure`,
+      ACC_UPSTREAM_GOOGLE: `${behind.url}/google`,
+    },
     policies: {
       'openai.yaml': providerYaml({ onUnbounded: 'allowCounted' }),
       'anthropic.yaml': providerYaml({ onUnbounded: 'allowCounted' }, 'anthropic'),
+      'google.yaml': providerYaml({ onUnbounded: 'allowCounted' }, 'google'),
+      'azure.yaml': AZURE_POLICY,
     },
   })
-  for (const { name, bytes, hidden = false } of [...CORPUS, ...ANTHROPIC_CORPUS]) {
+  for (const { name, bytes, hidden = false } of CASES) {
     const [alone, through] = await Promise.all([exchange(t, direct.port, bytes), exchange(t, sidecar.port, bytes)])
     const [asked, sent] = [direct.requests().at(-1), behind.requests().at(-1)]
     t.equal(behind.requests().length, direct.requests().length, `${name}: arrived once`)
