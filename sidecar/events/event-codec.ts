@@ -59,8 +59,8 @@ function encodeAttempt(attempt: UsageAttempt): readonly unknown[] {
 }
 
 /** Reads an event that {@link encodeEvent} wrote. @throws if it is of another format */
-export function decodeEvent(text: string): UsageEvent {
-  const fields: readonly unknown[] = JSON.parse(text)
+export function decodeEvent(encoded: unknown): UsageEvent {
+  const fields: readonly unknown[] = Array.isArray(encoded) ? encoded : []
   if (fields[0] !== FORMAT) throw new Error(`an event of format ${String(fields[0])}, known is ${FORMAT}`)
   const [
     ,

@@ -1,19 +1,10 @@
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import {
-  type Counter,
-  counterKey,
-  minUsd,
-  NANO_USD_MAX,
-  type NanoUsd,
-  nanoUsd,
-  type UsageEvent,
-} from '@agentcostcontrol/contract'
+import { type Counter, counterKey, type NanoUsd, nanoUsd, type UsageEvent } from '@agentcostcontrol/contract'
 import { Account } from '../budget/account.ts'
 import type { HeldLease } from '../budget/lease-source.ts'
 import { periodOf } from '../budget/periods.ts'
-import { decodeEvent, encodeEvent } from './event-codec.ts'
-import { type EventRow, eventRow } from './event-row.ts'
+import { createGroupLog, GROUP_SCHEMA, type StoredIntent } from './group-log.ts'
 import { openSound } from './sound-file.ts'
 
 /**
@@ -56,16 +47,7 @@ export interface OutboxMeta {
   readonly clean: string
 }
 
-/** An intent on disk: what is told and charged if nothing more is heard. */
-export interface StoredIntent {
-  readonly seq: number
-  /** The keys of the counters that it was reserved from. */
-  readonly holds: readonly string[]
-  readonly bound: NanoUsd
-  readonly event: UsageEvent
-}
-
-const SCHEMA_VERSION = 1n
+const SCHEMA_VERSION = 2n
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE leases (
@@ -74,18 +56,7 @@ const SCHEMA = `
     granted INTEGER NOT NULL, returned INTEGER NOT NULL, charged INTEGER NOT NULL,
     PRIMARY KEY (counter, generation)
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE intents (seq INTEGER PRIMARY KEY, holds TEXT NOT NULL, bound INTEGER NOT NULL, event TEXT NOT NULL) STRICT;
-  CREATE TABLE events (
-    seq INTEGER PRIMARY KEY, day TEXT NOT NULL, agent TEXT NOT NULL, workflow TEXT NOT NULL, provider TEXT NOT NULL,
-    model TEXT NOT NULL, precision TEXT NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
-    cost INTEGER NOT NULL, charged INTEGER NOT NULL, event TEXT NOT NULL
-  ) STRICT;
-  CREATE TABLE spend_daily (
-    day TEXT NOT NULL, agent TEXT NOT NULL, workflow TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
-    precision TEXT NOT NULL, requests INTEGER NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
-    cost INTEGER NOT NULL, charged INTEGER NOT NULL,
-    PRIMARY KEY (day, agent, workflow, provider, model, precision)
-  ) STRICT, WITHOUT ROWID;
+  ${GROUP_SCHEMA}
   PRAGMA user_version = ${SCHEMA_VERSION}`
 
 /**
@@ -120,26 +91,14 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
     )
 
   const setMeta = db.prepare('UPDATE meta SET value = ? WHERE key = ?')
-  const insertIntent = db.prepare('INSERT INTO intents VALUES (?, ?, ?, ?)')
-  const deleteIntent = db.prepare('DELETE FROM intents WHERE seq = ?')
-  const insertEvent = db.prepare('INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
   const saveLease = db.prepare(`
     INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET budget_limit = excluded.budget_limit, granted = excluded.granted,
       returned = excluded.returned, charged = excluded.charged`)
   const deleteLease = db.prepare('DELETE FROM leases WHERE counter = ? AND generation = ?')
-  const oldest = db.prepare(
-    'SELECT max(seq) AS last, count(*) AS count FROM (SELECT seq FROM events ORDER BY seq LIMIT ?)',
-  )
-  const rollUp = db.prepare(`
-    INSERT INTO spend_daily
-    SELECT day, agent, workflow, provider, model, precision, count(*), sum(input_tokens), sum(output_tokens), sum(cost), sum(charged)
-    FROM events WHERE seq <= ? GROUP BY 1, 2, 3, 4, 5, 6
-    ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, input_tokens = input_tokens + excluded.input_tokens,
-      output_tokens = output_tokens + excluded.output_tokens, cost = cost + excluded.cost, charged = charged + excluded.charged`)
-  const deleteEvents = db.prepare('DELETE FROM events WHERE seq <= ?')
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
+  const groups = createGroupLog(db)
 
   const meta = Object.fromEntries(
     db
@@ -156,11 +115,10 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
     },
     leases: (generation) => db.prepare('SELECT * FROM leases WHERE generation = ?').all(generation).map(accountOf),
     heldLeases: () => db.prepare('SELECT * FROM leases').all().map(heldLeaseOf),
-    intents: () => db.prepare('SELECT * FROM intents ORDER BY seq').all().map(intentOf),
-    insertIntent: ({ seq, holds, bound, event }) =>
-      insertIntent.run(seq, JSON.stringify(holds), minUsd(bound, NANO_USD_MAX), encodeEvent(event)),
-    deleteIntent: (seq) => deleteIntent.run(seq),
-    insertEvent: (event) => insertEvent.run(...columns(eventRow(event)), encodeEvent(event)),
+    intents: groups.intents,
+    insertIntent: groups.open,
+    deleteIntent: groups.end,
+    insertEvent: groups.tell,
     saveLease: (account) => {
       const { counter, key, generation, budgetName, limit, granted, returned, charged } = account
       saveLease.run(
@@ -178,19 +136,16 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
     },
     deleteLease: ({ key, generation }) => deleteLease.run(key, generation),
     setMeta: (key, value) => setMeta.run(value, key),
-    prune: (limit) => {
-      const row = oldest.get(limit)
-      const count = Number(row?.count ?? 0)
-      const last = row?.last
-      if (count === 0 || typeof last !== 'bigint') return 0
-      rollUp.run(last)
-      deleteEvents.run(last)
-      return count
-    },
-    countEvents: () => Number(db.prepare('SELECT count(*) AS count FROM events').get()?.count ?? 0),
+    prune: groups.prune,
+    countEvents: groups.countEvents,
     begin: () => begin.run(),
-    commit: () => commit.run(),
+    commit: () => {
+      groups.write()
+      commit.run()
+      groups.written()
+    },
     rollback: () => {
+      groups.forget()
       if (db.isTransaction) db.exec('ROLLBACK')
     },
     durably: (work) => {
@@ -199,9 +154,12 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
       try {
         begin.run()
         work()
+        groups.write()
         commit.run()
+        groups.written()
         db.exec('PRAGMA wal_checkpoint(FULL)')
       } finally {
+        groups.forget()
         if (db.isTransaction) db.exec('ROLLBACK')
         db.exec('PRAGMA synchronous=NORMAL')
       }
@@ -214,20 +172,6 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
     close: () => db.close(),
   }
 }
-
-const columns = (row: EventRow) =>
-  [
-    row.day,
-    row.agent,
-    row.workflow,
-    row.provider,
-    row.model,
-    row.precision,
-    row.inputTokens,
-    row.outputTokens,
-    row.cost,
-    row.charged,
-  ] as const
 
 type Row = Readonly<Record<string, unknown>>
 
@@ -257,9 +201,4 @@ function accountOf(row: Row): Account {
   account.returned = account.durableReturned = returned
   account.charged = account.durableCharged = charged
   return account
-}
-
-function intentOf(row: Row): StoredIntent {
-  const holds: readonly string[] = JSON.parse(String(row.holds))
-  return { seq: Number(row.seq), holds, bound: amountOf(row.bound), event: decodeEvent(String(row.event)) }
 }

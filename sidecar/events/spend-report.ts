@@ -1,6 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import type { UsageEvent } from '@agentcostcontrol/contract'
+import { type EventRow, eventRow } from './event-row.ts'
+import { storedEvents } from './group-log.ts'
 
 /** What spend can be grouped by. */
 export const SPEND_GROUPS = ['agent', 'model', 'day'] as const
@@ -26,11 +29,14 @@ export interface SpendReport {
   readonly total: Omit<SpendRow, 'key'>
 }
 
-const KEYS: Readonly<Record<SpendGroup, string>> = {
-  agent: 'agent',
-  model: "CASE model WHEN '' THEN provider ELSE provider || '/' || model END",
-  day: 'day',
+const KEYS: Readonly<Record<SpendGroup, (spend: Spend) => string>> = {
+  agent: ({ agent }) => agent,
+  model: ({ provider, model }) => (model === '' ? provider : `${provider}/${model}`),
+  day: ({ day }) => day,
 }
+
+/** Spend of one event, or of the older ones of a day that it can be summed with. */
+type Spend = EventRow & { readonly requests: number }
 
 /**
  * Sums the spend that a sidecar wrote down, also while it runs.
@@ -42,42 +48,79 @@ export function readSpend(dataDir: string, by: SpendGroup, since: string | null)
   if (!existsSync(file)) throw new Error(`no spend is recorded in ${dataDir}: no sidecar has run there yet`)
   const db = new DatabaseSync(file, { readOnly: true, readBigInts: true })
   try {
-    const rows = db
-      .prepare(`
-        SELECT ${KEYS[by]} AS key, sum(requests) AS requests, sum(input_tokens) AS input, sum(output_tokens) AS output,
-          sum(cost) AS cost, sum(charged) AS charged, sum(CASE precision WHEN 'estimated' THEN cost ELSE 0 END) AS estimated
-        FROM (
-          SELECT day, agent, provider, model, precision, 1 AS requests, input_tokens, output_tokens, cost, charged FROM events
-          UNION ALL
-          SELECT day, agent, provider, model, precision, requests, input_tokens, output_tokens, cost, charged FROM spend_daily
-        ) WHERE day >= ? GROUP BY 1 ORDER BY ${by === 'day' ? 'key' : 'cost DESC, key'}`)
-      .all(since ?? '')
-      .map(rowOf)
-    return { rows, total: totalOf(rows) }
+    // Both as of one moment: an event that is being summed up is counted once.
+    db.exec('BEGIN')
+    const sums = new Map<string, SpendSum>()
+    for (const spend of [...dailySpend(db), ...[...storedEvents(db)].map(spendOf)]) {
+      if (spend.day < (since ?? '')) continue
+      const key = KEYS[by](spend)
+      sums.set(key, add(sums.get(key) ?? NOTHING, spend))
+    }
+    const rows = [...sums].map(([key, sum]) => ({ key, ...render(sum) }))
+    rows.sort(
+      by === 'day'
+        ? byKey
+        : (one, other) => compare(BigInt(other.costNanoUsd), BigInt(one.costNanoUsd)) || byKey(one, other),
+    )
+    return { rows, total: render([...sums.values()].reduce(addSums, NOTHING)) }
   } finally {
     db.close()
   }
 }
 
-const rowOf = (row: Readonly<Record<string, unknown>>): SpendRow => ({
-  key: String(row.key),
-  requests: Number(row.requests),
-  inputTokens: Number(row.input),
-  outputTokens: Number(row.output),
-  costNanoUsd: String(row.cost),
-  chargedNanoUsd: String(row.charged),
-  estimatedNanoUsd: String(row.estimated),
+const compare = (one: bigint | string, other: bigint | string): number => (one < other ? -1 : one > other ? 1 : 0)
+const byKey = (one: SpendRow, other: SpendRow): number => compare(one.key, other.key)
+
+const spendOf = (event: UsageEvent): Spend => ({ ...eventRow(event), requests: 1 })
+
+function dailySpend(db: DatabaseSync): readonly Spend[] {
+  return db
+    .prepare('SELECT * FROM spend_daily')
+    .all()
+    .map((row) => ({
+      day: String(row.day),
+      agent: String(row.agent),
+      workflow: String(row.workflow),
+      provider: String(row.provider),
+      model: String(row.model),
+      precision: String(row.precision),
+      requests: Number(row.requests),
+      inputTokens: Number(row.input_tokens),
+      outputTokens: Number(row.output_tokens),
+      cost: BigInt(String(row.cost)),
+      charged: BigInt(String(row.charged)),
+    }))
+}
+
+/** Sums of one group, in nano-USD. */
+interface SpendSum {
+  readonly requests: number
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly cost: bigint
+  readonly charged: bigint
+  readonly estimated: bigint
+}
+
+const NOTHING: SpendSum = { requests: 0, inputTokens: 0, outputTokens: 0, cost: 0n, charged: 0n, estimated: 0n }
+
+const addSums = (one: SpendSum, other: SpendSum): SpendSum => ({
+  requests: one.requests + other.requests,
+  inputTokens: one.inputTokens + other.inputTokens,
+  outputTokens: one.outputTokens + other.outputTokens,
+  cost: one.cost + other.cost,
+  charged: one.charged + other.charged,
+  estimated: one.estimated + other.estimated,
 })
 
-function totalOf(rows: readonly SpendRow[]): SpendReport['total'] {
-  const sum = (pick: (row: SpendRow) => string): string =>
-    rows.reduce((total, row) => total + BigInt(pick(row)), 0n).toString()
-  return {
-    requests: rows.reduce((total, { requests }) => total + requests, 0),
-    inputTokens: rows.reduce((total, { inputTokens }) => total + inputTokens, 0),
-    outputTokens: rows.reduce((total, { outputTokens }) => total + outputTokens, 0),
-    costNanoUsd: sum((row) => row.costNanoUsd),
-    chargedNanoUsd: sum((row) => row.chargedNanoUsd),
-    estimatedNanoUsd: sum((row) => row.estimatedNanoUsd),
-  }
-}
+const add = (sum: SpendSum, spend: Spend): SpendSum =>
+  addSums(sum, { ...spend, estimated: spend.precision === 'estimated' ? spend.cost : 0n })
+
+const render = (sum: SpendSum): SpendReport['total'] => ({
+  requests: sum.requests,
+  inputTokens: sum.inputTokens,
+  outputTokens: sum.outputTokens,
+  costNanoUsd: sum.cost.toString(),
+  chargedNanoUsd: sum.charged.toString(),
+  estimatedNanoUsd: sum.estimated.toString(),
+})

@@ -7,7 +7,7 @@ import { attemptOf, eventOf } from './support/usage-events.ts'
 t.test('every event is read as it was written', async (t) => {
   fc.assert(
     fc.property(anyEvent, (event) => {
-      const read = JSON.stringify(decodeEvent(encodeEvent(event)))
+      const read = JSON.stringify(decodeEvent(JSON.parse(encodeEvent(event))))
       if (read !== JSON.stringify(event)) throw new Error(read)
     }),
     { numRuns: 1_000 },
@@ -22,6 +22,6 @@ t.test('what repeats within an event is written once', async (t) => {
 })
 
 t.test('an event of another format is not guessed at', async (t) => {
-  t.throws(() => decodeEvent('[99,"e"]'), /format 99/)
-  t.throws(() => decodeEvent('not JSON'))
+  t.throws(() => decodeEvent([99, 'e']), /format 99/)
+  t.throws(() => decodeEvent('no event'))
 })

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { UsageEvent } from '@agentcostcontrol/contract'
+import { openIntents } from '../../sidecar/events/group-log.ts'
 import { readEvents } from './sidecar.ts'
 
 /** A lease as the holder's file or the ledger's file has it; amounts in nano-USD. */
@@ -36,7 +37,7 @@ export function readBooks(dataDir: string): Books {
   }
   return {
     events: readEvents(dataDir),
-    openIntents: rows('outbox.sqlite', 'SELECT seq FROM intents').length,
+    openIntents: countOpenIntents(dataDir),
     holder: rows(
       'outbox.sqlite',
       `SELECT budget_name || '/' || subject || '/' || period_id AS counter, '' AS instance, generation, granted, returned,
@@ -47,6 +48,15 @@ export function readBooks(dataDir: string): Books {
       `SELECT replace(counter, char(31), '/') AS counter, instance, generation, granted, returned, settled AS spent, state
         FROM leases`,
     ).map(leaseOf),
+  }
+}
+
+function countOpenIntents(dataDir: string): number {
+  const db = new DatabaseSync(join(dataDir, 'outbox.sqlite'), { readOnly: true })
+  try {
+    return openIntents(db).length
+  } finally {
+    db.close()
   }
 }
 

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import type { UsageEvent } from '@agentcostcontrol/contract'
-import { decodeEvent } from '../../sidecar/events/event-codec.ts'
+import { storedEvents } from '../../sidecar/events/group-log.ts'
 import { inCheckout } from './paths.ts'
 import { folderFor, type Scope } from './scope.ts'
 import { until } from './until.ts'
@@ -195,10 +195,7 @@ export function readEvents(dataDir: string): readonly UsageEvent[] {
   if (!existsSync(file)) return []
   const db = new DatabaseSync(file, { readOnly: true })
   try {
-    return db
-      .prepare('SELECT event FROM events ORDER BY seq')
-      .all()
-      .map(({ event }) => decodeEvent(String(event)))
+    return [...storedEvents(db)]
   } finally {
     db.close()
   }

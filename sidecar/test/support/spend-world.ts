@@ -8,7 +8,7 @@ import type { LeaseSource } from '../../budget/lease-source.ts'
 import { createLocalLedger, type LocalLedger } from '../../budget/local-ledger.ts'
 import type { Reservation, ReserveOutcome } from '../../budget/types.ts'
 import type { Ballast } from '../../events/ballast.ts'
-import { decodeEvent } from '../../events/event-codec.ts'
+import { openIntents, storedEvents } from '../../events/group-log.ts'
 import { type OutboxDb, openOutboxDb } from '../../events/outbox-db.ts'
 import { openSound } from '../../events/sound-file.ts'
 import { type SpendCore, startSpend } from '../../events/spend-core.ts'
@@ -130,8 +130,7 @@ export class SpendWorld {
   intents(): ReadonlySet<string> {
     const db = new DatabaseSync(this.#outbox, { readOnly: true })
     try {
-      const rows = db.prepare('SELECT event FROM intents').all()
-      return new Set(rows.map(({ event }) => decodeEvent(String(event)).eventId))
+      return new Set(openIntents(db).map(({ intent }) => intent.event.eventId))
     } finally {
       db.close()
     }
@@ -154,8 +153,7 @@ export class SpendWorld {
   events(): readonly UsageEvent[] {
     const db = new DatabaseSync(this.#outbox, { readOnly: true })
     try {
-      const rows = db.prepare('SELECT event FROM events ORDER BY seq').all()
-      return rows.map(({ event }) => decodeEvent(String(event)))
+      return [...storedEvents(db)]
     } finally {
       db.close()
     }

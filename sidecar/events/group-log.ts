@@ -1,0 +1,193 @@
+/**
+ * What was committed together lies in one row: the intents that were opened, those that ended, and the events, as one
+ * JSON text. A row for each of them would cost three statements a request and three pages a commit.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import { minUsd, NANO_USD_MAX, type NanoUsd, nanoUsd, type UsageEvent } from '@agentcostcontrol/contract'
+import { decodeEvent, encodeEvent } from './event-codec.ts'
+import { type EventRow, eventRow } from './event-row.ts'
+
+/** An intent on disk: what is told and charged if nothing more is heard. */
+export interface StoredIntent {
+  readonly seq: number
+  /** The keys of the counters that it was reserved from. */
+  readonly holds: readonly string[]
+  readonly bound: NanoUsd
+  readonly event: UsageEvent
+}
+
+/** `groups.first_open` of the last row: no intent that was opened before that group is open after this one. */
+export const GROUP_SCHEMA = `
+  CREATE TABLE groups (
+    id INTEGER PRIMARY KEY, first_open INTEGER NOT NULL, events INTEGER NOT NULL, body TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE spend_daily (
+    day TEXT NOT NULL, agent TEXT NOT NULL, workflow TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
+    precision TEXT NOT NULL, requests INTEGER NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+    cost INTEGER NOT NULL, charged INTEGER NOT NULL,
+    PRIMARY KEY (day, agent, workflow, provider, model, precision)
+  ) STRICT, WITHOUT ROWID;`
+
+/** The groups of one outbox. What is opened, ended and told belongs to the transaction that is under way. */
+export interface GroupLog {
+  open(intent: StoredIntent): void
+  end(seq: number): void
+  tell(event: UsageEvent): void
+  /** Writes the group's row, if there is anything in it. */
+  write(): void
+  /** The transaction was committed. */
+  written(): void
+  /** It was not: nothing of it happened. */
+  forget(): void
+  /** Intents without an end. */
+  intents(): readonly StoredIntent[]
+  countEvents(): number
+  /** Sums the oldest groups up by day, until so many events are gone, and deletes them. @returns how many went */
+  prune(limit: number): number
+}
+
+/** Intents that are open, by number: how they are written, and the group that they stand in. */
+type OpenIntents = Map<number, { readonly json: string; group: number }>
+
+/** Makes the log of an open outbox. */
+export function createGroupLog(db: DatabaseSync): GroupLog {
+  const insert = db.prepare('INSERT INTO groups VALUES (?, ?, ?, ?)')
+  const oldest = db.prepare('SELECT id, body FROM groups ORDER BY id')
+  const add = db.prepare(`
+    INSERT INTO spend_daily VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, input_tokens = input_tokens + excluded.input_tokens,
+      output_tokens = output_tokens + excluded.output_tokens, cost = cost + excluded.cost, charged = charged + excluded.charged`)
+  const remove = db.prepare('DELETE FROM groups WHERE id <= ?')
+  const last = db.prepare('SELECT max(id) AS id FROM groups')
+  const open: OpenIntents = new Map()
+  let lastId = Number(last.get()?.id ?? 0)
+  for (const { intent, group } of openIntents(db)) open.set(intent.seq, { json: encodeIntent(intent), group })
+  let opened = new Map<number, string>()
+  let ended = new Set<number>()
+  let events: string[] = []
+
+  const firstOpen = (): number => {
+    // In the order in which they were opened: the first that has not ended now is the oldest.
+    for (const [seq, { group }] of open) if (!ended.has(seq)) return group
+    return lastId + 1
+  }
+
+  /** Takes an intent over into the group under way, since its own is about to go. */
+  function carry(upTo: number): void {
+    for (const [seq, { json, group }] of open) if (group <= upTo && !ended.has(seq)) opened.set(seq, json)
+  }
+
+  return {
+    open: (intent) => opened.set(intent.seq, encodeIntent(intent)),
+    end: (seq) => ended.add(seq),
+    tell: (event) => events.push(encodeEvent(event)),
+    write: () => {
+      if (opened.size === 0 && ended.size === 0 && events.length === 0) return
+      const body = `[[${[...opened.values()].join()}],[${[...ended].join()}],[${events.join()}]]`
+      insert.run(lastId + 1, firstOpen(), events.length, body)
+    },
+    written: () => {
+      if (opened.size > 0 || ended.size > 0 || events.length > 0) lastId++
+      for (const [seq, json] of opened) {
+        // One that was carried goes to the end, where the others of its group are.
+        open.delete(seq)
+        open.set(seq, { json, group: lastId })
+      }
+      for (const seq of ended) open.delete(seq)
+      opened = new Map()
+      ended = new Set()
+      events = []
+    },
+    forget: () => {
+      opened = new Map()
+      ended = new Set()
+      events = []
+    },
+    intents: () => openIntents(db).map(({ intent }) => intent),
+    countEvents: () => Number(db.prepare('SELECT coalesce(sum(events), 0) AS count FROM groups').get()?.count ?? 0),
+    prune: (limit) => {
+      const gone: UsageEvent[] = []
+      let upTo = 0
+      for (const { id, body } of oldest.iterate()) {
+        if (gone.length >= limit) break
+        gone.push(...eventsOf(JSON.parse(String(body))))
+        upTo = Number(id)
+      }
+      if (upTo === 0) return 0
+      for (const row of sumUp(gone)) add.run(...row)
+      carry(upTo)
+      remove.run(upTo)
+      return gone.length
+    },
+  }
+}
+
+type DailyRow = readonly [...names: [string, string, string, string, string, string], ...sums: (number | bigint)[]]
+
+/** The spend of each day, agent, workflow, provider, model and precision. */
+function sumUp(events: readonly UsageEvent[]): readonly DailyRow[] {
+  const sums = new Map<string, { row: EventRow; requests: number }>()
+  for (const event of events) {
+    const row = eventRow(event)
+    const key = [row.day, row.agent, row.workflow, row.provider, row.model, row.precision].join('\u001f')
+    const sum = sums.get(key)
+    sums.set(key, { row: sum ? addRows(sum.row, row) : row, requests: (sum?.requests ?? 0) + 1 })
+  }
+  return [...sums.values()].map(({ row, requests }) => [
+    row.day,
+    row.agent,
+    row.workflow,
+    row.provider,
+    row.model,
+    row.precision,
+    requests,
+    row.inputTokens,
+    row.outputTokens,
+    row.cost,
+    row.charged,
+  ])
+}
+
+const addRows = (one: EventRow, other: EventRow): EventRow => ({
+  ...one,
+  inputTokens: one.inputTokens + other.inputTokens,
+  outputTokens: one.outputTokens + other.outputTokens,
+  cost: one.cost + other.cost,
+  charged: one.charged + other.charged,
+})
+
+function* groupsFrom(db: DatabaseSync, first: number): Generator<readonly [id: number, group: EncodedGroup]> {
+  for (const { id, body } of db.prepare('SELECT id, body FROM groups WHERE id >= ? ORDER BY id').iterate(first))
+    yield [Number(id), JSON.parse(String(body))]
+}
+
+/** The events of an outbox, oldest first. */
+export function* storedEvents(db: DatabaseSync): Generator<UsageEvent> {
+  for (const [, group] of groupsFrom(db, 0)) yield* eventsOf(group)
+}
+
+/** The intents without an end in an outbox, and the groups that they stand in. */
+export function openIntents(db: DatabaseSync): readonly { readonly intent: StoredIntent; readonly group: number }[] {
+  const last = db.prepare('SELECT first_open FROM groups ORDER BY id DESC LIMIT 1').get()
+  const open = new Map<number, { readonly intent: EncodedIntent; readonly group: number }>()
+  for (const [id, [opened, ended]] of groupsFrom(db, Number(last?.first_open ?? 0))) {
+    for (const intent of opened) open.set(intent[0], { intent, group: id })
+    for (const seq of ended) open.delete(seq)
+  }
+  return [...open.values()].map(({ intent, group }) => ({ intent: decodeIntent(intent), group }))
+}
+
+const encodeIntent = ({ seq, holds, bound, event }: StoredIntent): string =>
+  `[${seq},${JSON.stringify(holds)},"${minUsd(bound, NANO_USD_MAX)}",${encodeEvent(event)}]`
+
+type EncodedIntent = readonly [seq: number, holds: readonly string[], bound: string, event: unknown]
+type EncodedGroup = readonly [opened: readonly EncodedIntent[], ended: readonly number[], events: readonly unknown[]]
+
+const decodeIntent = ([seq, holds, bound, event]: EncodedIntent): StoredIntent => ({
+  seq,
+  holds,
+  bound: nanoUsd(BigInt(bound)),
+  event: decodeEvent(event),
+})
+
+const eventsOf = ([, , events]: EncodedGroup): readonly UsageEvent[] => events.map(decodeEvent)
