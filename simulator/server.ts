@@ -60,12 +60,14 @@ const APIS: Readonly<Record<string, { readonly api: Api; readonly provider: stri
   ...Object.fromEntries(DIALECT_NAMES.map((provider) => [provider, { api: openaiApi, provider }])),
 }
 const VERSION = /^\/v1(?:alpha|beta)?(?=\/)/
+/** What the base URLs of some providers have in front of the version. */
+const BEFORE_VERSION = /^\/(?:api|inference|openai)(?=\/v1\/)/
 
 function apiOf(path: string): { readonly api: Api; readonly provider: string; readonly path: string } {
   const [, first = '', rest = ''] = /^\/([^/]+)(\/.*)$/.exec(path) ?? []
   const named = Object.hasOwn(APIS, first) ? APIS[first] : undefined
   return named
-    ? { ...named, path: rest.replace(VERSION, '') }
+    ? { ...named, path: (named.api === openaiApi ? rest.replace(BEFORE_VERSION, '') : rest).replace(VERSION, '') }
     : { api: openaiApi, provider: 'openai', path: path.replace(VERSION, '') }
 }
 
