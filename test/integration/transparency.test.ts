@@ -4,8 +4,9 @@ import { ANSWERS } from '../support/answers.ts'
 import { AZURE_POLICY } from '../support/azure.ts'
 import { AUTH, CORPUS, PLAIN_CHAT } from '../support/corpus.ts'
 import { ANTHROPIC_CORPUS } from '../support/corpus-anthropic.ts'
+import { AZURE_CORPUS } from '../support/corpus-azure.ts'
 import { GEMINI_CORPUS } from '../support/corpus-gemini.ts'
-import { AZURE_CORPUS, RESPONSES_CORPUS } from '../support/corpus-openai.ts'
+import { RESPONSES_CORPUS } from '../support/corpus-responses.ts'
 import {
   exchange,
   header,

@@ -80,6 +80,45 @@ function recordedResponse(last = 'last'): string {
   ].join('')
 }
 
+/** A response that thinks, searches and calls: `last` ends what it thought, and is said again whole. */
+function recordedCalls(last = 'last'): string {
+  let number = 0
+  const event = (type: string, more: string, end = '\n'): string =>
+    `event: response.${type}${end}data: {"type":"response.${type}","sequence_number":${number++},${more}}${end}${end}`
+  const response = (status: string, output: string, usage: string): string =>
+    `"response":{"id":"resp_2","object":"response","status":"${status}","model":"gpt-4.1-mini","output":[${output}],"usage":${usage}}`
+  const summary = `{"type":"summary_text","text":"é漢😀 ${last}"}`
+  const thought = `{"id":"rs_1","type":"reasoning","encrypted_content":"KEY999999","summary":[${summary}]}`
+  const search = '{"id":"ws_1","type":"web_search_call","status":"completed","action":{"type":"search","query":"q"}}'
+  const call = (input: string): string =>
+    `{"id":"fc_1","type":"function_call","call_id":"call_1","name":"f","arguments":"${input}"}`
+  const input = '{\\"a\\":1}'
+  const usage =
+    '{"input_tokens":8,"input_tokens_details":{"cached_tokens":4},"output_tokens":9,"output_tokens_details":{"reasoning_tokens":3},"total_tokens":17}'
+  return [
+    event('created', response('in_progress', '', 'null')),
+    event('output_item.added', '"output_index":0,"item":{"id":"rs_1","type":"reasoning","summary":[]}'),
+    event(
+      'reasoning_summary_part.added',
+      '"output_index":0,"summary_index":0,"part":{"type":"summary_text","text":""}',
+    ),
+    event('reasoning_summary_text.delta', '"output_index":0,"summary_index":0,"delta":"é漢😀 "', '\r\n'),
+    event('reasoning_summary_text.delta', `"output_index":0,"summary_index":0,"delta":"${last}"`),
+    event('reasoning_summary_text.done', `"output_index":0,"summary_index":0,"text":"é漢😀 ${last}"`),
+    event('reasoning_summary_part.done', `"output_index":0,"summary_index":0,"part":${summary}`),
+    event('output_item.done', `"output_index":0,"item":${thought}`),
+    event('output_item.added', `"output_index":1,"item":${search.replace('completed', 'in_progress')}`),
+    event('web_search_call.searching', '"output_index":1,"item_id":"ws_1"'),
+    event('output_item.done', `"output_index":1,"item":${search}`),
+    event('output_item.added', `"output_index":2,"item":${call('')}`),
+    'event: response.function_call_arguments.delta\ndata: {"type":"response.function_call_arguments.delta",\ndata: "output_index":2,"delta":"{\\"a\\":"}\n\n',
+    event('function_call_arguments.delta', '"output_index":2,"delta":"1}"'),
+    event('function_call_arguments.done', `"output_index":2,"arguments":"${input}"`),
+    event('output_item.done', `"output_index":2,"item":${call(input)}`),
+    event('completed', response('completed', [thought, search, call(input)].join(), usage)),
+  ].join('')
+}
+
 function recordedContents(last = 'last'): readonly string[] {
   const content = (text: string, tokens: number, more = ''): string =>
     `{ "candidates":[{"content":{"parts":[{"text":"${text}"}],"role":"model"},"index":0${more}}],\r\n "usageMetadata":{"promptTokenCount":8,"candidatesTokenCount":${tokens},"totalTokenCount":${8 + tokens}},"modelVersion":"gemini-2.5-flash" }`
@@ -140,6 +179,17 @@ export const RECORDED: readonly Recorded[] = [
     },
     // And the tags of an item that no event shows.
     outputBytes: bytesOf('é漢😀 é last') + 16,
+  },
+  {
+    ...OPENAI,
+    name: 'a response that thinks, searches and calls',
+    adapter: openaiResponses,
+    path: '/v1/responses',
+    body: '{"stream":true,"model":"gpt-4.1-mini","input":[]}',
+    stream: recordedCalls,
+    rawUsage: { input_tokens: 8, output_tokens: 9, output_tokens_details: { reasoning_tokens: 3 }, total_tokens: 17 },
+    // Each item whole, with its tags: what was called, and the search as one.
+    outputBytes: bytesOf('é漢😀 last') + bytesOf('searchq') + bytesOf('f{"a":1}') + 3 * 16,
   },
   {
     name: 'a message of Anthropic',
