@@ -50,15 +50,27 @@ const clean = cruise()
 if (clean.modules === 0) throw new Error('no module was read')
 for (const violation of clean.violations) process.stderr.write(`${violation}\n`)
 
-const PLANTED = 'contract/planted-violation.ts'
-const dirty = planted(
-  PLANTED,
-  "import { createPipeline } from '../sidecar/pipeline.ts'\nexport const planted = createPipeline\n",
-)
-if (!dirty.violations.some((violation) => violation.includes(PLANTED)))
-  throw new Error('a planted violation was not found: the check is blind')
+/** Each must be found: what stands lowest importing a plane, and the planes importing each other. */
+const PLANTED: readonly (readonly [file: string, text: string])[] = [
+  [
+    'contract/planted-violation.ts',
+    "import { createPipeline } from '../sidecar/pipeline.ts'\nexport const planted = createPipeline\n",
+  ],
+  [
+    'control-plane/planted-violation.ts',
+    "import { createPipeline } from '../sidecar/pipeline.ts'\nexport const planted = createPipeline\n",
+  ],
+  [
+    'sidecar/planted-violation.ts',
+    "import { createApp } from '../control-plane/app.ts'\nexport const planted = createApp\n",
+  ],
+]
+for (const [file, text] of PLANTED) {
+  if (!planted(file, text).violations.some((violation) => violation.includes(file)))
+    throw new Error(`the violation planted as ${file} was not found: the check is blind`)
+}
 
 process.stdout.write(
-  `${clean.modules} modules read, ${clean.violations.length} violations; the planted one was found\n`,
+  `${clean.modules} modules read, ${clean.violations.length} violations; the ${PLANTED.length} planted ones were found\n`,
 )
 process.exitCode = clean.violations.length === 0 ? 0 : 1

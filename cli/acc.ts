@@ -4,10 +4,11 @@ import { demo } from './commands/demo.ts'
 import { policyLint } from './commands/policy-lint.ts'
 import { spend } from './commands/spend.ts'
 import { up } from './commands/up.ts'
+import { verify } from './commands/verify.ts'
 import { type Command, UsageError } from './support/command.ts'
 
 const HELP = new Set(['--help', '-h', 'help'])
-const COMMANDS: readonly Command[] = [up, demo, spend, policyLint]
+const COMMANDS: readonly Command[] = [up, demo, spend, verify, policyLint]
 
 function overview(): string {
   const lines = COMMANDS.map(({ name, summary }) => `  acc ${name.padEnd(14)} ${summary}`)

@@ -37,3 +37,19 @@ export const CODES = [
 
 /** One of {@link CODES}. */
 export type Code = (typeof CODES)[number]
+
+/** Every code of a problem that the control plane's API answers with. The catalogue is docs/control-plane.md. */
+export const API_CODES = [
+  'acc_api_unauthenticated',
+  'acc_api_forbidden',
+  'acc_api_not_found',
+  'acc_api_invalid',
+  'acc_api_body_too_large',
+  'acc_api_media_type',
+  'acc_api_rate_limited',
+  'acc_api_unavailable',
+  'acc_api_internal',
+] as const
+
+/** One of {@link API_CODES}. */
+export type ApiCode = (typeof API_CODES)[number]

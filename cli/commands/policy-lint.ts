@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PolicyProblem } from '@agentcostcontrol/policy'
 import { type Command, readWords, UsageError } from '../support/command.ts'
-import { sidecarTool } from '../support/sidecar-tool.ts'
+import { planeTool } from '../support/plane-tool.ts'
 
 /** What the sidecar says of a folder. */
 type Verdict =
@@ -19,7 +19,7 @@ export const policyLint: Command = {
     const [folder] = positionals
     if (folder === undefined) throw new UsageError('usage: acc policy lint FOLDER [--json]')
     if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw new UsageError(`${folder} is not a folder`)
-    const verdict: Verdict = JSON.parse(await sidecarTool('sidecar/policy-lint.ts', [folder]))
+    const verdict: Verdict = JSON.parse(await planeTool('sidecar/policy-lint.ts', [folder]))
     process.stdout.write(flags.has('json') ? `${JSON.stringify(verdict)}\n` : sentences(folder, verdict))
     return verdict.ok ? 0 : 1
   },

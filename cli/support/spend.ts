@@ -1,4 +1,4 @@
-import { sidecarTool } from './sidecar-tool.ts'
+import { planeTool } from './plane-tool.ts'
 
 /** Spend of one group; amounts in nano-USD, decimal. */
 export interface SpendRow {
@@ -19,5 +19,5 @@ export interface Spend {
 
 /** Asks the sidecar's own reader. @throws with its message */
 export async function readSpend(dataDir: string, by: string, since: string | null): Promise<Spend> {
-  return JSON.parse(await sidecarTool('sidecar/spend.ts', [dataDir, by, ...(since === null ? [] : [since])]))
+  return JSON.parse(await planeTool('sidecar/spend.ts', [dataDir, by, ...(since === null ? [] : [since])]))
 }

@@ -3,9 +3,16 @@
  * JSON text. A row for each of them would cost three statements a request and three pages a commit.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import { minUsd, NANO_USD_MAX, type NanoUsd, nanoUsd, type UsageEvent } from '@agentcostcontrol/contract'
+import {
+  type EventRow,
+  eventRow,
+  minUsd,
+  NANO_USD_MAX,
+  type NanoUsd,
+  nanoUsd,
+  type UsageEvent,
+} from '@agentcostcontrol/contract'
 import { decodeEvent, encodeEvent } from './event-codec.ts'
-import { type EventRow, eventRow } from './event-row.ts'
 
 /** An intent on disk: what is told and charged if nothing more is heard. */
 export interface StoredIntent {

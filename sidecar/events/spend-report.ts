@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { UsageEvent } from '@agentcostcontrol/contract'
-import { type EventRow, eventRow } from './event-row.ts'
+import { type EventRow, eventRow, type UsageEvent } from '@agentcostcontrol/contract'
 import { storedEvents } from './group-log.ts'
 
 /** What spend can be grouped by. */

@@ -1,7 +1,8 @@
-import type { UsageEvent } from '@agentcostcontrol/contract'
-import { minUsd, nanoUsd, parseUsd, totalInputTokens, totalOutputTokens } from '@agentcostcontrol/contract'
+import { minUsd, nanoUsd, parseUsd } from './money.ts'
+import { totalInputTokens, totalOutputTokens } from './usage.ts'
+import type { UsageEvent } from './usage-event.ts'
 
-/** The columns of an event that spend is summed over; absent names are empty. */
+/** The columns of an event that both planes sum spend over, so that their sums agree; absent names are empty. */
 export interface EventRow {
   /** UTC day of the intent. */
   readonly day: string

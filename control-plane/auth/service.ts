@@ -1,0 +1,110 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { EnrolmentAnswer } from '@agentcostcontrol/contract'
+import type { Clock } from '../clock.ts'
+import type { Database } from '../db/database.ts'
+import { type KeyKind, makeKey, parseKey } from './keys.ts'
+import { installationRepository, keyRepository } from './repository.ts'
+
+/** Who asks. */
+export type Caller =
+  | { readonly kind: 'admin' | 'enrolment'; readonly orgId: string; readonly keyId: string }
+  | { readonly kind: 'sidecar'; readonly orgId: string; readonly keyId: string; readonly instanceId: string }
+
+/** Who callers are: the one place that knows, whatever they show for it. */
+export interface Identity {
+  /** Of a bearer token; `null` if it says nothing here. */
+  identify(bearer: string): Promise<Caller | null>
+}
+
+/** Keys and what comes of them. */
+export interface AuthService extends Identity {
+  /** Makes the organisation and its admin key at the first start of an installation. @returns the key, then and only then */
+  firstStart(): Promise<string | null>
+  /** Makes a token that enrols sidecars of an organisation, the first one's if none is named. */
+  makeEnrolmentToken(orgId?: string): Promise<string>
+  /** Makes a short-lived credential for one sidecar. */
+  enrol(caller: Caller, instanceId: string): Promise<EnrolmentAnswer>
+}
+
+/** What the service needs. */
+export interface AuthServiceOptions {
+  readonly database: Database
+  readonly clock: Clock
+  newId(): string
+  /** How long a sidecar's credential holds. */
+  readonly credentialMs?: number
+}
+
+const CREDENTIAL_MS = 60 * 60 * 1_000
+/** A key that was found is not looked up again for so long; by then one that was taken away is refused. */
+const REMEMBERED_MS = 10_000
+const REMEMBERED_MAX = 10_000
+
+/** Makes the service. */
+export function createAuthService(options: AuthServiceOptions): AuthService {
+  const { database, clock, newId, credentialMs = CREDENTIAL_MS } = options
+  const remembered = new Map<string, { readonly caller: Caller; readonly untilMs: number }>()
+
+  function remember(bearer: string, caller: Caller, validForMs: number): void {
+    const [oldest] = remembered.keys()
+    if (remembered.size >= REMEMBERED_MAX && oldest !== undefined) remembered.delete(oldest)
+    remembered.set(bearer, { caller, untilMs: clock.nowMs() + Math.min(validForMs, REMEMBERED_MS) })
+  }
+
+  async function lookUp(bearer: string): Promise<Caller | null> {
+    const key = parseKey(bearer)
+    if (key === null) return null
+    const { kind, orgId, keyId, secretHash } = key
+    const stored = await database.inOrg(orgId, (tx) => keyRepository.find(tx, kind, keyId))
+    if (stored === null || !timingSafeEqual(stored.secretHash, secretHash)) return null
+    const caller = callerOf(kind, orgId, keyId, stored.instanceId)
+    remember(bearer, caller, stored.validForMs ?? REMEMBERED_MS)
+    return caller
+  }
+
+  const insert = async (kind: KeyKind, orgId: string, instanceId: string | null, validForMs: number | null) => {
+    const keyId = newId()
+    const { text, hash } = makeKey(kind, orgId, keyId)
+    await database.inOrg(orgId, async (tx) => {
+      if (kind === 'sidecar') await keyRepository.deleteExpired(tx)
+      await keyRepository.insert(tx, { orgId, keyId, kind, hash, instanceId, validForMs })
+    })
+    return text
+  }
+
+  return {
+    identify: async (bearer) => {
+      const known = remembered.get(bearer)
+      if (known !== undefined && known.untilMs > clock.nowMs()) return known.caller
+      remembered.delete(bearer)
+      return lookUp(bearer)
+    },
+    firstStart: async () => {
+      const orgId = newId()
+      const keyId = newId()
+      const { text, hash } = makeKey('admin', orgId, keyId)
+      const first = await database.inOrg(orgId, async (tx) => {
+        if (!(await installationRepository.claim(tx, orgId))) return false
+        await installationRepository.insertOrganisation(tx, orgId, 'default')
+        await keyRepository.insert(tx, { orgId, keyId, kind: 'admin', hash, instanceId: null, validForMs: null })
+        return true
+      })
+      return first ? text : null
+    },
+    makeEnrolmentToken: async (orgId) => {
+      const org = orgId ?? (await database.inNone(installationRepository.orgId))
+      if (org === null) throw new Error('there is no organisation yet')
+      return insert('enrolment', org, null, null)
+    },
+    enrol: async ({ orgId }, instanceId) => ({
+      credential: await insert('sidecar', orgId, instanceId, credentialMs),
+      validForMs: credentialMs,
+    }),
+  }
+}
+
+function callerOf(kind: KeyKind, orgId: string, keyId: string, instanceId: string | null): Caller {
+  if (kind !== 'sidecar') return { kind, orgId, keyId }
+  if (instanceId === null) throw new Error('a credential of no sidecar')
+  return { kind, orgId, keyId, instanceId }
+}

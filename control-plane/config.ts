@@ -1,0 +1,97 @@
+import * as z from 'zod'
+
+/** Everything that a control plane can be told from outside. docs/configuration.md is its reference. */
+export interface ControlPlaneConfig {
+  readonly listen: ListenAddress
+  readonly adminListen: ListenAddress
+  /** `null` for the embedded PostgreSQL. */
+  readonly databaseUrl: string | null
+  readonly dataDir: string
+  /** 0 for any free one. */
+  readonly postgresPort: number
+  readonly connectionsMax: number
+  /** Where a token that enrols sidecars is written at each start; `null` for nowhere. */
+  readonly enrolmentTokenFile: string | null
+  readonly drainTimeoutMs: number
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  readonly parentWatch: boolean
+}
+
+/** Where a listener binds. */
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+const address = z
+  .string()
+  .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'expected host:port, like 127.0.0.1:8080')
+  .transform((text) => {
+    const colon = text.lastIndexOf(':')
+    return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) }
+  })
+  .refine(({ port }) => port <= 65_535, 'a port is at most 65535')
+
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'expected a whole number')
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `expected ${min} to ${max}`)
+
+const environment = z.object({
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'expected postgres://user:password@host:port/database' })
+    .optional(),
+  CONTROL_PLANE_LISTEN: address.prefault('127.0.0.1:8080'),
+  CONTROL_PLANE_ADMIN_LISTEN: address.prefault('127.0.0.1:8081'),
+  CONTROL_PLANE_DATA_DIR: z.string().min(1).default('.acc/control-plane'),
+  CONTROL_PLANE_POSTGRES_PORT: integer(0, 65_535).prefault('0'),
+  CONTROL_PLANE_CONNECTIONS_MAX: integer(2, 1_000).prefault('10'),
+  CONTROL_PLANE_ENROLMENT_TOKEN_FILE: z.string().min(1).optional(),
+  CONTROL_PLANE_DRAIN_TIMEOUT_MS: integer(0, 3_600_000).prefault('10000'),
+  CONTROL_PLANE_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  CONTROL_PLANE_PARENT_WATCH: z.enum(['0', '1']).default('0'),
+})
+
+/** Every variable with its default as text, `null` where there is none; docs/configuration.md is held to it. */
+export const CONTROL_PLANE_VARIABLES: readonly { readonly name: string; readonly fallback: string | null }[] =
+  Object.entries(environment.shape).map(([name, schema]) => ({
+    name,
+    fallback:
+      schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault ? String(schema.def.defaultValue ?? '') : null,
+  }))
+
+/** Reads the environment. @throws naming every mistake at once */
+export function parseConfig(env: Readonly<Record<string, string | undefined>>): ControlPlaneConfig {
+  const ours = Object.fromEntries(
+    Object.entries(env).filter(
+      ([name, value]) => (name.startsWith('CONTROL_PLANE_') || name === 'DATABASE_URL') && value !== '',
+    ),
+  )
+  const parsed = environment.safeParse(ours)
+  const mistakes = [
+    ...Object.keys(ours)
+      .filter((name) => !(name in environment.shape))
+      .map((name) => `  ${name}: there is no such variable`),
+    // Without the value: that of DATABASE_URL holds a password.
+    ...(parsed.error?.issues ?? []).map(({ path: [name], message }) => `  ${String(name)}: ${message}`),
+  ]
+  if (!parsed.success || mistakes.length > 0)
+    throw new Error(
+      `the configuration is not valid (docs/configuration.md tells of every variable):\n${mistakes.join('\n')}`,
+    )
+  const values = parsed.data
+  return {
+    listen: values.CONTROL_PLANE_LISTEN,
+    adminListen: values.CONTROL_PLANE_ADMIN_LISTEN,
+    databaseUrl: values.DATABASE_URL ?? null,
+    dataDir: values.CONTROL_PLANE_DATA_DIR,
+    postgresPort: values.CONTROL_PLANE_POSTGRES_PORT,
+    connectionsMax: values.CONTROL_PLANE_CONNECTIONS_MAX,
+    enrolmentTokenFile: values.CONTROL_PLANE_ENROLMENT_TOKEN_FILE ?? null,
+    drainTimeoutMs: values.CONTROL_PLANE_DRAIN_TIMEOUT_MS,
+    logLevel: values.CONTROL_PLANE_LOG_LEVEL,
+    parentWatch: values.CONTROL_PLANE_PARENT_WATCH === '1',
+  }
+}

@@ -1,0 +1,66 @@
+import postgres, { type Sql, type TransactionSql } from 'postgres'
+
+/** A transaction of one organisation. Amounts come and go as bigint. */
+export type Tx = TransactionSql<{ bigint: bigint }>
+
+/** A connection's worth of SQL, outside any organisation. */
+export type OwnerSql = Sql<{ bigint: bigint }>
+
+/** The database of a control plane. */
+export interface Database {
+  /**
+   * Work of one organisation in one transaction: as the role whom row-level security binds, with the organisation set
+   * until its end.
+   */
+  inOrg<T>(orgId: string, work: (tx: Tx) => Promise<T>): Promise<T>
+  /** The same role without an organisation: it sees no tenant's row. */
+  inNone<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** The role whom row-level security binds. It cannot log in: the user of `DATABASE_URL` takes it on. */
+export const ROLE = 'agentcost'
+
+const RECONNECT_S_MAX = 1
+const CLOSE_TIMEOUT_S = 5
+
+const connect = (url: string, connections: number, role: string | null): OwnerSql =>
+  postgres(url, {
+    max: connections,
+    connect_timeout: 5,
+    backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, RECONNECT_S_MAX),
+    onnotice: () => {},
+    types: { bigint: postgres.BigInt },
+    connection: {
+      application_name: 'agentcostcontrol',
+      search_path: 'acc',
+      TimeZone: 'UTC',
+      client_min_messages: 'warning',
+      statement_timeout: 30_000,
+      idle_in_transaction_session_timeout: 60_000,
+      ...(role === null ? {} : { role }),
+    },
+  })
+
+/** Connects as the owner of the tables: for migrations and partitions alone. */
+export const connectAsOwner = (url: string): OwnerSql => connect(url, 2, null)
+
+/** Connects as {@link ROLE}. */
+export function openDatabase(url: string, connectionsMax: number): Database {
+  const sql = connect(url, connectionsMax, ROLE)
+  const inNone: Database['inNone'] = async (work) => {
+    const results: Awaited<ReturnType<typeof work>>[] = []
+    await sql.begin(async (tx) => void results.push(await work(tx)))
+    for (const result of results) return result
+    throw new Error('a transaction ended without a result')
+  }
+  return {
+    inNone,
+    inOrg: (orgId, work) =>
+      inNone(async (tx) => {
+        await tx`SELECT set_config('acc.org_id', ${orgId}, true)`
+        return work(tx)
+      }),
+    close: () => sql.end({ timeout: CLOSE_TIMEOUT_S }),
+  }
+}

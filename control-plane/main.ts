@@ -1,0 +1,146 @@
+/**
+ * The composition root: the only place that reads the process's environment and puts the parts together.
+ */
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startAdminServer } from './admin.ts'
+import { createApp } from './app.ts'
+import { type AuthService, createAuthService } from './auth/service.ts'
+import { systemClock } from './clock.ts'
+import { type ControlPlaneConfig, parseConfig } from './config.ts'
+import { startCluster } from './db/cluster.ts'
+import { connectAsOwner, type OwnerSql, openDatabase } from './db/database.ts'
+import { lockFolder } from './db/folder-lock.ts'
+import { migrate, readMigrations } from './db/migrate.ts'
+import { makePartitions } from './db/partitions.ts'
+import { createLogger, errorFields, type Logger } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { createIngestService } from './usage/ingest-service.ts'
+import { createReadService } from './usage/read-service.ts'
+
+const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
+const PARTITIONS_EVERY_MS = 60 * 60 * 1_000
+
+/** Closes a part that was opened. */
+type Closer = readonly [name: string, close: () => unknown]
+
+async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<void> {
+  const log = createLogger(config.logLevel, (line) => process.stdout.write(line))
+  process.stdout.on('error', () => {})
+  process.on('uncaughtException', (error) => {
+    log.error('an error that nobody expected ends the control plane', errorFields(error))
+    process.exit(1)
+  })
+  const databaseUrl = config.databaseUrl ?? (await embedded(config, log, closers))
+  const owner = connectAsOwner(databaseUrl)
+  closers.push(['owner', () => owner.end({ timeout: 5 })])
+  const migrations = await migrate(owner, readMigrations(MIGRATIONS))
+  if (migrations > 0) log.info('the database was migrated', { migrations })
+  await makePartitions(owner)
+  closers.push(['partitions', keepMakingPartitions(owner, log)])
+
+  const database = openDatabase(databaseUrl, config.connectionsMax)
+  closers.push(['database', database.close])
+  const metrics = createMetrics()
+  const auth = createAuthService({ database, clock: systemClock, newId: randomUUID })
+  const adminKey = await auth.firstStart()
+  if (adminKey !== null)
+    process.stdout.write(`${JSON.stringify({ message: 'admin key, shown this once', adminKey })}\n`)
+  if (config.enrolmentTokenFile !== null) await keepToken(auth, config.enrolmentTokenFile)
+
+  const app = await createApp({
+    auth,
+    ingest: createIngestService({ database, clock: systemClock, onBatch: metrics.batch }),
+    read: createReadService({ database }),
+    clock: systemClock,
+    log,
+    metrics,
+  })
+  closers.push(['requests', () => Promise.race([app.close(), delay(config.drainTimeoutMs)])])
+  const check = () => database.inNone((tx) => tx`SELECT 1`)
+  const admin = await startAdminServer(config.adminListen, { check, metrics: metrics.text })
+  closers.push(['admin port', admin.close])
+  const url = await app.listen(config.listen)
+  log.info('control plane listens', { url, admin: `${admin.address.address}:${admin.address.port}` })
+  endInOrder(config, log, closers)
+}
+
+async function embedded(config: ControlPlaneConfig, log: Logger, closers: Closer[]): Promise<string> {
+  mkdirSync(config.dataDir, { recursive: true })
+  const lock = lockFolder(config.dataDir)
+  closers.push(['lock', lock.release])
+  const cluster = await startCluster({ folder: config.dataDir, port: config.postgresPort, log })
+  closers.push(['PostgreSQL', cluster.stop])
+  log.info('the embedded PostgreSQL runs', { pid: cluster.pid })
+  return cluster.url
+}
+
+function keepMakingPartitions(owner: OwnerSql, log: Logger): () => void {
+  const timer = setInterval(() => {
+    makePartitions(owner).catch((error) => log.error('partitions could not be made', errorFields(error)))
+  }, PARTITIONS_EVERY_MS)
+  return () => clearInterval(timer)
+}
+
+/** A token for the sidecars of this machine: what stands in the file is kept as long as it is good. */
+async function keepToken(auth: AuthService, file: string): Promise<void> {
+  const known = existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
+  if ((await auth.identify(known))?.kind === 'enrolment') return
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, `${await auth.makeEnrolmentToken()}\n`, { mode: 0o600 })
+}
+
+const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms).unref())
+
+function endInOrder(config: ControlPlaneConfig, log: Logger, closers: Closer[]): void {
+  let begun = false
+  const end = async (why: string): Promise<void> => {
+    if (begun) return
+    begun = true
+    log.info('control plane stops', { why })
+    const failed = await closeAll(closers, log)
+    log.info('control plane stopped')
+    endProcess(failed ? 1 : 0)
+  }
+  process.on('SIGTERM', (name) => void end(name))
+  process.on('SIGINT', (name) => void end(name))
+  if (!config.parentWatch) return
+  process.on('disconnect', () => void end('the parent process went away'))
+  if (process.connected === false) void end('the parent process went away')
+}
+
+/** Last opened, first closed. @returns whether one of them could not be closed in order */
+async function closeAll(closers: Closer[], log: Logger | null): Promise<boolean> {
+  let failed = false
+  for (const [part, close] of closers.splice(0).reverse()) {
+    try {
+      await close()
+    } catch (error) {
+      failed = true
+      log?.error('stopping failed', { part, ...errorFields(error) })
+    }
+  }
+  return failed
+}
+
+/** How long a handle that was left open may keep a process that has closed everything. */
+const LINGER_MS = 2_000
+
+function endProcess(exitCode: number): void {
+  process.exitCode = exitCode
+  if (process.connected) process.disconnect()
+  setTimeout(() => process.exit(), LINGER_MS).unref()
+}
+
+const closers: Closer[] = []
+try {
+  if (Number(process.versions.node.split('.')[0]) < 24)
+    throw new Error(`Node 24 or newer is needed, this is ${process.version}`)
+  await start(parseConfig(process.env), closers)
+} catch (error) {
+  process.stderr.write(`the control plane cannot start: ${error instanceof Error ? error.message : String(error)}\n`)
+  await closeAll(closers, null)
+  endProcess(1)
+}

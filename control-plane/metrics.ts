@@ -1,0 +1,44 @@
+import type { EventBatchAnswer } from '@agentcostcontrol/contract'
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+
+/** The metrics of a control plane. */
+export interface Metrics {
+  /** Counts a request of the API. @param route its pattern, never its path */
+  observe(route: string, status: number, elapsedMs: number): void
+  /** Counts a batch of events that was stored. */
+  batch(answer: EventBatchAnswer): void
+  /** The Prometheus text format. */
+  text(): Promise<string>
+}
+
+const SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** Makes the metrics. */
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const requests = new Histogram({
+    name: 'acc_api_request_duration_seconds',
+    help: 'Requests of the API by route and status.',
+    labelNames: ['route', 'status'],
+    buckets: SECONDS,
+    registers,
+  })
+  const events = new Counter({
+    name: 'acc_ingest_events_total',
+    help: 'Events that sidecars brought up: stored, repeated (known already), refused (will never be stored).',
+    labelNames: ['result'],
+    registers,
+  })
+  for (const result of ['stored', 'repeated', 'refused']) events.inc({ result }, 0)
+  return {
+    observe: (route, status, elapsedMs) => requests.observe({ route, status }, elapsedMs / 1_000),
+    batch: ({ stored, repeated, refused }) => {
+      events.inc({ result: 'stored' }, stored)
+      events.inc({ result: 'repeated' }, repeated)
+      events.inc({ result: 'refused' }, refused.length)
+    },
+    text: () => registry.metrics(),
+  }
+}

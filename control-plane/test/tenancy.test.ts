@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto'
+import t from 'tap'
+import { createAuthService } from '../auth/service.ts'
+import type { Tx } from '../db/database.ts'
+import { createIngestService } from '../usage/ingest-service.ts'
+import { createReadService } from '../usage/read-service.ts'
+import { clusterFor, databaseFor } from './support/database.ts'
+import { batchOf, INSTANCE, usageEvent } from './support/events.ts'
+
+const newDatabase = await clusterFor(t)
+const db = await databaseFor(t, await newDatabase())
+const clock = { nowMs: () => Date.now() }
+
+/** Tables that are no tenant's; nothing of one may stand in them. */
+const OF_NOBODY = ['installation', 'schema_migrations']
+
+interface Table {
+  readonly name: string
+  readonly partition: boolean
+  readonly bound: boolean
+  readonly tenants: boolean
+  readonly granted: boolean
+}
+
+const tables = (): Promise<readonly Table[]> => db.owner<Table[]>`
+  SELECT relname AS name, relispartition AS partition,
+    relrowsecurity AND relforcerowsecurity
+      AND EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid AND polcmd = '*'
+        AND pg_get_expr(polqual, c.oid) = '(org_id = current_org())'
+        AND pg_get_expr(polwithcheck, c.oid) = '(org_id = current_org())')
+      AND (SELECT count(*) = 1 FROM pg_policy WHERE polrelid = c.oid) AS bound,
+    EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attnum = 1 AND attname = 'org_id' AND attnotnull) AS tenants,
+    has_table_privilege('agentcost', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE') AS granted
+  FROM pg_class AS c WHERE relnamespace = 'acc'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY relname`
+
+/** Everything in the catalogue that one tenant could see of another's. */
+async function openTables(): Promise<readonly string[]> {
+  return (await tables())
+    .filter(({ name, partition, bound, tenants, granted }) => {
+      if (partition) return granted
+      return OF_NOBODY.includes(name) ? false : !(bound && tenants)
+    })
+    .map(({ name }) => name)
+}
+
+/** An organisation with a row in every table. */
+async function tenant() {
+  const orgId = randomUUID()
+  await db.database.inOrg(orgId, (tx) => tx`INSERT INTO organisations (org_id, name) VALUES (${orgId}, 'test')`)
+  const auth = createAuthService({ database: db.database, clock, newId: randomUUID })
+  const token = await auth.makeEnrolmentToken(orgId)
+  const caller = await auth.identify(token)
+  if (caller === null) throw new Error('a token that was just made is not known')
+  await auth.enrol(caller, INSTANCE)
+  const ingest = createIngestService({ database: db.database, clock, onBatch: () => {} })
+  await ingest.ingest({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, batchOf([usageEvent()]).events)
+  return { orgId, caller, token, auth }
+}
+
+t.test('every table is bound to its organisation, and one that is not would be found', async (t) => {
+  t.same(await openTables(), [])
+  t.ok((await tables()).length >= 12, 'the check sees tables')
+  const planted = [
+    'CREATE TABLE acc.planted_bare (org_id uuid NOT NULL, a int)',
+    'CREATE TABLE acc.planted_unforced (org_id uuid NOT NULL); ALTER TABLE acc.planted_unforced ENABLE ROW LEVEL SECURITY',
+    'CREATE TABLE acc.planted_nobodys (a int)',
+    'CREATE VIEW acc.planted_view AS SELECT * FROM acc.usage_events',
+    `CREATE TABLE acc.planted_open (org_id uuid NOT NULL); CALL acc.make_tenants('acc.planted_open', 'SELECT');
+      CREATE POLICY everyone ON acc.planted_open USING (true)`,
+    "CREATE TABLE acc.planted_partition PARTITION OF acc.usage_events FOR VALUES FROM ('2001-01-01') TO ('2001-02-01'); GRANT SELECT ON acc.planted_partition TO agentcost",
+  ]
+  for (const statement of planted) await db.owner.unsafe(statement).simple()
+  const found = await openTables()
+  t.equal(found.length, planted.length, `found ${found.join(', ')}`)
+  for (const name of found) await db.owner.unsafe(`DROP ${name === 'planted_view' ? 'VIEW' : 'TABLE'} acc.${name}`)
+})
+
+t.test('no row of another organisation can be seen, changed, deleted or made in any table', async (t) => {
+  const [a, b] = [await tenant(), await tenant()]
+  const walked = (await tables()).filter(({ name, partition }) => !partition && !OF_NOBODY.includes(name))
+  for (const { name } of walked) {
+    const [mine] = await db.owner<{ count: number }[]>`
+      SELECT count(*)::int AS count FROM ${db.owner(`acc.${name}`)} WHERE org_id = ${a.orgId}`
+    t.ok((mine?.count ?? 0) > 0, `${name}: there is something to see`)
+    const as = <T>(orgId: string | null, work: (tx: Tx) => Promise<T>) =>
+      orgId === null ? db.database.inNone(work) : db.database.inOrg(orgId, work)
+    for (const orgId of [b.orgId, null]) {
+      const seen = await as(orgId, async (tx) => [...(await tx`SELECT org_id FROM ${tx(name)}`)])
+      t.notOk(
+        seen.some((row) => row.org_id === a.orgId),
+        `${name}: seen by ${orgId === null ? 'nobody' : 'b'}`,
+      )
+      if (orgId === null) t.equal(seen.length, 0)
+      for (const change of ['UPDATE', 'DELETE'] as const) {
+        const changed = await as(orgId, (tx) =>
+          change === 'UPDATE'
+            ? tx`UPDATE ${tx(name)} SET org_id = org_id WHERE org_id = ${a.orgId}`
+            : tx`DELETE FROM ${tx(name)} WHERE org_id = ${a.orgId}`,
+        ).then(
+          ({ count }) => count,
+          (error) => (error.code === '42501' ? 0 : error),
+        )
+        t.equal(changed, 0, `${name}: ${change}`)
+      }
+    }
+    const [row] = await db.owner<{ row: never }[]>`
+      SELECT row_to_json(t) AS row FROM ${db.owner(`acc.${name}`)} AS t WHERE org_id = ${a.orgId} LIMIT 1`
+    const copied = as(
+      b.orgId,
+      (tx) => tx`
+        INSERT INTO ${tx(name)} SELECT (json_populate_record(NULL::${tx(name)}, ${tx.json(row?.row ?? null)}::json)).*`,
+    )
+    await t.rejects(copied, { code: '42501' }, `${name}: INSERT`)
+  }
+})
+
+t.test('a partition cannot be read directly, and the sums and the log show one’s own alone', async (t) => {
+  const [a, b] = [await tenant(), await tenant()]
+  const month = new Date().toISOString().slice(0, 7).replace('-', '_')
+  const direct = db.database.inOrg(b.orgId, (tx) => tx`SELECT FROM ${tx(`usage_events_${month}`)}`)
+  await t.rejects(direct, { code: '42501' })
+  const read = createReadService({ database: db.database })
+  const open = { from: null, to: null }
+  const filter = { agent: null, model: null, outcome: null }
+  for (const { caller } of [a, b]) {
+    t.equal((await read.summary(caller, open)).requests, 1)
+    t.equal((await read.requests(caller, filter, null, 50)).requests.length, 1)
+  }
+  const stranger = { kind: 'admin', orgId: randomUUID(), keyId: '' } as const
+  t.equal((await read.summary(stranger, open)).requests, 0)
+})
+
+t.test('a key whose organisation was changed to another is no key', async (t) => {
+  const [a, b] = [await tenant(), await tenant()]
+  const bare = (id: string): string => id.replaceAll('-', '')
+  t.match(await a.auth.identify(a.token), { orgId: a.orgId })
+  t.equal(await a.auth.identify(a.token.replace(bare(a.orgId), bare(b.orgId))), null)
+  t.equal(await a.auth.identify(a.token.replace('enrolment', 'admin')), null)
+})

@@ -1,0 +1,69 @@
+import { type EventBatchAnswer, type UsageEvent, usageEventSchema } from '@agentcostcontrol/contract'
+import type { Caller } from '../auth/service.ts'
+import type { Clock } from '../clock.ts'
+import type { Database } from '../db/database.ts'
+import { copyLine } from './event-columns.ts'
+import { ingestRepository } from './ingest-repository.ts'
+
+/** An event of a batch, before anybody looked at it. */
+interface Sent {
+  readonly seq: number
+  readonly event?: unknown
+}
+
+/** Takes batches of events. */
+export interface IngestService {
+  /**
+   * Stores a batch: each good event once, and each bad one refused by name. Resolves when all of it is committed, and
+   * rejects if none is.
+   */
+  ingest(caller: Caller & { readonly kind: 'sidecar' }, events: readonly Sent[]): Promise<EventBatchAnswer>
+}
+
+/** What the service needs. */
+export interface IngestServiceOptions {
+  readonly database: Database
+  readonly clock: Clock
+  /** Told of each batch that is stored. */
+  onBatch(answer: EventBatchAnswer): void
+}
+
+/** Clocks differ by minutes, never by days: what lies further ahead is a mistake, and would stand on top of every list. */
+const AHEAD_MS_MAX = 24 * 60 * 60 * 1_000
+/** There were no events before. */
+const FIRST_DAY = '2020-01-01'
+
+/** Makes the service. */
+export function createIngestService({ database, clock, onBatch }: IngestServiceOptions): IngestService {
+  return {
+    ingest: async ({ orgId, instanceId }, events) => {
+      const lines: string[] = []
+      const refused: EventBatchAnswer['refused'] = []
+      const latest = new Date(clock.nowMs() + AHEAD_MS_MAX).toISOString()
+      let storedThrough = 1
+      for (const { seq, event } of events) {
+        storedThrough = Math.max(storedThrough, seq)
+        const checked = check(event, instanceId, latest)
+        if (typeof checked === 'string') refused.push({ seq, reason: checked })
+        else lines.push(copyLine(checked))
+      }
+      const stored = lines.length === 0 ? 0 : await database.inOrg(orgId, (tx) => ingestRepository.store(tx, lines))
+      const answer = { storedThrough, stored, repeated: lines.length - stored, refused }
+      onBatch(answer)
+      return answer
+    },
+  }
+}
+
+/** The event, or why it will never be stored. The reason names members and never quotes them. */
+function check(sent: unknown, instanceId: string, latest: string): UsageEvent | string {
+  const { data: event, error } = usageEventSchema.safeParse(sent)
+  if (error) {
+    const [issue] = error.issues
+    return `${issue?.path.join('.') || 'the event'}: ${(issue?.message ?? '').slice(0, 200)}`
+  }
+  if (event.instanceId !== instanceId) return 'instanceId: the credential is of another sidecar'
+  if (event.intentAt < FIRST_DAY) return `intentAt: lies before ${FIRST_DAY}`
+  if (event.intentAt > latest) return 'intentAt: lies more than a day ahead'
+  return event
+}

@@ -1,0 +1,119 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { EnrolmentAnswer, EventBatchAnswer } from '@agentcostcontrol/contract'
+import { runningClusterUrl } from '../../control-plane/db/cluster.ts'
+import { inCheckout } from './paths.ts'
+import { folderFor, type Scope } from './scope.ts'
+import { WITHOUT_TAP } from './sidecar.ts'
+
+/** A real control plane: a process of its own, with a PostgreSQL of its own unless another one is named. */
+export interface TestControlPlane {
+  readonly url: string
+  readonly adminUrl: string
+  readonly dataDir: string
+  readonly pid: number
+  /** Of its PostgreSQL's postmaster; `null` where that is another's. */
+  postgresPid(): number | null
+  /** Printed at the first start of an installation. */
+  readonly adminKey: string | null
+  readonly log: readonly Readonly<Record<string, unknown>>[]
+  complaint(): string
+  stop(): Promise<number | null>
+  kill(): Promise<void>
+}
+
+/** How a control plane is started. */
+export interface TestControlPlaneOptions {
+  readonly dataDir?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Starts a control plane on free ports and waits until it listens; it ends with the scope. @throws with what it said if it cannot start */
+export async function controlPlaneFor(scope: Scope, options: TestControlPlaneOptions = {}): Promise<TestControlPlane> {
+  const dataDir = options.dataDir ?? folderFor(scope)
+  const process_ = spawn('env', [...WITHOUT_TAP, process.execPath, inCheckout('control-plane/main.ts')], {
+    env: {
+      PATH: process.env.PATH ?? '',
+      CONTROL_PLANE_LISTEN: '127.0.0.1:0',
+      CONTROL_PLANE_ADMIN_LISTEN: '127.0.0.1:0',
+      CONTROL_PLANE_DATA_DIR: dataDir,
+      CONTROL_PLANE_PARENT_WATCH: '1',
+      ...options.env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+  const exited = once(process_, 'close').then(([code]: unknown[]) => (typeof code === 'number' ? code : null))
+  const log: Readonly<Record<string, unknown>>[] = []
+  let complaint = ''
+  process_.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    complaint += text
+  })
+  const listens = new Promise<Readonly<Record<string, unknown>>>((resolve, reject) => {
+    if (process_.stdout)
+      createInterface(process_.stdout).on('line', (line) => {
+        const entry: Readonly<Record<string, unknown>> = JSON.parse(line)
+        log.push(entry)
+        if (entry.message === 'control plane listens') resolve(entry)
+      })
+    void exited.then((code) => reject(new Error(`the control plane ended with ${code}: ${complaint.trim()}`)))
+  })
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    if (process_.exitCode === null && process_.signalCode === null) process_.kill(signal)
+    return exited
+  }
+  scope.teardown(async () => void (await end('SIGTERM')))
+  const { url, admin } = await listens
+  const key = log.find(({ adminKey }) => adminKey !== undefined)?.adminKey
+  return {
+    url: String(url),
+    adminUrl: `http://${String(admin)}`,
+    dataDir,
+    pid: process_.pid ?? 0,
+    postgresPid: () => {
+      const runs = log.findLast(({ message }) => String(message).startsWith('the embedded PostgreSQL runs'))
+      return typeof runs?.pid === 'number' ? runs.pid : null
+    },
+    adminKey: typeof key === 'string' ? key : null,
+    log,
+    complaint: () => complaint,
+    stop: () => end('SIGTERM'),
+    kill: async () => void (await end('SIGKILL')),
+  }
+}
+
+/** An answer of the API. */
+export interface ApiAnswer<Body> {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Body
+}
+
+/** Asks the API: by GET, or by POST with a body or with `''` for none. */
+export async function askApi<Body>(url: string, key: string | null, body?: unknown): Promise<ApiAnswer<Body>> {
+  const response = await fetch(url, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: {
+      ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+      ...(body === undefined || body === '' ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined || body === '' ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
+}
+
+/** Enrols a sidecar. @returns its credential */
+export async function enrol(url: string, adminKey: string, instanceId: string): Promise<string> {
+  const token = await askApi<{ readonly token: string }>(`${url}/api/v1/enrolment-tokens`, adminKey, '')
+  const answer = await askApi<EnrolmentAnswer>(`${url}/sidecar/v1/enrol`, token.body.token, { instanceId })
+  if (answer.status !== 200) throw new Error(`enrolment answered ${answer.status}`)
+  return answer.body.credential
+}
+
+/** Sends a batch of events. */
+export const sendEvents = (url: string, credential: string, batch: unknown): Promise<ApiAnswer<EventBatchAnswer>> =>
+  askApi(`${url}/sidecar/v1/events`, credential, batch)
+
+/** The URL of a control plane's own PostgreSQL, as its superuser. */
+export const clusterUrlOf = ({ dataDir }: TestControlPlane): string => runningClusterUrl(dataDir) ?? ''
