@@ -2,6 +2,7 @@ import type { NanoUsd, UsageEvent } from '@agentcostcontrol/contract'
 import { type Account, LeaseReservation } from '../budget/account.ts'
 import type { LeaseHolder } from '../budget/holder.ts'
 import type { Timers } from '../clock.ts'
+import { afterTurn } from '../turn.ts'
 import type { Ballast } from './ballast.ts'
 import type { OutboxDb } from './outbox-db.ts'
 import { type Intent, type Outbox, OutboxUnavailableError, type Settlement } from './types.ts'
@@ -97,7 +98,7 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
   function schedule(): void {
     if (scheduled || callOffRetry || state === 'closed') return
     scheduled = true
-    setImmediate(() => {
+    afterTurn(() => {
       scheduled = false
       if (state !== 'closed') commitGroup()
     })
