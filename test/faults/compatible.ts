@@ -4,12 +4,12 @@ const DIALECTS = 'sidecar/providers/openai/dialects.ts'
 const USAGE = 'sidecar/providers/openai/usage.ts'
 const METER = 'sidecar/metering/meter.ts'
 
-const golden = (name: string, only: readonly string[], edits: readonly Edit[]): Fault => ({
-  name,
-  edits,
-  test: 'test/integration/golden-compatible.test.ts',
-  only,
-})
+const golden = (
+  name: string,
+  only: readonly string[],
+  edits: readonly Edit[],
+  test = 'test/integration/golden-compatible.test.ts',
+): Fault => ({ name, edits, test, only })
 
 /** Faults of the providers that speak OpenAI's format in their own way. */
 export const COMPATIBLE: readonly Fault[] = [
@@ -108,5 +108,93 @@ export const COMPATIBLE: readonly Fault[] = [
     'a limit is told in a field that the provider passes over',
     ['in a field that the provider obeys'],
     edit(DIALECTS, "deepseek: { limitField: 'max_tokens'", "deepseek: { limitField: 'max_completion_tokens'"),
+  ),
+  golden(
+    'a model that the policy prices is priced as the answer calls it',
+    ['what the policy states'],
+    edit(METER, "if (asked.foundBy === 'policy' && facts?.pricedAs === undefined) return asked", ''),
+    'test/integration/stated-models.test.ts',
+  ),
+  golden(
+    'an unmapped deployment is taken for the model whose name it has',
+    ['a deployment that nobody maps'],
+    edit(
+      'policy/find-price.ts',
+      'const listed = namesDeployments ? null :',
+      'const listed = namesDeployments === undefined && model === "" ? null :',
+    ),
+    'test/integration/azure-sdk.test.ts',
+  ),
+  golden(
+    'what a deployment hides is judged by its name',
+    ['that its client aborts'],
+    edit(
+      METER,
+      "priced.foundBy === 'policy' ? priced.price.model : asked",
+      "priced.foundBy === 'policy' ? 'gpt-4.1' : asked",
+    ),
+    'test/integration/azure-sdk.test.ts',
+  ),
+  golden(
+    'an older version of Azure is asked for usage, which it refuses',
+    ['is told the same', 'a version from before'],
+    edit(
+      'sidecar/providers/azure/endpoints.ts',
+      'DATED.test(version) && version < CURRENT_SINCE',
+      "version === 'older'",
+    ),
+    'test/integration/azure-sdk.test.ts',
+  ),
+  golden(
+    'documents of one’s own are bounded by the bytes of the request',
+    ['data of one’s own'],
+    edit(
+      'sidecar/providers/azure/endpoints.ts',
+      "bound.kind === 'unbounded' || !hasOwnData(request.json)",
+      "bound.kind !== ''",
+    ),
+    'test/integration/azure-sdk.test.ts',
+  ),
+  golden(
+    'Ollama’s figures that are absent are taken for zero',
+    ['absent are not zero'],
+    edit(
+      'sidecar/providers/ollama/usage.ts',
+      "typeof count === 'number' ? readCount(count) : null",
+      'readCount(count)',
+    ),
+    'test/integration/ollama-sdk.test.ts',
+  ),
+  golden(
+    'Ollama’s num_predict below zero is taken for a limit',
+    ['num_predict is a limit'],
+    edit(
+      'sidecar/providers/ollama/bound.ts',
+      'readPositiveInteger(options.num_predict)',
+      'Number(options.num_predict)',
+    ),
+    'sidecar/test/ollama-usage.test.ts',
+  ),
+  golden(
+    'Ollama’s calls of tools are counted as text alone',
+    ['of Ollama, in lines: it passes'],
+    edit(
+      'sidecar/providers/ollama/stream.ts',
+      'if (called.length > 0) outputBytes +=',
+      'if (called.length > 9) outputBytes +=',
+    ),
+    'sidecar/test/stream-formats.test.ts',
+  ),
+  golden(
+    'Ollama’s client hears of a cut behind the last line, where it does not listen any more',
+    ['in a tool’s arguments is cut'],
+    edit('sidecar/providers/ollama/stream.ts', 'endsText: ended && pieces.length === 0', 'endsText: false'),
+    'test/integration/ollama-sdk.test.ts',
+  ),
+  golden(
+    'content in parts is neither inspected nor counted',
+    ['of Mistral, in parts: it passes'],
+    edit('sidecar/providers/openai/stream.ts', "['content', 'reasoning_details']", "['reasoning_details']"),
+    'sidecar/test/stream-formats.test.ts',
   ),
 ]

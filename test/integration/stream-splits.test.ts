@@ -3,6 +3,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
 import { givenOf, RECORDED } from '../../sidecar/test/support/recorded.ts'
+import { OLLAMA_POLICY } from '../support/ollama.ts'
 import { exchange, header, type RawConnection, rawUpstreamFor, request } from '../support/raw-http.ts'
 import { AMPLE_BUDGET, providerYaml, sidecarFor } from '../support/sidecar.ts'
 
@@ -10,6 +11,7 @@ import { AMPLE_BUDGET, providerYaml, sidecarFor } from '../support/sidecar.ts'
 const POLICIES = {
   'budget.yaml': AMPLE_BUDGET,
   'azure.yaml': providerYaml({ models: '{ gpt-4.1-mini: { model: gpt-4.1-mini } }' }, 'azure'),
+  'ollama.yaml': OLLAMA_POLICY,
 }
 
 /** Sends a body in chunks that end at the given offsets, each in a packet of its own. */

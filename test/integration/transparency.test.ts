@@ -5,8 +5,10 @@ import { AZURE_POLICY } from '../support/azure.ts'
 import { AUTH, CORPUS, PLAIN_CHAT } from '../support/corpus.ts'
 import { ANTHROPIC_CORPUS } from '../support/corpus-anthropic.ts'
 import { AZURE_CORPUS } from '../support/corpus-azure.ts'
+import { COMPATIBLE, COMPATIBLE_CORPUS, OLLAMA_CORPUS } from '../support/corpus-compatible.ts'
 import { GEMINI_CORPUS } from '../support/corpus-gemini.ts'
 import { RESPONSES_CORPUS } from '../support/corpus-responses.ts'
+import { OLLAMA_POLICY } from '../support/ollama.ts'
 import {
   exchange,
   header,
@@ -103,7 +105,15 @@ function sameAnswer(t: Test, name: string, direct: RawMessage, through: RawMessa
 const NOW_MS = Date.UTC(2026, 10, 24, 12)
 
 /** Every format has its corpus. */
-const CASES = [...CORPUS, ...RESPONSES_CORPUS, ...AZURE_CORPUS, ...ANTHROPIC_CORPUS, ...GEMINI_CORPUS]
+const CASES = [
+  ...CORPUS,
+  ...RESPONSES_CORPUS,
+  ...AZURE_CORPUS,
+  ...COMPATIBLE_CORPUS,
+  ...OLLAMA_CORPUS,
+  ...ANTHROPIC_CORPUS,
+  ...GEMINI_CORPUS,
+]
 
 t.test('requests and answers are the same with and without the sidecar', async (t) => {
   const options = { now: () => NOW_MS }
@@ -113,6 +123,10 @@ t.test('requests and answers are the same with and without the sidecar', async (
     env: {
       ACC_UPSTREAM_ANTHROPIC: `${behind.url}/anthropic/v1`,
       ACC_UPSTREAM_AZURE: `${behind.url}/azure`,
+      ACC_UPSTREAM_OLLAMA: `${behind.url}/ollama`,
+      ...Object.fromEntries(
+        COMPATIBLE.map(([name]) => [`ACC_UPSTREAM_${name.toUpperCase()}`, `${behind.url}/${name}/v1`]),
+      ),
       ACC_UPSTREAM_GOOGLE: `${behind.url}/google`,
     },
     policies: {
@@ -120,6 +134,7 @@ t.test('requests and answers are the same with and without the sidecar', async (
       'anthropic.yaml': providerYaml({ onUnbounded: 'allowCounted' }, 'anthropic'),
       'google.yaml': providerYaml({ onUnbounded: 'allowCounted' }, 'google'),
       'azure.yaml': AZURE_POLICY,
+      'ollama.yaml': OLLAMA_POLICY,
     },
   })
   for (const { name, bytes, hidden = false } of CASES) {

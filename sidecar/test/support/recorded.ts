@@ -2,7 +2,10 @@ import { anthropicMessages } from '../../providers/anthropic/messages.ts'
 import type { Framing } from '../../providers/framing.ts'
 import { streamGenerateContent } from '../../providers/gemini/content.ts'
 import { JSON_ARRAY } from '../../providers/json-array.ts'
-import { openaiChat } from '../../providers/openai/chat.ts'
+import { NDJSON } from '../../providers/ndjson.ts'
+import { ollamaChat } from '../../providers/ollama/adapters.ts'
+import { chatAdapter, openaiChat } from '../../providers/openai/chat.ts'
+import { CHAT_DIALECTS } from '../../providers/openai/dialects.ts'
 import { openaiResponses } from '../../providers/openai/responses/responses.ts'
 import type { ProviderAdapter } from '../../providers/provider.ts'
 import { SSE } from '../../providers/sse.ts'
@@ -139,6 +142,40 @@ const GEMINI = {
   outputBytes: bytesOf('é漢😀 é \\ "}]" [{{"name":"f","args":{"a":[1,"x"]}}last'),
 } as const
 
+/** Mistral's content comes in parts where it holds thoughts, and its usage unasked with the last choice. */
+const recordedParts = (last = 'last'): string =>
+  [
+    '{"id":"m1","object":"chat.completion.chunk","model":"mistral-large-2512","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}',
+    '{"id":"m1","choices":[{"index":0,"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"é漢😀 \\u00e9 "}]},{"type":"text","text":"so "}]},"finish_reason":null}]}',
+    `{"id":"m1","choices":[{"index":0,"delta":{"content":[{"type":"text","text":"${last}"}]},"finish_reason":null}]}`,
+    '{"id":"m1","choices":[{"index":0,"delta":{"content":""},"finish_reason":"stop"}],"usage":{"prompt_tokens":8,"completion_tokens":5,"total_tokens":13,"num_cached_tokens":3}}',
+    '[DONE]',
+  ]
+    .map((data, at) => (at % 2 ? `data: ${data}\r\n\r\n` : `data:${data}\n\n`))
+    .join('')
+
+/** Moonshot's usage stands in the last choice. */
+const recordedInChoice = (last = 'last'): string =>
+  [
+    '{"id":"k1","model":"kimi-k2.5","choices":[{"index":0,"delta":{"reasoning_content":"é漢😀 "},"finish_reason":null}]}',
+    `{"id":"k1","choices":[{"index":0,"delta":{"content":"${last}"},"finish_reason":null}]}`,
+    '{"id":"k1","choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":8,"completion_tokens":5,"total_tokens":13,"cached_tokens":3}}]}',
+    '[DONE]',
+  ]
+    .map((data) => `data: ${data}\n\n`)
+    .join('')
+
+/** Ollama's lines, oddly spaced; the last one is `done`. */
+const recordedLines = (last = 'last'): string =>
+  [
+    '{"model":"qwen3:8b","created_at":"2026-11-24T12:00:00Z","message":{"role":"assistant","content":"","thinking":"é漢😀 \\u00e9 "},"done":false}\n',
+    ' \t{ "model":"qwen3:8b" , "message":{"content":"\\"quoted\\n\\" "},"done":false } \r\n',
+    '\n',
+    '{"model":"qwen3:8b","message":{"role":"assistant","content":"","tool_calls":[{"function":{"name":"f","arguments":{"a":[1,"x"]}}}]},"done":false}\r\n',
+    `{"model":"qwen3:8b","message":{"role":"assistant","content":"${last}"},"done":false}\n`,
+    '{"model":"qwen3:8b","message":{"role":"assistant","content":""},"done_reason":"stop","done":true,"total_duration":5,"prompt_eval_count":8,"eval_count":5}\n',
+  ].join('')
+
 /** One row for each format, or for each way to write one. */
 export const RECORDED: readonly Recorded[] = [
   {
@@ -211,6 +248,41 @@ export const RECORDED: readonly Recorded[] = [
     },
     // And the tags of the call of a tool.
     outputBytes: bytesOf('é漢😀 étwo lines lastcited{"a":1}') + 64,
+  },
+  {
+    ...OPENAI,
+    name: 'a chat of Mistral, in parts',
+    adapter: chatAdapter(CHAT_DIALECTS.mistral),
+    path: '/mistral/v1/chat/completions',
+    body: CHAT.replace('gpt-4.1-mini', 'mistral-large-2512'),
+    upstream: ['ACC_UPSTREAM_MISTRAL', '/v1'],
+    stream: recordedParts,
+    rawUsage: { prompt_tokens: 8, completion_tokens: 5, total_tokens: 13, num_cached_tokens: 3 },
+    outputBytes: bytesOf('é漢😀 é so last'),
+  },
+  {
+    ...OPENAI,
+    name: 'a chat of Moonshot, with usage in a choice',
+    adapter: chatAdapter(CHAT_DIALECTS.moonshotai),
+    path: '/moonshotai/v1/chat/completions',
+    body: CHAT.replace('gpt-4.1-mini', 'kimi-k2.5'),
+    upstream: ['ACC_UPSTREAM_MOONSHOTAI', '/v1'],
+    stream: recordedInChoice,
+    rawUsage: { prompt_tokens: 8, completion_tokens: 5, total_tokens: 13, cached_tokens: 3 },
+    outputBytes: bytesOf('é漢😀 last'),
+  },
+  {
+    name: 'a chat of Ollama, in lines',
+    adapter: ollamaChat,
+    framing: NDJSON,
+    contentType: 'application/x-ndjson',
+    path: '/api/chat',
+    body: '{"model":"qwen3:8b","messages":[]}',
+    upstream: ['ACC_UPSTREAM_OLLAMA', ''],
+    stream: recordedLines,
+    rawUsage: { prompt_eval_count: 8, eval_count: 5, done_reason: 'stop' },
+    // And the signs that a model writes around what it thinks and calls.
+    outputBytes: bytesOf('é漢😀 é "quoted\n" last[{"function":{"name":"f","arguments":{"a":[1,"x"]}}}]') + 64,
   },
   {
     ...GEMINI,
