@@ -6,7 +6,7 @@ import { type Api, sendJson } from './api.ts'
 import { azureApi } from './azure/api.ts'
 import { type Bill, createBill } from './bill.ts'
 import { ControlError, type Controls, readControls } from './controls.ts'
-import { createFastChat } from './fast.ts'
+import { createFastMode } from './fast.ts'
 import { geminiApi } from './gemini/api.ts'
 import { ollamaApi } from './ollama/api.ts'
 import { openaiApi } from './openai/api.ts'
@@ -76,7 +76,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const card: RateCard =
     typeof options.rateCard === 'string' ? JSON.parse(readFileSync(options.rateCard, 'utf8')) : options.rateCard
   const bill = createBill(createOracle(card))
-  const fast = options.fast ? createFastChat() : null
+  const fast = options.fast ? createFastMode() : null
   const recorded: RecordedRequest[] = []
   const now = options.now ?? Date.now
   let count = 0

@@ -1,4 +1,6 @@
 /** Request bodies of an exact size, with places that can be made unique for each request. */
+import { encodeBody, type Tool, type Turn } from './encode.ts'
+import type { Format } from './formats.ts'
 
 /** A JSON body, and where in it the marks stand. */
 export interface BodyTemplate {
@@ -37,64 +39,51 @@ function toolResult(prose: (words: number) => string, turn: number): string {
   return JSON.stringify({ ref: MARK, files, note: prose(40) }, null, 1)
 }
 
-function turnMessages(prose: (words: number) => string, turn: number): readonly object[] {
-  const id = `call_${turn.toString().padStart(6, '0')}`
-  const call = { name: 'read_files', arguments: JSON.stringify({ reason: `${MARK} ${prose(12)}`, depth: turn }) }
-  return [
-    { role: 'assistant', content: null, tool_calls: [{ id, type: 'function', function: call }] },
-    { role: 'tool', tool_call_id: id, content: toolResult(prose, turn) },
-    { role: 'assistant', content: `${MARK} ${prose(60)}\n\n- ${prose(12)}\n- ${prose(12)}` },
-    { role: 'user', content: `${MARK} ${prose(30)}: "${prose(8)}"?` },
-  ]
+function oneTurn(prose: (words: number) => string, turn: number): Turn {
+  return {
+    id: `call_${turn.toString().padStart(6, '0')}`,
+    tool: 'read_files',
+    input: { reason: `${MARK} ${prose(12)}`, depth: turn },
+    result: toolResult(prose, turn),
+    answer: `${MARK} ${prose(60)}\n\n- ${prose(12)}\n- ${prose(12)}`,
+    question: `${MARK} ${prose(30)}: "${prose(8)}"?`,
+  }
 }
 
-function toolDefinitions(prose: (words: number) => string): readonly object[] {
+function toolDefinitions(prose: (words: number) => string): readonly Tool[] {
   return ['read_files', 'write_file', 'run_tests'].map((name) => ({
-    type: 'function',
-    function: {
-      name,
-      description: `${MARK} ${prose(20)}`,
-      parameters: {
-        type: 'object',
-        properties: { reason: { type: 'string', description: `${MARK} ${prose(8)}` }, depth: { type: 'integer' } },
-        required: ['reason'],
-      },
+    name,
+    description: `${MARK} ${prose(20)}`,
+    schema: {
+      type: 'object',
+      properties: { reason: { type: 'string', description: `${MARK} ${prose(8)}` }, depth: { type: 'integer' } },
+      required: ['reason'],
     },
   }))
 }
 
-function encode(messages: readonly object[], tools: readonly object[], padding: string, stream: boolean): Buffer {
-  const last = { role: 'user', content: `${MARK} ${padding}` }
-  const body = {
-    model: 'gpt-4o-mini',
-    ...(stream ? { stream: true } : {}),
-    max_tokens: 1024,
-    temperature: 0.2,
-    messages: [...messages, last],
-    ...(tools.length > 0 ? { tools } : {}),
-  }
-  return Buffer.from(JSON.stringify(body))
-}
-
-/** A chat completion request of exactly `bodyBytes` UTF-8 bytes. Small ones have no tools. */
-export function buildBody(bodyBytes: number, stream: boolean): BodyTemplate {
+/** A request of exactly `bodyBytes` UTF-8 bytes in a format. Small ones have no tools. */
+export function buildBody(bodyBytes: number, stream: boolean, format: Format): BodyTemplate {
   const prose = createProse(bodyBytes)
   const large = bodyBytes > 8 * 1024
   const tools = large ? toolDefinitions(prose) : []
-  const messages: object[] = [{ role: 'system', content: `${MARK} ${prose(large ? 200 : 20)}` }]
-  let bytes = encode(messages, tools, '', stream)
+  const system = `${MARK} ${prose(large ? 200 : 20)}`
+  const encode = (turns: readonly Turn[], padding: string): Buffer =>
+    encodeBody(format, { system, turns, question: `${MARK} ${padding}`, tools, stream })
+  let turns: readonly Turn[] = []
+  let bytes = encode(turns, '')
   for (let turn = 0; large; turn += 1) {
-    const longer = [...messages, ...turnMessages(prose, turn)]
-    const encoded = encode(longer, tools, '', stream)
+    const longer = [...turns, oneTurn(prose, turn)]
+    const encoded = encode(longer, '')
     if (encoded.length > bodyBytes) break
-    messages.splice(0, messages.length, ...longer)
+    turns = longer
     bytes = encoded
   }
   // Plain ASCII counts one byte a letter, so the last message brings the body to its exact size.
   const padding = 'Please say in a few short words what all of this means. '
     .repeat(bodyBytes / 50)
     .slice(0, bodyBytes - bytes.length)
-  bytes = encode(messages, tools, padding, stream)
+  bytes = encode(turns, padding)
   if (bytes.length !== bodyBytes) throw new Error(`body of ${bytes.length} bytes instead of ${bodyBytes}`)
   const marks: number[] = []
   for (let at = bytes.indexOf(MARK); at !== -1; at = bytes.indexOf(MARK, at + MARK_BYTES)) marks.push(at)

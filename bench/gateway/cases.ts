@@ -1,4 +1,5 @@
 /** What is measured: one {@link Case} for each row of the table. */
+import { FORMATS, type Format } from './formats.ts'
 
 /** The small body: one question. */
 export const SMALL_BYTES = 1024
@@ -18,8 +19,9 @@ type Shape =
 
 /** One row of the table, for every proxy. */
 export interface Case {
-  /** E.g. `1k-new-c32`, `200k-seen-c100-500rps`, `streams-200`; what `--rows` selects by. */
+  /** E.g. `1k-new-c32`, `200k-seen-c100-500rps`, `streams-200`, `gemini-1k-new-c32`; what `--rows` selects by. */
   readonly id: string
+  readonly format: Format
   readonly bodyBytes: number
   /** Whether the same conversation is sent each time; otherwise no text of a request was ever sent before. */
   readonly seen: boolean
@@ -46,6 +48,7 @@ function plainCase(bodyBytes: number, seen: boolean, connections: number, shape:
   const suffix = shape.kind === 'fixed' ? `-${shape.requestsPerSecond}rps` : ''
   return {
     id: `${bodyName(bodyBytes, seen)}-c${connections}${suffix}`,
+    format: 'openai',
     bodyBytes,
     seen,
     connections,
@@ -77,10 +80,27 @@ export function plainCases(quick: boolean): readonly Case[] {
   return cases
 }
 
+/** Connections at which formats are compared. */
+const FORMATS_CONNECTIONS = 32
+
+/** The rows in which every format is measured: what others of the same load are compared with. */
+export const isCompared = ({ connections, shape }: Case): boolean =>
+  connections === FORMATS_CONNECTIONS && (shape.kind === 'flat' || shape.kind === 'streams')
+
+/**
+ * Cases that are measured in turn, round by round, so that what the machine does meanwhile happens to all of them: a case
+ * and the same in every other format, which the sidecar alone is given.
+ */
+export const inEveryFormat = (of: Case): readonly Case[] =>
+  isCompared(of)
+    ? FORMATS.map((format) => (format === of.format ? of : { ...of, format, id: `${format}-${of.id}` }))
+    : [of]
+
 /** Cases of the second part: memory of a fresh process, then streams. `idle` comes first, while the process is fresh. */
 export function streamCases(quick: boolean): readonly Case[] {
   const stream = (connections: number, rounds: number): Case => ({
     id: `streams-${connections}`,
+    format: 'openai',
     bodyBytes: SMALL_BYTES,
     seen: false,
     connections,
@@ -90,6 +110,7 @@ export function streamCases(quick: boolean): readonly Case[] {
   })
   const idle: Case = {
     id: 'idle',
+    format: 'openai',
     bodyBytes: 0,
     seen: false,
     connections: 0,
@@ -97,5 +118,6 @@ export function streamCases(quick: boolean): readonly Case[] {
     seconds: 0,
     rounds: 1,
   }
-  return quick ? [idle, stream(200, 1)] : [idle, stream(100, 1), stream(200, 3)]
+  const compared = stream(FORMATS_CONNECTIONS, quick ? 1 : 2)
+  return quick ? [idle, stream(200, 1), compared] : [idle, stream(100, 1), stream(200, 3), compared]
 }

@@ -1,4 +1,5 @@
 /** The promises that are read from a run, and whether it kept them. */
+import { isCompared } from './cases.ts'
 import { find, type Measured } from './results.ts'
 
 /** One promise. */
@@ -126,9 +127,38 @@ function memoryAndStreamDrafts(measured: readonly Measured[]): readonly Draft[] 
   ]
 }
 
+/** How much more CPU a request of another format takes than the same in the first; `null` if this is none, or it has no match. */
+export function againstFirst(measured: readonly Measured[], one: Measured): number | null {
+  const { format, id } = one.case
+  const first = one.row.proxy === 'sidecar' && id.startsWith(`${format}-`) ? id.slice(format.length + 1) : null
+  return first === null ? null : ratio(one.row.cpuUsPerRequest, find(measured, first, 'sidecar')?.row.cpuUsPerRequest)
+}
+
+function formatDrafts(measured: readonly Measured[]): readonly Draft[] {
+  const dearest = measured
+    .filter((one) => isCompared(one.case))
+    .map((one) => ({ id: one.case.id, value: againstFirst(measured, one) ?? 0 }))
+    .toSorted((a, b) => b.value - a.value)[0]
+  if (!dearest || dearest.value === 0) return []
+  return [
+    {
+      name: `no format costs more CPU than OpenAI's chat (dearest: ${dearest.id})`,
+      promised: 'at most 1.3 times',
+      value: dearest.value,
+      unit: 'times',
+      kept: atMost(1.3),
+    },
+  ]
+}
+
 /** All promises that the rows of this run allow to judge. */
 export function judge(measured: readonly Measured[]): readonly Goal[] {
-  const drafts = [...latencyDrafts(measured), ...costDrafts(measured), ...memoryAndStreamDrafts(measured)]
+  const drafts = [
+    ...latencyDrafts(measured),
+    ...costDrafts(measured),
+    ...memoryAndStreamDrafts(measured),
+    ...formatDrafts(measured),
+  ]
   return drafts.flatMap(({ name, promised, value, unit, kept }) =>
     value === null
       ? []

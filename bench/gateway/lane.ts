@@ -2,6 +2,7 @@
 import { type Outcome, type OutcomeListener, PlainReader, StreamReader } from './answers.ts'
 import { type BodyTemplate, writeMarks } from './bodies.ts'
 import type { AnswerReader, Connection } from './connection.ts'
+import { FORMAT_FACTS } from './formats.ts'
 import type { LoadOrder } from './load-protocol.ts'
 
 /** Who is told what became of a lane's requests. */
@@ -31,7 +32,8 @@ export class Lane implements OutcomeListener {
     this.#bodyAt = head.length
     this.#marks = template.marks
     this.#seen = order.seen
-    this.#reader = order.stream ? new StreamReader(this, order.streamEventsMin) : new PlainReader(this)
+    const format = FORMAT_FACTS[order.format]
+    this.#reader = order.stream ? new StreamReader(this, order.streamEventsMin, format) : new PlainReader(this, format)
     writeMarks(this.#request, this.#bodyAt, this.#marks, 0)
   }
 

@@ -2,6 +2,7 @@
 import type { Case } from './cases.ts'
 import { STREAM_CHUNK_DELAY_MS, STREAM_CHUNKS } from './cases.ts'
 import type { Child } from './children.ts'
+import { FORMAT_FACTS } from './formats.ts'
 import { isLoadAnswer, type LoadOrder, type LoadResult } from './load-protocol.ts'
 import type { RunningProxy } from './proxies.ts'
 
@@ -16,10 +17,12 @@ export function orderFor(of: Case, proxy: RunningProxy): LoadOrder {
   const stream = of.shape.kind === 'streams'
   const shape = { 'x-sim-chunks': String(STREAM_CHUNKS), 'x-sim-chunk-delay-ms': String(STREAM_CHUNK_DELAY_MS) }
   const durationMs = of.seconds * 1000
+  const format = FORMAT_FACTS[of.format]
   return {
     port: proxy.port,
-    path: proxy.path,
-    headers: { ...proxy.headers, ...(stream ? shape : {}) },
+    format: of.format,
+    path: (proxy.namesFormats ? format.prefix : '') + format.path(stream),
+    headers: { ...format.headers, ...proxy.headers, ...(stream ? shape : {}) },
     bodyBytes: of.bodyBytes,
     seen: of.seen,
     stream,

@@ -1,8 +1,11 @@
 /** What the benchmark and its load generator, a process of its own, tell each other. */
 
+import type { Format } from './formats.ts'
+
 /** One round of load. */
 export interface LoadOrder {
   readonly port: number
+  readonly format: Format
   readonly path: string
   /** Sent with each request, besides host, type and length. */
   readonly headers: Readonly<Record<string, string>>

@@ -2,6 +2,8 @@
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { COMPLETIONS } from './completions.ts'
+import { FORMATS } from './formats.ts'
 
 const INSTALL = 'apt-get install -y --no-install-recommends nginx'
 
@@ -19,40 +21,6 @@ export function ensureNginx(): void {
   }
   if (!runs()) throw new Error(`the benchmark needs nginx: sudo ${INSTALL}`)
 }
-
-const COMPLETION = JSON.stringify({
-  id: 'chatcmpl-bench0000000000000000000000',
-  object: 'chat.completion',
-  created: 1767225600,
-  model: 'gpt-4o-mini-2024-07-18',
-  choices: [
-    {
-      index: 0,
-      message: {
-        role: 'assistant',
-        content: 'Both versions do the same; the second one closes its file before it returns, and has a test for it.',
-        refusal: null,
-        annotations: [],
-      },
-      logprobs: null,
-      finish_reason: 'stop',
-    },
-  ],
-  usage: {
-    prompt_tokens: 210,
-    completion_tokens: 24,
-    total_tokens: 234,
-    prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0 },
-    completion_tokens_details: {
-      reasoning_tokens: 0,
-      audio_tokens: 0,
-      accepted_prediction_tokens: 0,
-      rejected_prediction_tokens: 0,
-    },
-  },
-  service_tier: 'default',
-  system_fingerprint: 'fp_bench',
-})
 
 function configuration(folder: string, server: string): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
@@ -93,10 +61,12 @@ export function writeUpstreamConfiguration(folder: string, port: number): string
     'upstream',
     `server {
     listen 127.0.0.1:${port} backlog=1024;
-    location / { mirror /read; empty_gif; error_page 405 =200 @completion; }
+    location / { mirror /read; empty_gif; error_page 405 =200 @openai; }
+    location /v1/messages { mirror /read; empty_gif; error_page 405 =200 @anthropic; }
+    location /v1beta/ { mirror /read; empty_gif; error_page 405 =200 @gemini; }
     location = /read { internal; return 204; }
     location = /ready { return 204; }
-    location @completion { default_type application/json; return 200 '${COMPLETION}'; }
+    ${FORMATS.map((format) => `location @${format} { default_type application/json; return 200 '${COMPLETIONS[format]}'; }`).join('\n    ')}
   }`,
   )
 }

@@ -8,6 +8,8 @@ export interface Options {
   readonly only: readonly ProxyName[]
   /** Ids of cases to run; `null` for all. */
   readonly rows: RegExp | null
+  /** Only the rows in which formats are compared, through the sidecar alone unless `only` says more. */
+  readonly formats: boolean
   readonly jsonFile: string | null
   readonly markdownFile: string | null
   readonly help: boolean
@@ -18,6 +20,7 @@ export const USAGE = `npm run bench:gateway -- [options]
   --quick             a short run of the rows that matter, about a minute and a half (whole run: seven to eight)
   --only a,b          of ${PROXY_NAMES.join(', ')}
   --rows PATTERN      only cases whose id matches, e.g. '^1k-.*c32$', 'streams', 'idle'
+  --formats           only the rows in which wire formats are compared, through the sidecar
   --json FILE         all rows as JSON
   --markdown FILE     the tables as docs/performance.md shows them
 `
@@ -30,12 +33,13 @@ export function parseOptions(args: readonly string[]): Options {
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
       rows: { type: 'string' },
+      formats: { type: 'boolean', default: false },
       json: { type: 'string' },
       markdown: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
-  const names = values.only?.split(',') ?? PROXY_NAMES
+  const names = values.only?.split(',') ?? (values.formats ? ['sidecar'] : PROXY_NAMES)
   const only = PROXY_NAMES.filter((name) => names.includes(name))
   const unknown = names.filter((name) => !only.some((known) => known === name))
   if (unknown.length > 0) throw new Error(`unknown proxy ${unknown.join(', ')}; there are ${PROXY_NAMES.join(', ')}`)
@@ -43,6 +47,7 @@ export function parseOptions(args: readonly string[]): Options {
     quick: values.quick,
     only,
     rows: values.rows === undefined ? null : new RegExp(values.rows),
+    formats: values.formats,
     jsonFile: values.json ?? null,
     markdownFile: values.markdown ?? null,
     help: values.help,
@@ -53,7 +58,8 @@ export function parseOptions(args: readonly string[]): Options {
 export function describeCommand(options: Options): string {
   const flags = [
     ...(options.quick ? ['--quick'] : []),
-    ...(options.only.length < PROXY_NAMES.length ? [`--only ${options.only.join(',')}`] : []),
+    ...(options.formats ? ['--formats'] : []),
+    ...(options.only.length < (options.formats ? 1 : PROXY_NAMES.length) ? [`--only ${options.only.join(',')}`] : []),
     ...(options.rows === null ? [] : [`--rows '${options.rows.source}'`]),
   ]
   return ['npm run bench:gateway', ...(flags.length > 0 ? ['--', ...flags] : [])].join(' ')

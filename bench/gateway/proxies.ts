@@ -15,7 +15,8 @@ export type ProxyName = (typeof PROXY_NAMES)[number]
 export interface RunningProxy {
   readonly name: ProxyName
   readonly port: number
-  readonly path: string
+  /** Whether its paths begin with the name of the provider. */
+  readonly namesFormats: boolean
   readonly headers: Readonly<Record<string, string>>
   /** Processes whose CPU time and memory are the proxy's; none for `direct`. */
   readonly pids: readonly number[]
@@ -36,19 +37,14 @@ export interface ProxySite {
   readonly upstream: string
 }
 
-const OPENAI_PATH = '/v1/chat/completions'
-
 /** What every started proxy has besides its process. */
-type Launch = (
-  site: ProxySite,
-  port: number,
-) => Promise<{ child: Child; path: string; headers: Record<string, string> }>
+type Launch = (site: ProxySite, port: number) => Promise<{ child: Child; headers: Record<string, string> }>
 
 async function launchNginx(site: ProxySite, port: number): ReturnType<Launch> {
   const file = writeProxyConfiguration(site.temporaryFolder, port, site.upstream)
   const child = site.children.start({ name: 'nginx', core: site.core, command: 'nginx', args: ['-c', file] })
   await site.children.waitUntil(child, () => answers(`http://127.0.0.1:${port}/ready`, 204))
-  return { child, path: OPENAI_PATH, headers: {} }
+  return { child, headers: {} }
 }
 
 async function launchNode(site: ProxySite, port: number): ReturnType<Launch> {
@@ -56,7 +52,7 @@ async function launchNode(site: ProxySite, port: number): ReturnType<Launch> {
   const args = [fileURLToPath(new URL('../proxies/node.ts', import.meta.url))]
   const child = site.children.start({ name: 'node', core: site.core, command: site.node, args, env })
   await site.children.waitUntil(child, () => answers(`http://127.0.0.1:${port}/ready`))
-  return { child, path: OPENAI_PATH, headers: {} }
+  return { child, headers: {} }
 }
 
 async function launchPortkey(site: ProxySite, port: number): ReturnType<Launch> {
@@ -70,7 +66,7 @@ async function launchPortkey(site: ProxySite, port: number): ReturnType<Launch> 
     'x-portkey-custom-host': `${site.upstream}/v1`,
     'x-portkey-forward-headers': 'x-sim-chunks,x-sim-chunk-delay-ms',
   }
-  return { child, path: OPENAI_PATH, headers }
+  return { child, headers }
 }
 
 async function launchSidecar(site: ProxySite, port: number): ReturnType<Launch> {
@@ -82,6 +78,8 @@ async function launchSidecar(site: ProxySite, port: number): ReturnType<Launch> 
     ACC_DATA_DIR: mkdtempSync(join(site.temporaryFolder, 'sidecar-')),
     ACC_POLICY_DIR: join(site.benchFolder, 'policy'),
     ACC_UPSTREAM_OPENAI: `${site.upstream}/v1`,
+    ACC_UPSTREAM_ANTHROPIC: `${site.upstream}/v1`,
+    ACC_UPSTREAM_GOOGLE: site.upstream,
     ACC_AGENT: 'bench',
   }
   // The JavaScript that is shipped, not the checkout's TypeScript, with the words of Node's own that the image has.
@@ -90,7 +88,7 @@ async function launchSidecar(site: ProxySite, port: number): ReturnType<Launch> 
   const args = [...words.slice(0, -1), join(site.benchFolder, '../sidecar/dist/main.js')]
   const child = site.children.start({ name: 'sidecar', core: site.core, command: site.node, args, env })
   await site.children.waitUntil(child, () => answers(`http://127.0.0.1:${adminPort}/readyz`, 200))
-  return { child, path: `/openai${OPENAI_PATH}`, headers: {} }
+  return { child, headers: {} }
 }
 
 const LAUNCHES: Readonly<Record<Exclude<ProxyName, 'direct'>, Launch>> = {
@@ -103,9 +101,10 @@ const LAUNCHES: Readonly<Record<Exclude<ProxyName, 'direct'>, Launch>> = {
 /** Starts a proxy and waits until it is ready. */
 export async function startProxy(name: ProxyName, site: ProxySite): Promise<RunningProxy> {
   if (name === 'direct') {
-    return { name, port: Number(new URL(site.upstream).port), path: OPENAI_PATH, headers: {}, pids: [], child: null }
+    const port = Number(new URL(site.upstream).port)
+    return { name, port, namesFormats: false, headers: {}, pids: [], child: null }
   }
   const port = await freePort()
-  const { child, path, headers } = await LAUNCHES[name](site, port)
-  return { name, port, path, headers, pids: processTree(child.pid), child }
+  const { child, headers } = await LAUNCHES[name](site, port)
+  return { name, port, namesFormats: name === 'sidecar', headers, pids: processTree(child.pid), child }
 }

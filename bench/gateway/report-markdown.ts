@@ -1,6 +1,7 @@
 /** The tables of docs/performance.md. */
-import type { Case } from './cases.ts'
-import { judge } from './goals.ts'
+import { type Case, isCompared } from './cases.ts'
+import { FORMAT_FACTS, FORMATS } from './formats.ts'
+import { againstFirst, judge } from './goals.ts'
 import type { Machine } from './machine.ts'
 import { PROXY_NAMES, type ProxyName } from './proxies.ts'
 import { describeMachine } from './report-text.ts'
@@ -15,6 +16,7 @@ function table(rows: readonly (readonly string[])[]): string {
 function caseName(of: Case): string {
   const load = of.shape.kind === 'fixed' ? `${of.shape.requestsPerSecond} a second over ` : ''
   const connections = of.connections === 1 ? '1 connection' : `${of.connections} connections`
+  if (of.shape.kind === 'streams') return `${of.connections} streams of 100 chunks`
   return `${of.bodyBytes / 1024} KB ${of.seen ? 'seen' : 'new'}, ${load}${connections}`
 }
 
@@ -25,7 +27,9 @@ function matrix(
   show: (one: Measured) => string,
   without: readonly ProxyName[] = [],
 ): string {
-  const cases = [...new Set(measured.map((one) => one.case))].filter((of) => of.shape.kind === kind)
+  const cases = [...new Set(measured.map((one) => one.case))].filter(
+    (of) => of.shape.kind === kind && of.format === FORMATS[0],
+  )
   const names = PROXY_NAMES.filter((name) => !without.includes(name) && measured.some((one) => one.row.proxy === name))
   const row = (of: Case): string[] => {
     const figures = names.map((name) => {
@@ -71,6 +75,21 @@ function streamTable(measured: readonly Measured[]): string {
   return table([header, ...rows])
 }
 
+/** CPU of the sidecar for each format, a row for each load in which they are compared. */
+function formatTable(measured: readonly Measured[]): string {
+  const ours = measured.filter((one) => one.row.proxy === 'sidecar' && isCompared(one.case))
+  const rows = ours
+    .filter((one) => one.case.format === FORMATS[0])
+    .map((first) => {
+      const others = FORMATS.slice(1).map((format) => {
+        const one = ours.find((each) => each.case.id === `${format}-${first.case.id}`)
+        return one ? `${processor(one)} (${againstFirst(measured, one)?.toFixed(2)} times)` : ''
+      })
+      return [caseName(first.case), processor(first), ...others]
+    })
+  return table([['', ...FORMATS.map((format) => FORMAT_FACTS[format].title)], ...rows])
+}
+
 /** Everything that a reader needs to believe the figures or to repeat them. */
 export function renderMarkdown(machine: Machine, command: string, measured: readonly Measured[]): string {
   const has = (kind: Case['shape']['kind']): boolean => measured.some((one) => one.case.shape.kind === kind)
@@ -90,6 +109,9 @@ export function renderMarkdown(machine: Machine, command: string, measured: read
     )
     sections.push('### Latency p50 / p99, ms (without a pause)', matrix(measured, 'flat', times))
   }
+  if (measured.some((one) => one.case.format !== FORMATS[0])) {
+    sections.push('### CPU a request or a stream by wire format, µs (the sidecar)', formatTable(measured))
+  }
   if (has('fixed')) {
     sections.push('### CPU a request, µs (fixed rate)', matrix(measured, 'fixed', processor, ['direct']))
     sections.push(
@@ -97,7 +119,7 @@ export function renderMarkdown(machine: Machine, command: string, measured: read
       matrix(measured, 'fixed', times),
     )
   }
-  if (has('streams')) {
+  if (measured.some((one) => one.case.id === 'streams-200')) {
     sections.push('### 200 streams at once, 100 chunks at 10 ms each, and memory', streamTable(measured))
   }
   return `${sections.join('\n\n')}\n`

@@ -1,5 +1,5 @@
 /** The table that the terminal shows. */
-import { judge } from './goals.ts'
+import { againstFirst, judge } from './goals.ts'
 import type { Machine } from './machine.ts'
 import { find, type Measured } from './results.ts'
 
@@ -20,7 +20,7 @@ function againstNode(measured: readonly Measured[], one: Measured): string {
 function cells(measured: readonly Measured[], one: Measured): readonly string[] {
   const { row } = one
   const memory = row.rssMb === 0 ? '' : row.rssMb.toFixed(0)
-  if (one.case.shape.kind === 'idle') return [one.case.id, row.proxy, '', '', '', '', '', '', '', '', memory]
+  if (one.case.shape.kind === 'idle') return [one.case.id, row.proxy, '', '', '', '', '', '', '', '', '', memory]
   return [
     one.case.id,
     row.proxy,
@@ -29,6 +29,7 @@ function cells(measured: readonly Measured[], one: Measured): readonly string[] 
     row.p99Ms.toFixed(2),
     row.cpuUsPerRequest === 0 ? '' : row.cpuUsPerRequest.toFixed(1),
     againstNode(measured, one),
+    againstFirst(measured, one)?.toFixed(2).concat('x') ?? '',
     `${(one.spread * 100).toFixed(0)}%`,
     row.ttftP50Ms?.toFixed(2) ?? '',
     row.ttftP99Ms?.toFixed(2) ?? '',
@@ -36,7 +37,20 @@ function cells(measured: readonly Measured[], one: Measured): readonly string[] 
   ]
 }
 
-const HEADER = ['case', 'proxy', 'req/s', 'p50 ms', 'p99 ms', 'CPU µs', '/node', 'spread', 'ttft p50', 'ttft p99', 'MB']
+const HEADER = [
+  'case',
+  'proxy',
+  'req/s',
+  'p50 ms',
+  'p99 ms',
+  'CPU µs',
+  '/node',
+  '/openai',
+  'spread',
+  'ttft p50',
+  'ttft p99',
+  'MB',
+]
 
 /** One line that names the machine and the commit. */
 export function describeMachine(machine: Machine): string {

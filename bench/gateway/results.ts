@@ -1,5 +1,6 @@
 /** From the rounds of each case and proxy to one row each. */
 import type { Case } from './cases.ts'
+import type { Format } from './formats.ts'
 import type { LoadResult } from './load-protocol.ts'
 import type { ProxyName } from './proxies.ts'
 import { median, spread } from './statistics.ts'
@@ -7,6 +8,7 @@ import { median, spread } from './statistics.ts'
 /** One row of `--json`. Times in milliseconds, memory in MB (1e6 bytes). `connections: 0` is the process at rest. */
 interface ResultRow {
   readonly proxy: ProxyName
+  readonly format: Format
   readonly bodyBytes: number
   readonly seen: boolean
   readonly connections: number
@@ -48,6 +50,7 @@ export function summarise(of: Case, proxy: ProxyName, rounds: readonly LoadResul
   const rps = middle((round) => round.rps)
   const row: ResultRow = {
     proxy,
+    format: of.format,
     bodyBytes: of.bodyBytes,
     seen: of.seen,
     connections: of.connections,

@@ -15,7 +15,7 @@ import { percentile } from './statistics.ts'
  * that is counted. Streams overlap for as long as they last, so the round is cut out of a steady state instead.
  */
 export async function runLoad(order: LoadOrder): Promise<LoadResult> {
-  const template = buildBody(order.bodyBytes, order.stream)
+  const template = buildBody(order.bodyBytes, order.stream, order.format)
   const lanes: Lane[] = []
   try {
     for (let index = 0; index < order.connections; index += 1) {

@@ -3,8 +3,9 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { type Case, LARGE_BYTES, plainCases, SMALL_BYTES, streamCases } from './cases.ts'
+import { type Case, inEveryFormat, isCompared, LARGE_BYTES, plainCases, SMALL_BYTES, streamCases } from './cases.ts'
 import { answers, type Child, type Children, freePort } from './children.ts'
+import { FORMATS } from './formats.ts'
 import { orderFor, runOrder } from './load-client.ts'
 import type { LoadResult } from './load-protocol.ts'
 import { writeUpstreamConfiguration } from './nginx.ts'
@@ -32,8 +33,12 @@ export interface RunContext {
 
 /** Runs everything; answers the plain cases first. Throws at the first answer of any proxy that is not whole. */
 export async function runAll(context: RunContext): Promise<readonly Measured[]> {
-  const selected = (cases: readonly Case[]): readonly Case[] =>
-    cases.filter((one) => context.options.rows?.test(one.id) ?? true)
+  const { rows, formats } = context.options
+  const selected = (cases: readonly Case[]): readonly (readonly Case[])[] =>
+    cases
+      .filter((one) => !formats || isCompared(one))
+      .map((one) => inEveryFormat(one).filter(({ id }) => rows?.test(id) ?? true))
+      .filter((group) => group.length > 0)
   const generator = context.children.start({
     name: 'load',
     core: LOAD_CORE,
@@ -78,10 +83,11 @@ async function startNginxUpstream(context: RunContext): ReturnType<StartUpstream
 async function runPart(
   context: RunContext,
   generator: Child,
-  cases: readonly Case[],
+  groups: readonly (readonly Case[])[],
   startUpstream: StartUpstream,
 ): Promise<readonly Measured[]> {
-  if (cases.length === 0) return []
+  if (groups.length === 0) return []
+  const cases = groups.flat()
   const upstream = await startUpstream(context)
   const proxies: RunningProxy[] = []
   const site: ProxySite = { ...context, core: PROXY_CORE, upstream: upstream.origin }
@@ -89,10 +95,10 @@ async function runPart(
   const measured: Measured[] = []
   await delay(REST_MS)
   if (cases.some((one) => one.shape.kind !== 'streams' && one.shape.kind !== 'idle')) {
-    for (const proxy of proxies) await warmUp(generator, proxy, context.options.quick)
+    for (const proxy of proxies) await warmUp(generator, proxy, cases, context.options.quick)
   }
-  for (const one of cases) {
-    measured.push(...(await runCase(context, generator, one, proxies)))
+  for (const group of groups) {
+    measured.push(...(await runCases(context, generator, group, proxies)))
   }
   for (const { child } of proxies) if (child !== null) await context.children.stop(child)
   await context.children.stop(upstream.child)
@@ -100,31 +106,42 @@ async function runPart(
 }
 
 /** Lets the compilers settle before the first figure is taken: a Node proxy gets faster for about four seconds. */
-async function warmUp(generator: Child, proxy: RunningProxy, quick: boolean): Promise<void> {
-  for (const [bodyBytes, seconds] of [
-    [SMALL_BYTES, quick ? 1.5 : 3],
-    [LARGE_BYTES, quick ? 0.5 : 1],
-  ] as const) {
-    const shape = { kind: 'flat' } as const
-    const of: Case = { id: 'warm-up', bodyBytes, seen: false, connections: 32, shape, seconds, rounds: 1 }
-    await measure(generator, of, proxy)
+async function warmUp(generator: Child, proxy: RunningProxy, cases: readonly Case[], quick: boolean): Promise<void> {
+  const formats = FORMATS.filter((format) => cases.some((one) => one.format === format && serves(proxy, one)))
+  for (const format of formats) {
+    for (const [bodyBytes, seconds] of [
+      [SMALL_BYTES, quick ? 1.5 : 3],
+      [LARGE_BYTES, quick ? 0.5 : 1],
+    ] as const) {
+      const shape = { kind: 'flat' } as const
+      await measure(generator, { ...WARM_UP, format, bodyBytes, shape, seconds }, proxy)
+    }
   }
 }
 
-async function runCase(
+const WARM_UP = { id: 'warm-up', seen: false, connections: 32, rounds: 1 } as const
+
+/** Other formats than the first are the sidecar's alone: the others here would pass bytes that they do not read. */
+const serves = (proxy: RunningProxy, { format }: Case): boolean => format === FORMATS[0] || proxy.name === 'sidecar'
+
+/** Measures cases in turn, round by round. */
+async function runCases(
   context: RunContext,
   generator: Child,
-  of: Case,
+  group: readonly Case[],
   proxies: readonly RunningProxy[],
 ): Promise<readonly Measured[]> {
-  context.say(of.id)
-  const rounds = new Map<RunningProxy, LoadResult[]>(proxies.map((proxy) => [proxy, []]))
-  for (let round = 0; round < of.rounds; round += 1) {
-    for (const [proxy, results] of rounds) {
+  const [first] = group
+  context.say(group.map(({ id }) => id).join(' '))
+  const pairs = group.flatMap((of) =>
+    proxies.filter((proxy) => serves(proxy, of)).map((proxy) => ({ of, proxy, results: [] as LoadResult[] })),
+  )
+  for (let round = 0; round < (first?.rounds ?? 0); round += 1) {
+    for (const { of, proxy, results } of pairs) {
       results.push(of.shape.kind === 'idle' ? atRest(proxy) : await measure(generator, of, proxy))
     }
   }
-  return [...rounds].map(([proxy, results]) => summarise(of, proxy.name, results))
+  return pairs.map(({ of, proxy, results }) => summarise(of, proxy.name, results))
 }
 
 async function measure(generator: Child, of: Case, proxy: RunningProxy): Promise<LoadResult> {

@@ -102,6 +102,22 @@ t.test(
   },
 )
 
+t.test('fast mode speaks the format of the path, each stream ending as that format ends', async (t) => {
+  const fast = await processFor(t, { SIM_FAST: '1' })
+  const send = async (path: string, headers = {}) =>
+    (await fetch(`${fast.url}${path}`, { method: 'POST', headers, body: '{}' })).text()
+  const headers = { 'x-sim-chunks': '12' }
+  const gemini = '/v1beta/models/gemini-2.5-flash'
+  t.match(JSON.parse(await send('/v1/messages')), { type: 'message', usage: { output_tokens: 120 } })
+  t.match(JSON.parse(await send(`${gemini}:generateContent`)), { usageMetadata: { totalTokenCount: 320 } })
+  const message = await send('/v1/messages', headers)
+  t.equal(message.match(/^data: /gm)?.length, 12 + 4)
+  t.match(message, /event: message_stop\ndata: \{"type":"message_stop"\}\n\n$/)
+  const content = await send(`${gemini}:streamGenerateContent?alt=sse`, headers)
+  t.equal(content.match(/^data: /gm)?.length, 12 + 1)
+  t.match(content, /"finishReason":"STOP".*\r\n\r\n$/)
+})
+
 t.test('README.md names every control, fault and variable, and no other', async (t) => {
   const readme = readFileSync(inCheckout('simulator/README.md'), 'utf8')
   const table = readme.split('\n').filter((line) => line.startsWith('| `'))
