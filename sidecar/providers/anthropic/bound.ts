@@ -100,8 +100,9 @@ function readBody(json: Json): Body {
 
   function visit(value: unknown, depth: number): void {
     if (depth > DEPTH_MAX) return
-    if (Array.isArray(value)) for (const each of value) visit(each, depth + 1)
-    else if (isRecord(value)) visitBlock(value, depth)
+    if (Array.isArray(value)) {
+      for (const each of value) if (typeof each === 'object') visit(each, depth + 1)
+    } else if (isRecord(value)) visitBlock(value, depth)
   }
 
   function visitBlock(block: Json, depth: number): void {
@@ -116,7 +117,7 @@ function readBody(json: Json): Body {
     else if (block.type === 'tool_definition') tools.push(block.definition)
     // What a tool was called with is text, whatever it looks like.
     if (block.type === 'image' || block.type === 'tool_use') return
-    for (const key in block) visit(block[key], depth + 1)
+    for (const key in block) if (typeof block[key] === 'object') visit(block[key], depth + 1)
   }
 
   visit(json.system, 0)

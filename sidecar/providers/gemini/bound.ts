@@ -2,7 +2,7 @@ import type { MeteredRequest, RequestBound } from '../provider.ts'
 import { isRecord } from '../read.ts'
 import { candidatesOf, outputLimit } from './config.ts'
 import { hostedTools } from './grounding.ts'
-import { type Found, fieldName, fieldsOf, itemsOf } from './proto.ts'
+import { fieldName, fieldsOf, valuesOf } from './proto.ts'
 import { askedServiceTier } from './usage.ts'
 
 /**
@@ -40,7 +40,7 @@ const KNOWN_PARTS = new Set([
 /** What bounds a request for content; `bodyBytes` is the length of its JSON. Thoughts count within the output limit. */
 export function requestBound(request: MeteredRequest, bodyBytes: number): RequestBound {
   const { json, model } = request
-  const media = readMedia(json)
+  const media = readMedia([...valuesOf(json, 'systemInstruction'), ...valuesOf(json, 'contents')])
   const shared = {
     choices: candidatesOf(json),
     outputTokensAsked: outputLimit(json),
@@ -58,11 +58,8 @@ export function requestBound(request: MeteredRequest, bodyBytes: number): Reques
 
 /** What bounds a request for embeddings, or a batch of them: they have no output. */
 export function embedBound({ json }: MeteredRequest, bodyBytes: number): RequestBound {
-  const requests = [{ path: [], value: json }, ...itemsOf(json, 'requests')]
-  const media = readMedia(
-    json,
-    requests.flatMap(({ value, path }) => itemsOf(value, 'content', path)),
-  )
+  const requests = [json, ...valuesOf(json, 'requests')]
+  const media = readMedia(requests.flatMap((each) => valuesOf(each, 'content')))
   const shared = { choices: 1, outputTokensAsked: 0, serviceTier: 'standard' } as const
   if (media.unseen !== null) return { kind: 'unbounded', reason: media.unseen, hostedToolCallsMax: 0, ...shared }
   const framing = requests.length * CONTENT_FRAMING_TOKENS
@@ -75,13 +72,13 @@ export function embedBound({ json }: MeteredRequest, bodyBytes: number): Request
 }
 
 function inputTokens(json: Readonly<Record<string, unknown>>, bodyBytes: number, media: Media): number {
-  const tools = itemsOf(json, 'tools').flatMap(({ value }) => itemsOf(value, 'functionDeclarations')).length
+  const tools = valuesOf(json, 'tools').flatMap((tool) => valuesOf(tool, 'functionDeclarations')).length
   return (
     bodyBytes -
     media.imageBytes +
     media.images * IMAGE_TOKENS_MAX +
     FRAMING_TOKENS +
-    itemsOf(json, 'contents').length * CONTENT_FRAMING_TOKENS +
+    valuesOf(json, 'contents').length * CONTENT_FRAMING_TOKENS +
     (tools > 0 ? TOOLS_FRAMING_TOKENS + tools * TOOL_FRAMING_TOKENS : 0)
   )
 }
@@ -94,12 +91,9 @@ interface Media {
   readonly unseen: string | null
 }
 
-function readMedia(
-  json: Readonly<Record<string, unknown>>,
-  contents: readonly Found[] = [...fieldsOf(json, 'systemInstruction'), ...itemsOf(json, 'contents')],
-): Media {
+function readMedia(contents: readonly unknown[]): Media {
   const seen = { images: 0, imageBytes: 0, unseen: null }
-  for (const { value } of contents) addParts(seen, value)
+  for (const content of contents) addParts(seen, content)
   return seen
 }
 
@@ -111,7 +105,7 @@ interface Seen {
 
 /** @param holder of `parts`: a content, or the answer of a function */
 function addParts(into: Seen, holder: unknown): void {
-  for (const { value: part } of itemsOf(holder, 'parts')) {
+  for (const part of valuesOf(holder, 'parts')) {
     if (!isRecord(part)) continue
     for (const key in part) {
       const value = part[key]

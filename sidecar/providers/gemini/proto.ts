@@ -33,6 +33,21 @@ export function fieldsOf(object: unknown, name: string, path: Path = []): readon
 export const itemsOf = (object: unknown, name: string, path: Path = []): readonly Found[] =>
   fieldsOf(object, name, path).flatMap(elementsOf)
 
+/** The elements of a field that holds a list, where nobody asks for their places. */
+export function valuesOf(object: unknown, name: string): readonly unknown[] {
+  if (!isRecord(object)) return NONE
+  let found = NONE
+  for (const key in object) {
+    const value = object[key]
+    if ((value ?? null) === null || (key !== name && fieldName(key) !== name)) continue
+    const values = Array.isArray(value) ? value : [value]
+    found = found === NONE ? values : [...found, ...values]
+  }
+  return found
+}
+
+const NONE: readonly unknown[] = []
+
 /** The elements of a list, or the one value that stands in its place. */
 export const elementsOf = ({ value, path }: Found): readonly Found[] =>
   Array.isArray(value) ? value.map((element, at) => ({ value: element, path: [...path, at] })) : [{ value, path }]

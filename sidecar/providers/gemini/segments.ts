@@ -67,10 +67,11 @@ function addContent(into: Segment[], { value, path }: Found, source: SegmentSour
   const role = value.role
   const own = source ?? (typeof role === 'string' ? SOURCE_BY_ROLE[role] : undefined) ?? 'user'
   for (const key in value) {
-    const found = { value: value[key], path: [...path, key] }
     const name = fieldName(key)
+    if (name === 'role') continue
+    const found = { value: value[key], path: [...path, key] }
     if (name === 'parts') for (const part of elementsOf(found)) addPart(into, part, own)
-    else if (name !== 'role') addJson(into, own, found)
+    else addJson(into, own, found)
   }
 }
 
@@ -89,7 +90,7 @@ function addPart(into: Segment[], { value, path }: Found, source: SegmentSource)
         addMembers(into, 'tool_call', found, 'args')
         break
       case 'functionResponse':
-        addMembers(into, 'tool_result', found, 'response')
+        for (const response of fieldsOf(found.value, 'response', found.path)) addResponse(into, response)
         for (const part of itemsOf(found.value, 'parts', found.path)) addPart(into, part, 'tool_result')
         break
       case 'toolCall':
@@ -115,6 +116,17 @@ function addPart(into: Segment[], { value, path }: Found, source: SegmentSource)
 
 function addMembers(into: Segment[], source: SegmentSource, { value, path }: Found, name: string): void {
   for (const member of fieldsOf(value, name, path)) addJson(into, source, member)
+}
+
+/** Where a function's answer holds what it gave or why it failed (the API's own names, and what clients of it write). */
+const RESPONSE_TEXTS = new Set(['output', 'error', 'result', 'content', 'name'])
+
+/** What a function gave is read as it was given, not as JSON of it, where it is text under such a name. */
+function addResponse(into: Segment[], found: Found): void {
+  const { value, path } = found
+  if (isRecord(value) && Object.keys(value).every((key) => RESPONSE_TEXTS.has(key)))
+    for (const key in value) addJson(into, 'tool_result', { value: value[key], path: [...path, key] })
+  else addJson(into, 'tool_result', found)
 }
 
 /** A function is a definition of its own; a tool that the provider hosts is one whole. */
