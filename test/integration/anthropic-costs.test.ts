@@ -158,7 +158,7 @@ t.test('each answer costs what it costs by hand, plain and streamed, and so says
         const tag = `${name}${stream ? ' streamed' : ''}`
         const event = await ask(twins, tag, { ...golden, body: { ...golden.body, stream } })
         const [attempt] = event?.attempts ?? []
-        t.match(attempt, { costNanoUsd: String(nano), chargedNanoUsd: String(nano), precision: 'exact' }, tag)
+        t.has(attempt, { costNanoUsd: String(nano), chargedNanoUsd: String(nano), precision: 'exact' }, tag)
         const billed = twins.behind.bill.entries().find((entry) => entry.tag === tag)
         t.equal(billed?.costPicoUsd, String(nano * 1_000n), `${tag}: the bill`)
       }
@@ -171,7 +171,7 @@ t.test('reports that come again and again in a stream are one report', async (t)
   for (const place of ['every-chunk', 'twice']) {
     const event = await ask(twins, place, { body: { stream: true }, sim: { 'usage-in': place } })
     // 11 tokens of "hello" and its framing at 3, 40 of output at 15
-    t.match(event?.attempts, [{ usage: { inputUncached: 8, outputVisible: 40 }, costNanoUsd: '624000' }], place)
+    t.has(event?.attempts, [{ usage: { inputUncached: 8, outputVisible: 40 }, costNanoUsd: '624000' }], place)
   }
 })
 

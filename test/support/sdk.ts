@@ -68,7 +68,7 @@ export async function billedExactly(
   t.strictSame(costsOf(events), bill, `${tag}: the cost is the provider’s bill`)
   for (const { outcome, attempts } of events) {
     t.equal(outcome, 'completed')
-    t.match(attempts, [{ precision: 'exact', chargedNanoUsd: attempts[0]?.costNanoUsd ?? '' }])
+    t.has(attempts, [{ precision: 'exact', chargedNanoUsd: attempts[0]?.costNanoUsd ?? '' }])
   }
 }
 
