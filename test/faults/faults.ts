@@ -3,6 +3,7 @@ import { COMPATIBLE } from './compatible.ts'
 import { EMBEDDINGS } from './embeddings.ts'
 import { type Edit, edit, type Fault } from './fault.ts'
 import { GEMINI } from './gemini.ts'
+import { RESPONSES } from './responses.ts'
 
 const USAGE = 'sidecar/providers/openai/usage.ts'
 const STREAM = 'sidecar/providers/openai/stream.ts'
@@ -476,4 +477,5 @@ export const FAULTS: readonly Fault[] = [
   ...COMPATIBLE,
   ...EMBEDDINGS,
   ...GEMINI,
+  ...RESPONSES,
 ]

@@ -112,7 +112,7 @@ t.test('a job that nobody looks at is charged its bound at the end, and after a 
     const [event] = await eventsOf(sidecar, end, 1)
     const [attempt] = event?.attempts ?? []
     t.equal(event?.outcome, end === 'stop' ? 'completed' : 'unresolved')
-    t.match(attempt, { precision: 'estimated', chargedNanoUsd: attempt?.boundNanoUsd ?? '' }, end)
+    t.has(attempt, { precision: 'estimated', chargedNanoUsd: attempt?.boundNanoUsd ?? '' }, end)
     t.ok(BigInt(attempt?.chargedNanoUsd ?? 0) > 1_000n * 1_600n - 1n, 'all of the output that it may have')
   }
 })

@@ -122,7 +122,7 @@ t.test('each response costs what it costs by hand, plain and streamed, and so sa
         const tag = `${name}${stream ? ' streamed' : ''}`
         const event = await ask(twins, tag, { ...golden, body: { ...golden.body, stream } })
         const [attempt] = event?.attempts ?? []
-        t.match(attempt, { costNanoUsd: String(nano), chargedNanoUsd: String(nano), precision: 'exact' }, tag)
+        t.has(attempt, { costNanoUsd: String(nano), chargedNanoUsd: String(nano), precision: 'exact' }, tag)
         const billed = twins.behind.bill.entries().find((entry) => entry.tag === tag)
         // The simulator bills reasoning that stands beside the output as it is told: as a part of it.
         if (name !== 'reasoning beside the output')
@@ -136,7 +136,7 @@ t.test('searches in files are charged as searches of the web: never less than th
   const twins = await twinsFor(t)
   const body = { tools: [{ type: 'file_search', vector_store_ids: ['vs_1'] }], max_tool_calls: 2 }
   const [attempt] = (await ask(twins, 'files', { body, usage: PLAIN }))?.attempts ?? []
-  t.match(attempt, { usage: { hostedToolCalls: 2 }, chargedNanoUsd: '22250000' })
+  t.has(attempt, { usage: { hostedToolCalls: 2 }, chargedNanoUsd: '22250000' })
   // 2 250 µ$ and two searches at $0.0025
   t.equal(twins.behind.bill.entries().find(({ tag }) => tag === 'files')?.costPicoUsd, '7250000000')
 })

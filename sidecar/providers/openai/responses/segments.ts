@@ -63,7 +63,8 @@ export function requestSegments(json: Json): readonly Segment[] {
   addItems(segments, 'user', ['input'], json.input)
   addTools(segments, ['tools'], json.tools)
   if (isRecord(json.prompt)) {
-    for (const key of Object.keys(json.prompt)) addValue(segments, 'user', ['prompt', key], key, json.prompt[key], 0)
+    for (const key of Object.keys(json.prompt))
+      if (!SETTINGS.has(key)) addValue(segments, 'user', ['prompt', key], key, json.prompt[key], 0)
   } else addJson(segments, 'user', ['prompt'], json.prompt)
   for (const key of Object.keys(json)) if (!REQUEST_SETTINGS.has(key)) addJson(segments, 'user', [key], json[key])
   return segments
@@ -112,9 +113,14 @@ function addPart(into: Segment[], from: SegmentSource, path: Path, part: unknown
 /** Settings that are objects or lists. */
 const HOLDS_NO_TEXT = new Set(['input_audio', 'annotations', 'logprobs', 'prompt_cache_breakpoint'])
 
-/** Everything that comes out of a tool is its result, but for what it was called with. */
-const sourceOfType = (type: unknown): SegmentSource | null =>
-  typeof type === 'string' && (type.endsWith('_output') || type === 'file_search_call') ? 'tool_result' : null
+/** Whose an item is that has no role, but for what its members say; `null` for one that is part of something else. */
+function sourceOfType(type: unknown): SegmentSource | null {
+  if (typeof type !== 'string') return null
+  if (type.endsWith('_output')) return 'tool_result'
+  if (type.endsWith('_call') || type.endsWith('_request')) return 'tool_call'
+  if (type === 'mcp_list_tools') return 'tool_definition'
+  return type === 'reasoning' || type === 'program' ? 'assistant' : null
+}
 
 /** Reads a member: a link is read, a picture in its place is not. */
 function addValue(
