@@ -154,6 +154,40 @@ t.test('what was used is told by the last event alone, also of a response that f
   }
 })
 
+t.test(
+  'absent figures are not zero, and searches are counted where the last event leaves its output out',
+  async (t) => {
+    const used = (usage: unknown, rest: object = {}) =>
+      openaiResponses.readAnswer({ status: 'completed', usage, ...rest }, read({})).usage
+    for (const usage of [
+      undefined,
+      null,
+      {},
+      [],
+      'none',
+      { input_tokens: 8 },
+      { output_tokens: 5 },
+      { input_tokens: -1, output_tokens: 5 },
+    ])
+      t.equal(used(usage), null, JSON.stringify(usage))
+    const usage = { input_tokens: 8, output_tokens: 5 }
+    const call = (action: object) => ({ type: 'web_search_call', action })
+    const output = [
+      call({ type: 'search' }),
+      call({ type: 'open_page' }),
+      call({ type: 'find_in_page' }),
+      { type: 'mcp_call' },
+    ]
+    t.equal(used(usage, { output })?.hostedToolCalls, 1, 'pages that are opened have no fee')
+    const told = { output, tool_usage: { web_search: { num_requests: 3 } } }
+    t.equal(used(usage, told)?.hostedToolCalls, 3, 'what the provider counted counts')
+    const reader = openaiResponses.openStream(read({}))
+    for (const item of output) reader.read(JSON.stringify({ type: 'response.output_item.done', output_index: 0, item }))
+    reader.read(JSON.stringify({ type: 'response.completed', response: { output: [], usage } }))
+    t.equal(reader.facts().usage?.hostedToolCalls, 1)
+  },
+)
+
 t.test('text that is told whole and never in pieces is counted, and counted once', async (t) => {
   const item = { type: 'message', content: [{ type: 'output_text', text: 'x'.repeat(100) }] }
   const reader = openaiResponses.openStream(read({}))

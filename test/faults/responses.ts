@@ -73,13 +73,17 @@ export const RESPONSES: readonly Fault[] = [
     ['searches in files'],
     edit(USAGE, '(counted ?? webSearches) + fileSearches', '(counted ?? webSearches)'),
   ),
-  fault(
-    'costs',
+  unit(
+    'segments',
+    ['absent figures'],
     'absent figures are taken for zero',
-    ['no report, a senseless one'],
-    edit(USAGE, '(raw.input_tokens ?? null) === null || (raw.output_tokens ?? null) === null', 'false').concat(
-      edit(USAGE, 'if (!isRecord(raw) || ', 'if ('),
-    ),
+    edit(USAGE, '(raw.input_tokens ?? null) === null || (raw.output_tokens ?? null) === null', 'raw === null'),
+  ),
+  unit(
+    'segments',
+    ['searches are counted'],
+    'pages that are opened are charged as searches',
+    edit(USAGE, 'isSearch(item.action)', 'isSearch(item)'),
   ),
   bounded(
     'a picture is bounded by the bytes that are left out of the length',

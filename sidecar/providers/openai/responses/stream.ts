@@ -62,7 +62,8 @@ export function openResponseStream(): StreamReader {
     if (isRecord(event.response)) return whole(event.response, event.type)
     const pieces = readWhole(event, event.type)
     if (event.type === 'response.output_item.done') {
-      items.push(event.item)
+      // What it says is not kept: only the hosted calls among them are counted.
+      if (isRecord(event.item)) items.push({ type: event.item.type, action: event.item.action })
       counted(indexOf(event), ITEM_TOKENS + bytesOf(pieces), false)
     }
     return pieces.length === 0 ? NOTHING : { ...NOTHING, pieces }
