@@ -1,7 +1,6 @@
-import type { Principal } from '@agentcostcontrol/contract'
 import { headerValue } from './answer/headers.ts'
-import type { SidecarConfig, Trustable } from './config.ts'
 import { type Ask, type Denial, denial, type Identified, isDenial, type RawExchange } from './exchange.ts'
+import type { ReadPrincipal } from './principal.ts'
 import { isAsciiText, type ParsedBody, parseBody } from './providers/byte-strings.ts'
 import type { Endpoint } from './providers/family.ts'
 import type { MeteredRequest } from './providers/provider.ts'
@@ -15,11 +14,9 @@ export type Identify = (raw: RawExchange) => Identified | Denial
 const AMBIGUOUS_PATH = /\/\/|\/\.{1,2}(?:\/|$)|[\\;%#?\s]|\p{Cc}/u
 /** Nesting of a request body: beyond it what reads values level by level would run out of stack. */
 const DEPTH_MAX = 256
-const LABEL = /^[\x20-\x7e\x80-\xff]{1,253}$/
 
 /** Makes stage 2. */
-export function createIdentify(config: Pick<SidecarConfig, 'identity' | 'trustHeaders'>): Identify {
-  const readPrincipal = createPrincipals(config)
+export function createIdentify(readPrincipal: ReadPrincipal): Identify {
   return (raw) => {
     const query = raw.target.indexOf('?')
     const { provider, route, path: sent } = routePath(query === -1 ? raw.target : raw.target.slice(0, query))
@@ -104,59 +101,4 @@ function notJson(body: Buffer): string {
   if (body.subarray(0, 3).equals(BYTE_ORDER_MARK))
     return 'The request body begins with a byte order mark, which JSON has not (RFC 8259 §8.1): send it without.'
   return 'The request body is not valid JSON.'
-}
-
-/** The sidecar's own configuration first; a header only where the configuration leaves that part open and allows it. */
-function createPrincipals(
-  config: Pick<SidecarConfig, 'identity' | 'trustHeaders'>,
-): (headers: readonly string[]) => Principal | Denial {
-  const { identity, trustHeaders } = config
-  const fixed: Principal = Object.freeze({ ...identity, task: null, tags: Object.freeze({ ...identity.tags }) })
-  return (headers) => {
-    let own: Map<string, string> | null = null
-    for (let at = 0; at + 1 < headers.length; at += 2) {
-      const name = headers[at] ?? ''
-      if (name.length < 8 || (name[0] !== 'x' && name[0] !== 'X')) continue
-      const lower = name.toLowerCase()
-      if (!lower.startsWith('x-acc-')) continue
-      own ??= new Map()
-      if (own.has(lower)) return denial('acc_header_invalid', `The header ${lower.slice(0, 40)} stands twice.`)
-      own.set(lower, headers[at + 1] ?? '')
-    }
-    return own === null ? fixed : withHeaders(fixed, own, trustHeaders)
-  }
-}
-
-function withHeaders(
-  fixed: Principal,
-  own: ReadonlyMap<string, string>,
-  trusted: ReadonlySet<Trustable>,
-): Principal | Denial {
-  const named: { agent?: string; workflow?: string; session?: string; task?: string } = {}
-  for (const part of ['agent', 'workflow', 'session', 'task'] as const) {
-    const value = own.get(`x-acc-${part}`)
-    if (value === undefined || !trusted.has(part) || fixed[part] !== null) continue
-    if (!LABEL.test(value))
-      return denial('acc_header_invalid', `The header x-acc-${part} must have 1 to 253 printable characters.`)
-    named[part] = value
-  }
-  const tags = trusted.has('tags') ? readTags(own.get('x-acc-tags') ?? '') : {}
-  if (tags === null)
-    return denial('acc_header_invalid', 'The header x-acc-tags must be up to 32 pairs like team=search,tier=gold.')
-  return { ...fixed, ...named, tags: { ...tags, ...fixed.tags } }
-}
-
-function readTags(text: string): Readonly<Record<string, string>> | null {
-  const entries = text
-    .split(',')
-    .map((pair) => pair.trim())
-    .filter((pair) => pair !== '')
-  if (entries.length > 32 || text.length > 4_096) return null
-  const tags: [string, string][] = []
-  for (const entry of entries) {
-    const equals = entry.indexOf('=')
-    if (equals < 1) return null
-    tags.push([entry.slice(0, equals).trim(), entry.slice(equals + 1).trim()])
-  }
-  return Object.fromEntries(tags)
 }

@@ -26,6 +26,7 @@ import { createMeter } from './metering/meter.ts'
 import { createMetrics } from './metrics.ts'
 import { createPipeline } from './pipeline.ts'
 import { openPolicyStore } from './policy-store.ts'
+import { createReadPrincipal } from './principal.ts'
 import { createReadiness } from './readiness.ts'
 import { createReadings } from './readings.ts'
 import { createPlan } from './routing/plan.ts'
@@ -87,14 +88,15 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const detectorSet = createDetectorSets(coverage)
   const flow: FlowStats = { paused: 0 }
   const inspection: InspectionStats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
-  const events = createUsageEvents({ instanceId: spend.instanceId, prices, clock })
+  const readPrincipal = createReadPrincipal(config)
+  const events = createUsageEvents({ instanceId: spend.instanceId, prices, clock, readPrincipal })
   const dead = DETECTORS.filter((detector) => !selfTest(detector)).map(({ id }) => id)
   if (dead.length > 0) log.error('detectors do not find what they must: the sidecar is not ready', { dead })
 
   const jobs = createJobs(systemTimers)
   const onInternalError = (error: unknown): void => log.error('internal error', unexpectedFields(error))
   const pipeline = createPipeline({
-    identify: createIdentify(config),
+    identify: createIdentify(readPrincipal),
     authorize: createAuthorize(() => policies.current()),
     inspectRequest: createInspectRequest(scanner, detectorSet, inspection),
     plan: createPlan(prices, config.upstreams),

@@ -2,6 +2,7 @@ import {
   type NanoUsd,
   nanoToWire,
   type PicoUsd,
+  type Principal,
   USAGE_FIELDS,
   type UsageAttempt,
   type UsageEvent,
@@ -11,8 +12,9 @@ import {
 import type { PriceBook } from '@agentcostcontrol/policy'
 import type { Reservation } from '../budget/types.ts'
 import type { Clock } from '../clock.ts'
-import type { Identified, Inspected, RawExchange, Reserved, Target } from '../exchange.ts'
+import { type Identified, type Inspected, isDenial, type RawExchange, type Reserved, type Target } from '../exchange.ts'
 import type { Metered } from '../metering/meter.ts'
+import type { ReadPrincipal } from '../principal.ts'
 import type { Forwarded } from '../upstream/forward.ts'
 import { recordedPath } from './recorded-path.ts'
 
@@ -39,6 +41,8 @@ export interface UsageEventOptions {
   readonly instanceId: string
   readonly prices: Pick<PriceBook, 'version'>
   readonly clock: Clock
+  /** Names the sender of what was refused before it was read. */
+  readonly readPrincipal: ReadPrincipal
 }
 
 /** RFC 3339 with milliseconds; the part down to the second is made once a second. */
@@ -55,16 +59,20 @@ function createIsoTime(): (ms: number) => string {
   }
 }
 
-const NOBODY = { agent: null, workflow: null, session: null, task: null, tags: {} }
+const NOBODY: Principal = { agent: null, workflow: null, session: null, task: null, tags: {} }
 
 /** Makes the maker of events. */
-export function createUsageEvents({ instanceId, prices, clock }: UsageEventOptions): UsageEvents {
+export function createUsageEvents({ instanceId, prices, clock, readPrincipal }: UsageEventOptions): UsageEvents {
   const isoTime = createIsoTime()
+  const senderOf = ({ headers }: RawExchange): Principal => {
+    const principal = readPrincipal(headers)
+    return isDenial(principal) ? NOBODY : principal
+  }
   const base = (raw: RawExchange, known: Identified | null, policyRevision: string) => ({
     eventId: raw.id,
     intentAt: isoTime(raw.receivedAtMs),
     instanceId,
-    principal: known?.principal ?? NOBODY,
+    principal: known?.principal ?? senderOf(raw),
     operation: known?.operation ?? 'unknown',
     method: raw.method,
     path: recordedPath(raw.target, known?.ask.kind === 'metered'),

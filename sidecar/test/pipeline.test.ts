@@ -9,6 +9,15 @@ import type { Authorized, Identified, Inspected, Planned, RawExchange, Reserved 
 import { createJobs } from '../jobs.ts'
 import { createPipeline, type PipelineStages } from '../pipeline.ts'
 
+const PRICES = { version: 'test' }
+
+const EVENTS = {
+  instanceId: 'i',
+  prices: PRICES,
+  clock: systemClock,
+  readPrincipal: () => ({ agent: null, workflow: null, session: null, task: null, tags: {} }),
+}
+
 /** The way of a request, down to a stage that fails in a way that nobody foresaw. */
 function exchangeThrowingIn(stage: keyof PipelineStages | null) {
   const { raw, identified, authorized, inspected, planned, reserved } = wayThrough()
@@ -30,7 +39,7 @@ function exchangeThrowingIn(stage: keyof PipelineStages | null) {
       firstByteMs: 0,
     }),
     meter: () => ({ precision: 'none', reason: null, usage: null, cost: null, charged: ZERO_USD }),
-    events: createUsageEvents({ instanceId: 'i', prices: PRICES, clock: systemClock }),
+    events: createUsageEvents(EVENTS),
     outbox: {
       writable: true,
       commitIntent: async () => {},
@@ -58,8 +67,6 @@ function exchangeThrowingIn(stage: keyof PipelineStages | null) {
 const thrown = (): never => {
   throw new RangeError('nobody foresaw this')
 }
-
-const PRICES = { version: 'test' }
 
 /** What each stage hands on; only what the end of an exchange looks at is there. */
 function wayThrough() {
@@ -89,12 +96,7 @@ function wayThrough() {
   const target = { provider: { provider: 'openai' }, model: 'm', baseUrl: '', priced: null }
   const planned = { inspected, targets: [target] } as unknown as Planned
   const reservation = { bound: nanoUsd(700n), holds: [] }
-  const event = createUsageEvents({ instanceId: 'i', prices: PRICES, clock: systemClock }).unresolved(
-    inspected,
-    planned.targets[0],
-    reservation,
-    null,
-  )
+  const event = createUsageEvents(EVENTS).unresolved(inspected, planned.targets[0], reservation, null)
   const cover = { kind: 'covered', intent: { reservation, event }, bound: null }
   const reserved = { planned, target, cover, body: raw.body, hidesUsage: false, clampedOutputTokens: null }
   return { raw, identified, authorized, inspected, planned, reserved: reserved as unknown as Reserved }

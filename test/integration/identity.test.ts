@@ -69,3 +69,26 @@ t.test(
     )
   },
 )
+
+t.test('what is refused before its body is read, or because of it, is recorded under who sent it', async (t) => {
+  const simulator = await simulatorFor(t)
+  const sidecar = await sidecarFor(t, {
+    upstream: `${simulator.url}/v1`,
+    env: { ACC_AGENT: 'configured', ACC_TRUST_HEADERS: 'task', ACC_BODY_BYTES_MAX: '1024' },
+  })
+  const headers = { 'x-acc-agent': 'claimed', 'x-acc-task': 'named' }
+  const refused = [
+    ['acc_body_not_json', { raw: '{"model":' }],
+    ['acc_model_missing', { raw: '{}' }],
+    ['acc_body_encoding_unsupported', { headers: { ...headers, 'content-encoding': 'gzip' } }],
+    ['acc_body_too_large', { raw: `{"a":"${'b'.repeat(2_000)}"}` }],
+    ['acc_route_unknown', { path: '/v1//chat/completions' }],
+  ] as const
+  for (const [code, asked] of refused) t.equal((await chat(sidecar.url, { headers, ...asked })).code, code)
+  const events = await sidecar.events(refused.length)
+  t.same(
+    events.map(({ code, principal: { agent, task } }) => [code, agent, task]),
+    refused.map(([code]) => [code, 'configured', 'named']),
+  )
+  t.equal(simulator.requests().length, 0)
+})

@@ -8,6 +8,7 @@ import { createUsageEvents } from '../../events/usage-events.ts'
 import { type Abandoned, type Denial, isAbandoned, isDenial, type Planned, type Reserved } from '../../exchange.ts'
 import { createIdentify } from '../../identify.ts'
 import { createMeter, type Metered } from '../../metering/meter.ts'
+import { createReadPrincipal } from '../../principal.ts'
 import { createPlan } from '../../routing/plan.ts'
 import type { Forwarded } from '../../upstream/forward.ts'
 import { SpendWorld } from './spend-world.ts'
@@ -66,10 +67,11 @@ export class Stages {
   readonly world: SpendWorld
   readonly prices = createPriceBook(CARD)
   readonly #policy: CompiledPolicy
-  readonly #identify = createIdentify({
+  readonly #readPrincipal = createReadPrincipal({
     identity: { agent: null, workflow: null, session: null, tags: {} },
     trustHeaders: new Set(['agent'] as const),
   })
+  readonly #identify = createIdentify(this.#readPrincipal)
   readonly #plan = createPlan(this.prices, new Map([['openai', 'http://127.0.0.1:9/v1']]))
   readonly #meter = createMeter(this.prices)
 
@@ -108,7 +110,8 @@ export class Stages {
 
   get stage(): Reserve {
     const { core, time } = this.world
-    const events = createUsageEvents({ instanceId: 'test', prices: this.prices, clock: time })
+    const readPrincipal = this.#readPrincipal
+    const events = createUsageEvents({ instanceId: 'test', prices: this.prices, clock: time, readPrincipal })
     return createReserve({ gate: core.gate, outbox: core.outbox, prices: this.prices, events, clock: time })
   }
 
