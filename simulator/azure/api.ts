@@ -7,6 +7,7 @@ import { openaiApi } from '../openai/api.ts'
 const DEPLOYMENTS: Readonly<Record<string, string>> = {
   'chat-prod': 'gpt-4.1-2025-04-14',
   'mini-eu': 'gpt-4.1-mini-2025-04-14',
+  embedder: 'text-embedding-3-small',
   thinker: 'o4-mini-2025-04-16',
 }
 /** Versions before this one refuse what they do not know yet. */

@@ -75,6 +75,15 @@ t.test('Azure’s client is told the same as without us, and its cost is the pro
     const billed = twins.behind.bill.entries().find(({ tag }) => tag === 'older-streamed')
     t.ok(chargedOf(event ? [event] : []) * 1_000n >= BigInt(billed?.costPicoUsd ?? 0))
   })
+  await t.test('embeddings', async (t) => {
+    const input = ['one text', 'another']
+    const made = await sameDeployment(t, twins, 'embedded', (client) =>
+      client.embeddings.create({ model: 'embedder', input }),
+    )
+    t.equal(made.data.length, 2)
+    const [event] = await eventsOf(twins.sidecar, 'embedded', 1)
+    t.match(event, { operation: 'embeddings', attempts: [{ pricedAs: 'azure/text-embedding-3-small' }] })
+  })
   await t.test('the v1 shape, where the model is the deployment', async (t) => {
     const paths = { direct: '/azure/openai/v1', through: '/azure/openai/v1' }
     const at = (baseURL: string) => new OpenAI({ baseURL, apiKey: 'k', maxRetries: 0, defaultHeaders: tagged('v1') })

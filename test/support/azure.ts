@@ -13,6 +13,7 @@ spec:
     chat-prod: { model: gpt-4.1 }
     mini-eu: { model: gpt-4.1-mini, priceList: openai }
     thinker: { model: o4-mini }
+    embedder: { model: text-embedding-3-small }
 `
 
 /** Where its client's endpoint is: the sidecar is reached without a name, since only Azure has such paths. */
