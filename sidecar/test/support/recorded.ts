@@ -224,7 +224,13 @@ export const RECORDED: readonly Recorded[] = [
     path: '/v1/responses',
     body: '{"stream":true,"model":"gpt-4.1-mini","input":[]}',
     stream: recordedCalls,
-    rawUsage: { input_tokens: 8, output_tokens: 9, output_tokens_details: { reasoning_tokens: 3 }, total_tokens: 17 },
+    rawUsage: {
+      input_tokens: 8,
+      input_tokens_details: { cached_tokens: 4 },
+      output_tokens: 9,
+      output_tokens_details: { reasoning_tokens: 3 },
+      total_tokens: 17,
+    },
     // Each item whole, with its tags: what was called, and the search as one.
     outputBytes: bytesOf('é漢😀 last') + bytesOf('searchq') + bytesOf('f{"a":1}') + 3 * 16,
   },
