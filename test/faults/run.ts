@@ -71,16 +71,28 @@ async function runTest(folder: string, test: string, only: readonly string[]): P
       TAP_TIMEOUT: String(RUN_MS_MAX / 1_000),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own: what a test with its fault in leaves running is ended with it.
+    detached: true,
   })
+  const endGroup = (): void => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    } catch {
+      // Nothing of it runs any more.
+    }
+  }
+  process.once('exit', endGroup)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text
     })
   }
-  const timer = setTimeout(() => child.kill('SIGKILL'), RUN_MS_MAX)
-  const [code] = await once(child, 'close')
+  const timer = setTimeout(endGroup, RUN_MS_MAX)
+  const [code] = await once(child, 'exit')
   clearTimeout(timer)
+  endGroup()
+  process.off('exit', endGroup)
   return { failed: code !== 0, output, seconds: (performance.now() - begun) / 1_000 }
 }
 
@@ -174,5 +186,8 @@ async function main(words: readonly string[]): Promise<number> {
     rmSync(home, { recursive: true, force: true })
   }
 }
+
+// An interrupted run leaves no test behind either.
+for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => process.exit(130))
 
 process.exitCode = await main(process.argv.slice(2))
