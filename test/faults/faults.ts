@@ -151,8 +151,8 @@ const PRICING: readonly Fault[] = [
     'the service tier that was served',
     edit(
       METER,
-      'serviceTier: result.facts?.serviceTier ?? null, atMs: atMs',
-      "serviceTier: ask.kind === 'metered' && ask.request.json.service_tier === 'flex' ? 'flex' : (result.facts?.serviceTier ?? null), atMs: atMs",
+      'const cost = prices.cost(model, usage, { serviceTier: result.facts?.serviceTier ?? null, atMs })',
+      "const asked = ask.kind === 'metered' && ask.request.json.service_tier === 'flex' ? 'flex' : null\n      const cost = prices.cost(model, usage, { serviceTier: asked ?? result.facts?.serviceTier ?? null, atMs })",
     ),
   ),
   golden(
@@ -252,7 +252,7 @@ const LOST: readonly Fault[] = [
   },
   {
     name: 'hidden thoughts are estimated by what was seen',
-    edits: edit('sidecar/providers/openai/bound.ts', '    SHOWS_ALL_OUTPUT.test(model) &&\n', ''),
+    edits: edit('sidecar/providers/openai/bound.ts', '    showsAllOutput(model) &&\n', ''),
     test: 'test/integration/ways-out-left.test.ts',
     only: ['not waited for', 'also thinks'],
   },
@@ -411,7 +411,7 @@ const BUDGETS: readonly Fault[] = [
   budget(
     'an agent renames itself',
     'fresh money by another name',
-    edit('sidecar/identify.ts', '!trusted.has(part) || fixed[part]', 'fixed[part]'),
+    edit('sidecar/principal.ts', '!trusted.has(part) || fixed[part]', 'fixed[part]'),
   ),
   budget(
     'endpoints that nobody meters pass by the budgets',
