@@ -7,6 +7,7 @@ import { join } from 'node:path'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'acc-smoke-'))
 const DEADLINE_MS = 60_000
+const PARTS = ['port', 'admin-port', 'control-plane-port', 'simulator-port']
 
 interface Process {
   readonly pid: number
@@ -28,7 +29,7 @@ const descendantsOf = (root: number, all = processes()): readonly Process[] =>
 async function run(round: number): Promise<void> {
   const start = spawn(
     'npm',
-    ['start', '--silent', '--', '--port', '0', '--admin-port', '0', '--simulator-port', '0', '--data', dataDir],
+    ['start', '--silent', '--', ...PARTS.flatMap((part) => [`--${part}`, '0']), '--data', dataDir],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
@@ -55,8 +56,8 @@ async function run(round: number): Promise<void> {
   if (typeof answer.choices?.[0]?.message?.content !== 'string')
     throw new Error(`the curl line answered ${JSON.stringify(answer)}`)
   const begun = descendantsOf(start.pid ?? 0)
-  if (begun.length < 3)
-    throw new Error(`npm start should have started acc, a simulator and a sidecar, not ${begun.length}`)
+  if (begun.length < 5)
+    throw new Error(`npm start should have started acc, a simulator, both planes and PostgreSQL, not ${begun.length}`)
   const exited = once(start, 'exit')
   // Ctrl-C in a terminal reaches the whole foreground group.
   process.kill(-(start.pid ?? 0), 'SIGINT')

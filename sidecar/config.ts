@@ -43,6 +43,8 @@ export interface SidecarConfig {
   readonly clientStallTimeoutMs: number
   readonly drainTimeoutMs: number
   readonly eventsMax: number
+  /** Where events are brought up to; `null` while it stands alone. */
+  readonly controlPlane: { readonly url: string; readonly tokenFile: string } | null
   readonly scanThreadsMax: number
   readonly scanQueueMax: number
   readonly verdictCacheMax: number
@@ -125,6 +127,8 @@ const environment = z.object({
   ACC_CLIENT_STALL_TIMEOUT_MS: integer(100, 3_600_000).prefault('300000'),
   ACC_DRAIN_TIMEOUT_MS: integer(0, 3_600_000).prefault('25000'),
   ACC_EVENTS_MAX: integer(1_000, 100_000_000).prefault('1000000'),
+  ACC_CONTROL_PLANE_URL: baseUrl.optional(),
+  ACC_CONTROL_PLANE_TOKEN_FILE: z.string().min(1).default('/var/run/secrets/agentcostcontrol/token'),
   ACC_SCAN_THREADS_MAX: integer(1, 64).prefault('2'),
   ACC_SCAN_QUEUE_MAX: integer(1, 100_000).prefault('256'),
   ACC_VERDICT_CACHE_MAX: integer(100, 10_000_000).prefault('50000'),
@@ -180,6 +184,10 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     clientStallTimeoutMs: values.ACC_CLIENT_STALL_TIMEOUT_MS,
     drainTimeoutMs: values.ACC_DRAIN_TIMEOUT_MS,
     eventsMax: values.ACC_EVENTS_MAX,
+    controlPlane:
+      values.ACC_CONTROL_PLANE_URL === undefined
+        ? null
+        : { url: values.ACC_CONTROL_PLANE_URL, tokenFile: values.ACC_CONTROL_PLANE_TOKEN_FILE },
     scanThreadsMax: values.ACC_SCAN_THREADS_MAX,
     scanQueueMax: values.ACC_SCAN_QUEUE_MAX,
     verdictCacheMax: values.ACC_VERDICT_CACHE_MAX,

@@ -12,6 +12,8 @@ import { createReserve } from './budget/reserve-stage.ts'
 import { randomId, systemClock, systemTimers } from './clock.ts'
 import { parseConfig, type SidecarConfig } from './config.ts'
 import { ConfigError } from './config-error.ts'
+import { createControlPlaneClient } from './control/client.ts'
+import { createUploader } from './control/uploader.ts'
 import { prepareDataFolder } from './data-folder.ts'
 import { openSpendStore } from './events/spend-store.ts'
 import { createUsageEvents } from './events/usage-events.ts'
@@ -44,6 +46,9 @@ const rateCardUrl = (config: SidecarConfig): URL | string =>
     ? new URL('../seed/rate-card.json', import.meta.url)
     : new URL('./rate-card.json', import.meta.url))
 
+/** How long what is on disk may still be brought up at the end; the next start brings up the rest. */
+const UPLOAD_DRAIN_MS = 5_000
+
 /** Closes a part that was opened; a start that fails closes what it had, so that the process ends. */
 type Closer = () => Promise<void>
 
@@ -68,9 +73,22 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     random: Math.random,
     budgets: () => policies.current()?.budgets ?? NO_BUDGETS,
     eventsMax: config.eventsMax,
+    uploads: config.controlPlane !== null,
+    onStored: () => uploader?.wake(),
     log,
   })
   closers.push(spend.close)
+  const uploader =
+    config.controlPlane === null
+      ? null
+      : createUploader({
+          source: spend.settled,
+          client: createControlPlaneClient({ ...config.controlPlane, instanceId: spend.instanceId, clock }),
+          timers: systemTimers,
+          random: Math.random,
+          log,
+        })
+  closers.push(async () => uploader?.drain(0))
   const policies = await openPolicyStore({
     folder: config.policyDir,
     lastGoodFile: join(config.dataDir, 'policy-last-good.json'),
@@ -137,7 +155,21 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     return (configured && findPrice(prices, configured, model, clock.nowMs())?.price.model) ?? 'other'
   }
   const metrics = createMetrics(
-    createReadings({ data, policies, spend, pools, scanPool, scanner, inspection, coverage, dead, flow, jobs, clock }),
+    createReadings({
+      data,
+      policies,
+      spend,
+      pools,
+      scanPool,
+      scanner,
+      inspection,
+      coverage,
+      dead,
+      flow,
+      jobs,
+      uploader,
+      clock,
+    }),
     knownModel,
   )
   const admin = await startAdminServer(config.adminListen, {
@@ -160,6 +192,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     closers: [
       ['policies', () => policies.close()],
       ['jobs', jobs.endAll],
+      ['uploads', () => uploader?.drain(UPLOAD_DRAIN_MS)],
       ['outbox', spend.close],
       ['scan workers', scanPool.close],
       ['connections', pools.close],

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import type { Uploader } from './control/uploader.ts'
 import type { SpendStore } from './events/spend-store.ts'
 import type { Coverage } from './inspect/coverage.ts'
 import type { InspectionStats } from './inspect/inspect-request.ts'
@@ -22,6 +23,8 @@ export interface ReadingSources {
   readonly inspection: InspectionStats
   readonly flow: FlowStats
   readonly jobs: Jobs
+  /** `null` while the sidecar stands alone. */
+  readonly uploader: Uploader | null
   readonly coverage: Coverage
   /** Ids of detectors that failed their self-test. */
   readonly dead: readonly string[]
@@ -30,6 +33,7 @@ export interface ReadingSources {
 
 const gauge = (name: string, help: string, read: () => number): Reading => ({ name, help, kind: 'gauge', read })
 const counter = (name: string, help: string, read: () => number): Reading => ({ name, help, kind: 'counter', read })
+const NO_UPLOADS = { events: { stored: 0, repeated: 0, refused: 0 } }
 const flag = (value: boolean): number => (value ? 1 : 0)
 
 /** Every queue, cache and store with its bound's metric, read when it is asked for. */
@@ -43,6 +47,7 @@ export function createReadings({
   inspection,
   flow,
   jobs,
+  uploader,
   coverage,
   dead,
   clock,
@@ -124,7 +129,24 @@ export function createReadings({
     gauge('acc_outbox_open_intents', 'Attempts sent and not settled', () => outbox().intentsOpen),
     gauge('acc_outbox_queued_events', 'Events not on disk yet', () => outbox().settlementsQueued),
     gauge('acc_outbox_stored_events', 'Events kept one by one', () => outbox().eventsStored),
+    gauge(
+      'acc_outbox_unacknowledged_events',
+      'Events that the control plane has not stored yet',
+      () => outbox().unacknowledged,
+    ),
     gauge('acc_outbox_size_bytes', 'Size of the outbox', () => outbox().bytes),
+    {
+      name: 'acc_upload_events_total',
+      help: 'Events that were brought up: stored, repeated (known there already), refused (never stored there)',
+      kind: 'series',
+      labels: ['result'],
+      read: () =>
+        Object.entries((uploader?.stats() ?? NO_UPLOADS).events).map(([result, value]) => ({
+          labels: [result],
+          value,
+        })),
+    },
+    counter('acc_upload_failures_total', 'Batches without an answer', () => uploader?.stats().failures ?? 0),
     counter('acc_outbox_commits_total', 'Group commits', () => outbox().commits),
     counter('acc_outbox_failures_total', 'Group commits that failed', () => outbox().failures),
     counter(

@@ -37,6 +37,7 @@ async function tell(asked: Promise<unknown>, dataDir: string): Promise<number> {
     listen: '127.0.0.1:0',
     adminListen: '127.0.0.1:0',
     simulatorListen: '127.0.0.1:0',
+    controlPlane: null,
     dataDir,
     policyDir: inCheckout('policies/demo'),
     simulated: true,

@@ -10,19 +10,22 @@ const DATA_DIR = '.acc'
 /** `acc up`: the whole system on this machine. */
 export const up: Command = {
   name: 'up',
-  summary: 'starts the sidecar, and a simulated provider unless OPENAI_API_KEY is set; Ctrl-C stops both',
+  summary: 'starts control plane and sidecar, and a simulated provider unless OPENAI_API_KEY is set; Ctrl-C stops all',
   help: `  --port N             where agents send their requests (4000)
   --admin-port N       /healthz, /readyz, /metrics (4001)
+  --control-plane-port N  the control plane's API; its probes and metrics one above (8080)
   --simulator-port N   the simulated provider (4010)
+  --stand-alone        no control plane: "acc spend" tells what the sidecar's own record says
   --simulate           the simulated provider, also when OPENAI_API_KEY or an ACC_UPSTREAM_… is set
   --data DIR           what must survive a restart (${DATA_DIR})
   --policies DIR       folder of policy YAML, watched (policies/starter)
 
-Port 0 is any free one. Variables that begin with ACC_ configure the sidecar: docs/configuration.md.`,
+Port 0 is any free one. Variables that begin with ACC_ configure the sidecar, those with
+CONTROL_PLANE_ and DATABASE_URL the control plane: docs/configuration.md.`,
   run: async (words) => {
     const { values, flags } = readWords(words, {
-      options: ['port', 'admin-port', 'simulator-port', 'data', 'policies'],
-      flags: ['simulate'],
+      options: ['port', 'admin-port', 'control-plane-port', 'simulator-port', 'data', 'policies'],
+      flags: ['simulate', 'stand-alone'],
     })
     const { env } = process
     const listen = (option: string, variable: string, otherwise: number): string => {
@@ -33,11 +36,18 @@ Port 0 is any free one. Variables that begin with ACC_ configure the sidecar: do
     const policyDir = values.policies ?? env.ACC_POLICY_DIR ?? inCheckout('policies/starter')
     if (!statSync(policyDir, { throwIfNoEntry: false })?.isDirectory())
       throw new UsageError(`--policies ${policyDir}: there is no such folder`)
+    const apiPort = readPort(values['control-plane-port'], 'control-plane-port')
+    const probePort = apiPort === null ? 8081 : apiPort === 0 ? 0 : apiPort + 1
+    const controlPlane = {
+      listen: listen('control-plane-port', 'CONTROL_PLANE_LISTEN', 8080),
+      adminListen: env.CONTROL_PLANE_ADMIN_LISTEN ?? `127.0.0.1:${probePort}`,
+    }
     const asked = interrupted()
     const options = {
       listen: listen('port', 'ACC_LISTEN', 4000),
       adminListen: listen('admin-port', 'ACC_ADMIN_LISTEN', 4001),
       simulatorListen: listen('simulator-port', 'SIM_LISTEN', 4010),
+      controlPlane: flags.has('stand-alone') ? null : controlPlane,
       dataDir,
       policyDir,
       simulated: flags.has('simulate') || !wantsReal(env),
@@ -91,7 +101,7 @@ async function policyState({ addresses: { admin } }: System, policyDir: string):
 }
 
 function greeting(
-  { addresses: { sidecar, admin, simulator }, logFile }: System,
+  { addresses: { sidecar, admin, controlPlane, simulator }, adminKey, logFile }: System,
   realOnes: readonly string[],
   dataDir: string,
   policies: string,
@@ -105,7 +115,7 @@ AgentCostControl is up.
   agents send to   ${sidecar}
   admin            ${admin}/readyz  /metrics
   provider         ${provider}
-  policies         ${policies}
+${controlPlane === null ? '' : `  control plane    ${controlPlane}${adminKey.isNew ? `, whose admin key was made now and stands in ${adminKey.file}` : ''}\n`}  policies         ${policies}
   data, log        ${dataDir}, ${logFile}
 
 Try it:
@@ -117,7 +127,15 @@ Try it:
 Point an SDK at it${real ? '' : '; the simulated provider takes any key'}:
 
 ${setUpLines(`${sidecar}/openai/v1`, real)}
-See what it cost: npx acc spend${dataDir === DATA_DIR ? '' : ` --data ${dataDir}`}
+See what it cost${
+    controlPlane === null
+      ? ''
+      : `, of every sidecar that reports there:
+
+  curl -s ${controlPlane}/api/v1/usage/summary -H "Authorization: Bearer $(cat '${adminKey.file}')"
+
+or of this one`
+  }: npx acc spend${dataDir === DATA_DIR ? '' : ` --data ${dataDir}`}
 Ctrl-C stops everything.
 `
 }

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync } from 'node:fs'
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { ProviderName } from '@agentcostcontrol/contract'
 import { type Child, startChild } from './child.ts'
@@ -10,6 +10,8 @@ import { simulatedUpstreams } from './upstreams.ts'
 export interface SystemAddresses {
   readonly sidecar: string
   readonly admin: string
+  /** `null` for a sidecar that stands alone. */
+  readonly controlPlane: string | null
   /** `null` when traffic goes to the real provider. */
   readonly simulator: string | null
 }
@@ -17,6 +19,8 @@ export interface SystemAddresses {
 /** A running system. */
 export interface System {
   readonly addresses: SystemAddresses
+  /** The file with the control plane's admin key, and whether it was made now. */
+  readonly adminKey: { readonly file: string; readonly isNew: boolean }
   readonly logFile: string
   /** Resolves with a sentence when a part ends by itself. */
   readonly broken: Promise<string>
@@ -29,6 +33,8 @@ export interface SystemOptions {
   readonly listen: string
   readonly adminListen: string
   readonly simulatorListen: string
+  /** `null` for a sidecar that stands alone. */
+  readonly controlPlane: { readonly listen: string; readonly adminListen: string } | null
   readonly dataDir: string
   readonly policyDir: string
   /** False to call the real providers. */
@@ -42,9 +48,11 @@ export interface SystemOptions {
 }
 
 const START_TIMEOUT_MS = 30_000
+/** The control plane makes its database at the first start. */
+const FIRST_START_TIMEOUT_MS = 60_000
 
 /**
- * Starts simulator and sidecar and waits until they serve.
+ * Starts simulator, control plane and sidecar and waits until they serve.
  * @throws InterruptedError, or with what a part said if it cannot start; nothing is left running then
  */
 export async function startSystem(options: SystemOptions): Promise<System> {
@@ -56,10 +64,19 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     for (const child of [...children].reverse()) await child.stop()
   }
   try {
-    const simulator = options.simulated ? await startSimulator(options, children) : null
-    const sidecar = await startSidecar(options, simulator, logFile, children)
+    let isNew = false
+    const [simulator, controlPlane] = await Promise.all([
+      options.simulated ? startSimulator(options, children) : null,
+      options.controlPlane &&
+        startControlPlane(options, options.controlPlane, children, (key) => {
+          isNew = true
+          writeFileSync(adminKeyFile(options), `${key}\n`, { mode: 0o600 })
+        }),
+    ])
+    const sidecar = await startSidecar(options, simulator, controlPlane, logFile, children)
     const broken = Promise.race(children.map((child) => child.ended.then((end) => sentence(child, end))))
-    return { addresses: { ...sidecar, simulator }, logFile, broken, stop }
+    const adminKey = { file: adminKeyFile(options), isNew }
+    return { addresses: { ...sidecar, simulator, controlPlane }, adminKey, logFile, broken, stop }
   } catch (error) {
     await stop()
     throw error
@@ -85,9 +102,51 @@ function startSimulator(options: SystemOptions, children: Child[]): Promise<stri
   })
 }
 
+const adminKeyFile = ({ dataDir }: SystemOptions): string => join(dataDir, 'admin-key')
+const tokenFile = ({ dataDir }: SystemOptions): string => resolve(dataDir, 'enrolment-token')
+
+/** @param onAdminKey told of the admin key at the first start, and then only */
+function startControlPlane(
+  options: SystemOptions,
+  { listen, adminListen }: NonNullable<SystemOptions['controlPlane']>,
+  children: Child[],
+  onAdminKey: (key: string) => void,
+): Promise<string> {
+  const logFile = join(options.dataDir, 'control-plane.log')
+  const { DATABASE_URL } = options.env
+  const env = {
+    ...beginning('CONTROL_PLANE_', options.env),
+    ...(DATABASE_URL === undefined ? {} : { DATABASE_URL }),
+    CONTROL_PLANE_LISTEN: listen,
+    CONTROL_PLANE_ADMIN_LISTEN: adminListen,
+    CONTROL_PLANE_DATA_DIR: resolve(options.dataDir, 'control-plane'),
+    CONTROL_PLANE_ENROLMENT_TOKEN_FILE: tokenFile(options),
+    CONTROL_PLANE_PARENT_WATCH: '1',
+  }
+  return started(options, children, {
+    name: 'the control plane',
+    entry: inCheckout('control-plane/main.ts'),
+    env,
+    addressOptions: '--control-plane-port, CONTROL_PLANE_LISTEN or CONTROL_PLANE_ADMIN_LISTEN',
+    timeoutMs: FIRST_START_TIMEOUT_MS,
+    ready: (line) => {
+      const key = member(line, 'adminKey')
+      if (typeof key === 'string') {
+        // Not for the log.
+        onAdminKey(key)
+        return null
+      }
+      appendFileSync(logFile, `${line}\n`)
+      const url = member(line, 'url')
+      return typeof url === 'string' && member(line, 'message') === 'control plane listens' ? url : null
+    },
+  })
+}
+
 function startSidecar(
   options: SystemOptions,
   simulator: string | null,
+  controlPlane: string | null,
   logFile: string,
   children: Child[],
 ): Promise<Pick<SystemAddresses, 'sidecar' | 'admin'>> {
@@ -99,6 +158,9 @@ function startSidecar(
     ACC_DATA_DIR: resolve(options.dataDir, 'sidecar'),
     ACC_POLICY_DIR: resolve(options.policyDir),
     ...(simulator === null ? {} : simulatedUpstreams(simulator, options.real)),
+    ...(controlPlane === null
+      ? {}
+      : { ACC_CONTROL_PLANE_URL: controlPlane, ACC_CONTROL_PLANE_TOKEN_FILE: tokenFile(options) }),
     ACC_PARENT_WATCH: '1',
   }
   return started(options, children, {
@@ -120,13 +182,14 @@ interface Part<T> {
   readonly env: Readonly<Record<string, string>>
   /** What chooses another address, for the message. */
   readonly addressOptions: string
+  readonly timeoutMs?: number
   /** What one of its lines says when it serves. */
   ready(line: string): T | null
 }
 
 /** Starts a part and resolves once it serves. */
 function started<T>(options: SystemOptions, children: Child[], part: Part<T>): Promise<T> {
-  const { name, entry, env } = part
+  const { name, entry, env, timeoutMs = START_TIMEOUT_MS } = part
   return new Promise((resolveReady, reject) => {
     const child = startChild({
       name,
@@ -139,8 +202,8 @@ function started<T>(options: SystemOptions, children: Child[], part: Part<T>): P
     })
     children.push(child)
     const timer = setTimeout(
-      () => settle(() => reject(new Error(`${name} did not start within ${START_TIMEOUT_MS / 1_000} s`))),
-      START_TIMEOUT_MS,
+      () => settle(() => reject(new Error(`${name} did not start within ${timeoutMs / 1_000} s`))),
+      timeoutMs,
     )
     const settle = (then: () => void): void => {
       clearTimeout(timer)
@@ -161,7 +224,7 @@ function whyNot(
   const taken = /EADDRINUSE.*?:(\d+)/.exec(end.complaint)
   if (taken)
     return `${name} cannot start: port ${taken[1]} is taken, perhaps by another "acc up". Choose another by ${addressOptions}.`
-  if (end.complaint.includes('another sidecar is using the data folder'))
+  if (/another (?:sidecar|control plane) is using the data folder/.test(end.complaint))
     return `another "acc up" is using ${dataDir}. Stop it, or give this one a folder of its own by --data.`
   if (end.complaint.startsWith(`${name} cannot start`)) return end.complaint
   return `${name} cannot start: ${end.complaint || sentence(child, end)}`

@@ -16,13 +16,13 @@ async function takenPort(scope: Scope): Promise<number> {
 }
 
 t.test('a taken port is told with the option that chooses another, and nothing is left running', async (t) => {
-  for (const option of ['port', 'admin-port', 'simulator-port']) {
+  for (const option of ['port', 'admin-port', 'control-plane-port', 'simulator-port']) {
     const port = await takenPort(t)
     // The last of two equal options counts.
     const words = ['up', ...FREE_PORTS, `--${option}`, String(port), '--data', folderFor(t)]
     const { code, stderr, stdout } = await acc(t, words)
     t.equal(code, 1)
-    t.match(stderr, new RegExp(`^acc: the \\w+ cannot start: port ${port} is taken.*--${option}`))
+    t.match(stderr, new RegExp(`^acc: the [\\w ]+ cannot start: port ${port} is taken.*--${option}`))
     t.equal(stdout, '')
   }
 })

@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import OpenAI from 'openai'
 import t from 'tap'
 import { folderFor } from '../../test/support/scope.ts'
 import { simulatorFor } from '../../test/support/simulator.ts'
+import { until } from '../../test/support/until.ts'
 import { realProviders, simulatedUpstreams } from '../support/upstreams.ts'
 import { acc, FREE_PORTS, gone, runCurlLine, startAcc, UP } from './support/acc.ts'
 
@@ -13,6 +16,7 @@ t.test(
     const data = folderFor(t)
     const first = startAcc(t, ['up', ...FREE_PORTS, '--data', data])
     const greeting = await first.printed(UP)
+    t.match(greeting, /control plane {4}http:\/\/127\.0\.0\.1:\d+, whose admin key was made now/)
     for (const what of [/agents send to {3}http:/, /admin .*\/readyz {2}\/metrics/, /provider .*simulated/, /policies/])
       t.match(greeting, what)
     const answer = await runCurlLine(greeting)
@@ -26,6 +30,18 @@ t.test(
     const { baseURL } = client
     t.match(greeting, `export OPENAI_BASE_URL=${baseURL} OPENAI_API_KEY=any-key`)
     t.match(greeting, `client = OpenAI(base_url="${baseURL}", api_key="any-key")`)
+
+    const [summaryLine = ''] = /^ {2}curl .*\/api\/v1\/usage\/summary .*$/m.exec(greeting) ?? []
+    const summary = await until(
+      'both requests in the summary',
+      async () => {
+        const { stdout } = await promisify(execFile)('bash', ['-c', summaryLine])
+        const sums: { readonly requests: number; readonly costNanoUsd: string } = JSON.parse(stdout)
+        return sums.requests === 2 ? sums : null
+      },
+      2_000,
+    )
+    t.match(summary.costNanoUsd, /^[1-9]\d+$/, 'with their cost, within two seconds')
 
     const other = await fetch(`${baseURL.replace('/openai/', '/deepseek/')}/chat/completions`, {
       method: 'POST',
@@ -50,7 +66,7 @@ t.test(
     t.match(await content.json(), { modelVersion: 'gemini-2.5-flash', candidates: [{ finishReason: 'STOP' }] })
 
     const children = first.children()
-    t.equal(children.length, 2, 'simulator and sidecar')
+    t.equal(children.length, 3, 'simulator, control plane and sidecar')
     first.kill('SIGINT')
     const { code, stdout, stderr } = await first.ended
     t.equal(code, 0)
@@ -88,7 +104,7 @@ t.test('with OPENAI_API_KEY the real provider is chosen, and hears nothing befor
   const words = ['up', ...FREE_PORTS, '--data', folderFor(t)]
   const running = startAcc(t, words, { env })
   const greeting = await running.printed(UP)
-  t.equal(running.children().length, 1, 'a sidecar and no simulator')
+  t.equal(running.children().length, 2, 'both planes and no simulator')
   t.match(greeting, `provider         ${provider.url}/v1, with the key that each request carries`)
   t.equal(provider.requests().length, 0)
   t.match(await runCurlLine(greeting, env), /^HTTP\/1\.1 200/)

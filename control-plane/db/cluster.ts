@@ -128,9 +128,12 @@ function initialise(root: string, { data, binaries, user }: Place): string {
   mkdirSync(raw, { mode: 0o700 })
   user.own(raw)
   const words = ['-D', raw, '-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '--no-instructions']
-  run(user.command(binaries.initdb, [...words, '--encoding=UTF8', '--locale=C.UTF-8']))
+  run(user.command(binaries.initdb, [...words, '--encoding=UTF8', '--locale=C.UTF-8'], { dies: true }))
   // The database of ours, without a server for it.
-  run(user.command(binaries.postgres, ['--single', '-D', raw, 'postgres']), `CREATE DATABASE ${DATABASE}\n`)
+  run(
+    user.command(binaries.postgres, ['--single', '-D', raw, 'postgres'], { dies: true }),
+    `CREATE DATABASE ${DATABASE}\n`,
+  )
   renameSync(raw, data)
   return readFileSync(passwordFile, 'utf8').trim()
 }

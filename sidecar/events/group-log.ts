@@ -48,9 +48,14 @@ export interface GroupLog {
   forget(): void
   /** Intents without an end. */
   intents(): readonly StoredIntent[]
-  countEvents(): number
-  /** Sums the oldest groups up by day, until so many events are gone, and deletes them. @returns how many went */
-  prune(limit: number): number
+  /** How many of the events stand in this group or behind it. */
+  countEvents(first?: number): number
+  /**
+   * Sums the oldest groups up by day, until so many events are gone, and deletes them.
+   * @param before this group stays, and what is behind it
+   * @returns how many went
+   */
+  prune(limit: number, before?: number): number
 }
 
 /** Intents that are open, by number: how they are written, and the group that they stand in. */
@@ -111,12 +116,13 @@ export function createGroupLog(db: DatabaseSync): GroupLog {
       events = []
     },
     intents: () => openIntents(db).map(({ intent }) => intent),
-    countEvents: () => Number(db.prepare('SELECT coalesce(sum(events), 0) AS count FROM groups').get()?.count ?? 0),
-    prune: (limit) => {
+    countEvents: (first = 0) =>
+      Number(db.prepare('SELECT coalesce(sum(events), 0) AS count FROM groups WHERE id >= ?').get(first)?.count ?? 0),
+    prune: (limit, before = Number.POSITIVE_INFINITY) => {
       const gone: UsageEvent[] = []
       let upTo = 0
       for (const { id, body } of oldest.iterate()) {
-        if (gone.length >= limit) break
+        if (gone.length >= limit || Number(id) >= before) break
         gone.push(...eventsOf(JSON.parse(String(body))))
         upTo = Number(id)
       }
@@ -170,7 +176,15 @@ function* groupsFrom(db: DatabaseSync, first: number): Generator<readonly [id: n
 
 /** The events of an outbox, oldest first. */
 export function* storedEvents(db: DatabaseSync): Generator<UsageEvent> {
-  for (const [, group] of groupsFrom(db, 0)) yield* eventsOf(group)
+  for (const [, events] of storedGroups(db, 0)) yield* events
+}
+
+/** The groups of an outbox from one on, and their events. */
+export function* storedGroups(
+  db: DatabaseSync,
+  first: number,
+): Generator<readonly [id: number, events: readonly UsageEvent[]]> {
+  for (const [id, group] of groupsFrom(db, first)) yield [id, eventsOf(group)]
 }
 
 /** The intents without an end in an outbox, and the groups that they stand in. */

@@ -25,9 +25,13 @@ export interface OutboxDb {
   saveLease(account: Account): void
   deleteLease(lease: Pick<Account, 'key' | 'generation'>): void
   setMeta(key: keyof OutboxMeta, value: string): void
-  /** Rolls the oldest events up into the spend of their day and deletes them; the number of events that went. */
-  prune(limit: number): number
-  countEvents(): number
+  /**
+   * Rolls the oldest events up into the spend of their day and deletes them, but none of the group `before` or behind it;
+   * the number of events that went.
+   */
+  prune(limit: number, before?: number): number
+  /** How many events are kept, from a group on. */
+  countEvents(first?: number): number
   begin(): void
   commit(): void
   rollback(): void
@@ -45,6 +49,8 @@ export interface OutboxMeta {
   /** The kernel's boot id at the last start, and whether it was closed in order since. */
   readonly boot: string
   readonly clean: string
+  /** The number of the last event that the control plane has stored; 0 for none. */
+  readonly uploaded: string
 }
 
 const SCHEMA_VERSION = 2n
@@ -90,7 +96,7 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
       `the outbox is of version ${version}, and this sidecar knows ${SCHEMA_VERSION}: run the one that wrote it`,
     )
 
-  const setMeta = db.prepare('UPDATE meta SET value = ? WHERE key = ?')
+  const setMeta = db.prepare('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value')
   const saveLease = db.prepare(`
     INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET budget_limit = excluded.budget_limit, granted = excluded.granted,
@@ -112,6 +118,7 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
       generation: meta.generation ?? '',
       boot: meta.boot ?? '',
       clean: meta.clean ?? '',
+      uploaded: meta.uploaded ?? '0',
     },
     leases: (generation) => db.prepare('SELECT * FROM leases WHERE generation = ?').all(generation).map(accountOf),
     heldLeases: () => db.prepare('SELECT * FROM leases').all().map(heldLeaseOf),
@@ -135,7 +142,7 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
       )
     },
     deleteLease: ({ key, generation }) => deleteLease.run(key, generation),
-    setMeta: (key, value) => setMeta.run(value, key),
+    setMeta: (key, value) => setMeta.run(key, value),
     prune: groups.prune,
     countEvents: groups.countEvents,
     begin: () => begin.run(),

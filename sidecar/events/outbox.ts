@@ -5,6 +5,7 @@ import type { Timers } from '../clock.ts'
 import { afterTurn } from '../turn.ts'
 import type { Ballast } from './ballast.ts'
 import type { OutboxDb } from './outbox-db.ts'
+import { groupOf, indexOf } from './settled-events.ts'
 import { type Intent, type Outbox, OutboxUnavailableError, type Settlement } from './types.ts'
 
 /** The outbox with what its owner needs. */
@@ -13,6 +14,10 @@ export interface GroupedOutbox extends Outbox {
   flush(): Promise<void>
   /** Refuses new intents from now on and writes down what is queued. @throws OutboxUnavailableError if it cannot */
   close(): Promise<void>
+  /** The number of the last event that the control plane has stored. */
+  readonly uploaded: number
+  /** The control plane has stored everything up to this number, `count` events more than before. */
+  acknowledge(seq: number, count: number): void
   stats(): OutboxStats
 }
 
@@ -28,6 +33,8 @@ export interface OutboxStats {
   readonly failures: number
   readonly refusedIntents: number
   readonly prunedEvents: number
+  /** Events that the control plane has not stored yet; 0 where there is none. */
+  readonly unacknowledged: number
   /** Events of refused requests that found the queue full; they hold no money. */
   readonly droppedEvents: number
 }
@@ -43,12 +50,19 @@ export interface OutboxOptions {
   readonly firstSeq: number
   /** Most events that wait to be written while the disk is full. */
   readonly queuedMax?: number
+  /** True if events are brought up: none is summed up and deleted before the control plane has it. */
+  readonly uploads: boolean
+  /** Events are on disk. */
+  onStored(): void
   onMoneyBack(): void
   onStateChange(writable: boolean, reason: string): void
 }
 
 const QUEUED_MAX = 20_000
-/** Above this part of the queue no intents and no events without money are taken: the rest is for what was sent (H3). */
+/**
+ * Above this part of the queue, or of the events that may be kept if none of them is with the control plane yet, no
+ * intents and no events without money are taken: the rest is for what was sent (H3).
+ */
 const OPEN_TO_ALL = 0.8
 /** Most events without money in one group: after an hour of refusals on a full disk they do not hold up the event loop. */
 const GROUP_EVENTS_MAX = 500
@@ -87,7 +101,10 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
   let nextSeq = options.firstSeq
   let stored = db.countEvents()
   const counts = { commits: 0, failures: 0, refused: 0, pruned: 0, dropped: 0 }
-  const isCrowded = (): boolean => events.length > queuedMax * OPEN_TO_ALL
+  let uploaded = Number(db.meta.uploaded)
+  let acknowledged: number | null = null
+  let unacknowledged = options.uploads ? Math.max(0, db.countEvents(groupOf(uploaded)) - indexOf(uploaded)) : 0
+  const isCrowded = (): boolean => events.length > queuedMax * OPEN_TO_ALL || unacknowledged > eventsMax * OPEN_TO_ALL
 
   if (!ballast.held) {
     writable = false
@@ -162,7 +179,9 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
         else db.saveLease(account)
       }
       const added = group.events.length
-      if (stored + added > eventsMax) pruned = db.prune(Math.max(PRUNE_ROWS, added * 2))
+      if (acknowledged !== null) db.setMeta('uploaded', String(acknowledged))
+      const before = options.uploads ? groupOf(uploaded) : Number.POSITIVE_INFINITY
+      if (stored + added > eventsMax) pruned = db.prune(Math.max(PRUNE_ROWS, added * 2), before)
       db.commit()
     } catch (error) {
       db.rollback()
@@ -171,6 +190,10 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
     counts.commits++
     counts.pruned += pruned
     stored += group.events.length - pruned
+    uploaded = acknowledged ?? uploaded
+    acknowledged = null
+    if (options.uploads) unacknowledged += group.events.length
+    if (group.events.length > 0) options.onStored()
     for (const account of group.accounts) {
       account.durableCharged = account.charged
       account.durableReturned = account.returned
@@ -252,6 +275,14 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
         flushers.push({ resolve, reject })
         schedule()
       }),
+    get uploaded() {
+      return acknowledged ?? uploaded
+    },
+    acknowledge: (seq, count) => {
+      acknowledged = seq
+      unacknowledged -= count
+      schedule()
+    },
     close: async () => {
       state = 'closing'
       callOffRetry?.()
@@ -275,6 +306,7 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
       failures: counts.failures,
       refusedIntents: counts.refused,
       prunedEvents: counts.pruned,
+      unacknowledged,
       droppedEvents: counts.dropped,
     }),
   }

@@ -44,6 +44,10 @@ export interface SpendCoreOptions {
   /** The budgets of the policy in force; another array when that changes. */
   budgets(): readonly CompiledBudget[]
   readonly eventsMax: number
+  /** True if events are brought up to a control plane. */
+  readonly uploads: boolean
+  /** Events are on disk. */
+  onStored(): void
   readonly log: Logger
   /** The kernel's boot id, empty where there is none. */
   readonly bootId: string

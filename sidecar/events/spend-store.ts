@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CompiledBudget } from '@agentcostcontrol/policy'
 import { type Clock, type NewId, systemTimers } from '../clock.ts'
+import type { UploadSource } from '../control/uploader.ts'
 import { errorFields, type Logger } from '../log.ts'
 import { createBallast } from './ballast.ts'
 import { lockFolder } from './folder-lock.ts'
@@ -12,6 +13,8 @@ import { type StorageThread, startStorageThread } from './storage-thread.ts'
 
 /** Everything that keeps money right on this machine: leases, reservations, intents, events. */
 export interface SpendStore extends Pick<SpendCore, 'instanceId' | 'gate' | 'outbox'> {
+  /** The events that are to be brought up. */
+  readonly settled: UploadSource
   stats(): SpendStats
   /** Writes everything down, returns idle money and marks the files as closed in order. */
   close(): Promise<void>
@@ -27,6 +30,10 @@ export interface SpendStoreOptions {
   /** The budgets of the policy in force; another array when that changes. */
   budgets(): readonly CompiledBudget[]
   readonly eventsMax: number
+  /** True if events are brought up to a control plane. */
+  readonly uploads: boolean
+  /** Events are on disk. */
+  onStored(): void
   readonly log: Logger
   /** The kernel's boot id; another one means that power may have been lost. */
   readonly bootId?: string
@@ -79,7 +86,16 @@ export async function openSpendStore(options: SpendStoreOptions): Promise<SpendS
     ]
     closers.push(() => core.close())
     closers.push(() => timers.forEach(clearInterval))
-    return { instanceId: core.instanceId, gate: core.gate, outbox: core.outbox, stats: core.stats, close: closeAll }
+    const { instanceId, gate, outbox, stats } = core
+    const settled: UploadSource = {
+      get uploaded() {
+        return outbox.uploaded
+      },
+      settledAfter: thread.settledAfter,
+      acknowledge: outbox.acknowledge,
+      flush: outbox.flush,
+    }
+    return { instanceId, gate, outbox, settled, stats, close: closeAll }
   } catch (error) {
     await closeAll().catch(() => {})
     throw sqliteCode(error) === null

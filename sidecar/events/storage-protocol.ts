@@ -1,5 +1,6 @@
 import type { Holder, LeaseSyncItem, LeaseSyncResult } from '@agentcostcontrol/contract'
 import type { Hello, Welcome } from '../budget/lease-source.ts'
+import type { SettledEvents } from './settled-events.ts'
 
 /** What the main thread asks of the storage worker. */
 export type StorageRequest =
@@ -7,6 +8,7 @@ export type StorageRequest =
   | { readonly kind: 'hello'; readonly hello: Hello }
   | { readonly kind: 'sync'; readonly holder: Holder; readonly items: readonly LeaseSyncItem[] }
   | { readonly kind: 'checkpoint' }
+  | { readonly kind: 'settledAfter'; readonly seq: number; readonly limit: number }
   | { readonly kind: 'close' }
 
 /** The answers, by kind. */
@@ -16,6 +18,7 @@ export interface StorageAnswers {
   readonly hello: Welcome
   readonly sync: readonly LeaseSyncResult[]
   readonly checkpoint: null
+  readonly settledAfter: SettledEvents | null
   readonly close: null
 }
 

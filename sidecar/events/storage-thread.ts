@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { LeaseSource } from '../budget/lease-source.ts'
 import { workerUrl } from '../worker-url.ts'
+import type { SettledEvents } from './settled-events.ts'
 import type {
   StorageAnswers,
   StorageCall,
@@ -15,6 +16,8 @@ export interface StorageThread extends LeaseSource {
   open(): Promise<StorageAnswers['open']>
   /** Moves the outbox's WAL into its file. */
   checkpoint(): Promise<void>
+  /** The next events of the outbox behind a number; `null` if there are none. */
+  settledAfter(seq: number, limit: number): Promise<SettledEvents | null>
   close(): Promise<void>
 }
 
@@ -85,6 +88,7 @@ export function startStorageThread(
     checkpoint: async () => {
       await call({ kind: 'checkpoint' })
     },
+    settledAfter: (seq, limit) => call({ kind: 'settledAfter', seq, limit }),
     close: async () => {
       closing = true
       const ending = life

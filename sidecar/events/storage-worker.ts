@@ -5,6 +5,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { createLocalLedger } from '../budget/local-ledger.ts'
+import { settledAfter } from './settled-events.ts'
 import { openSound } from './sound-file.ts'
 import type {
   StorageAnswers,
@@ -37,6 +38,8 @@ function answer(request: StorageRequest): StorageAnswers[keyof StorageAnswers] {
     case 'checkpoint':
       outbox.exec('PRAGMA wal_checkpoint(PASSIVE)')
       return null
+    case 'settledAfter':
+      return settledAfter(outbox, request.seq, request.limit)
     case 'close':
       ledger.close()
       outbox.close()

@@ -99,6 +99,18 @@ const CASES: Readonly<
   },
   ACC_DRAIN_TIMEOUT_MS: { good: '0', read: ({ drainTimeoutMs }) => drainTimeoutMs, becomes: 0, bad: ['3600001'] },
   ACC_EVENTS_MAX: { good: '1000', read: ({ eventsMax }) => eventsMax, becomes: 1000, bad: ['999'] },
+  ACC_CONTROL_PLANE_URL: {
+    good: 'http://plane:8080',
+    read: ({ controlPlane }) => controlPlane,
+    becomes: { url: 'http://plane:8080', tokenFile: '/var/run/secrets/agentcostcontrol/token' },
+    bad: ['plane:8080', 'http://user:word@plane'],
+  },
+  ACC_CONTROL_PLANE_TOKEN_FILE: {
+    good: '/token',
+    read: ({ controlPlane }) => controlPlane,
+    becomes: null,
+    bad: [],
+  },
   ACC_SCAN_THREADS_MAX: { good: '64', read: ({ scanThreadsMax }) => scanThreadsMax, becomes: 64, bad: ['65'] },
   ACC_SCAN_QUEUE_MAX: { good: '1', read: ({ scanQueueMax }) => scanQueueMax, becomes: 1, bad: ['0'] },
   ACC_VERDICT_CACHE_MAX: { good: '100', read: ({ verdictCacheMax }) => verdictCacheMax, becomes: 100, bad: ['99'] },

@@ -40,6 +40,8 @@ const opened = (dataDir: string, log: Line[] = []): Promise<SpendStore> =>
     random: () => 0.5,
     budgets: () => [BUDGET],
     eventsMax: 1_000,
+    uploads: false,
+    onStored: () => {},
     log: recordingLog(log),
     bootId: 'boot',
   })

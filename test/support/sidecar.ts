@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
-import type { UsageEvent } from '@agentcostcontrol/contract'
+import { type UsageEvent, usageEventSchema } from '@agentcostcontrol/contract'
 import { storedEvents } from '../../sidecar/events/group-log.ts'
 import { inCheckout } from './paths.ts'
 import { folderFor, type Scope } from './scope.ts'
@@ -195,7 +195,10 @@ export function readEvents(dataDir: string): readonly UsageEvent[] {
   if (!existsSync(file)) return []
   const db = new DatabaseSync(file, { readOnly: true })
   try {
-    return [...storedEvents(db)]
+    const events = [...storedEvents(db)]
+    // Whatever a sidecar writes down the control plane has to take.
+    for (const event of events) usageEventSchema.parse(event)
+    return events
   } finally {
     db.close()
   }

@@ -86,7 +86,16 @@ export const acc = (scope: Scope, words: readonly string[], options: AccOptions 
   startAcc(scope, words, options).ended
 
 /** Words that give every part of `acc up` a free port. */
-export const FREE_PORTS = ['--port', '0', '--admin-port', '0', '--simulator-port', '0'] as const
+export const FREE_PORTS = [
+  '--port',
+  '0',
+  '--admin-port',
+  '0',
+  '--control-plane-port',
+  '0',
+  '--simulator-port',
+  '0',
+] as const
 
 /** What `acc up` prints last when everything serves. */
 export const UP = /Ctrl-C stops everything\./

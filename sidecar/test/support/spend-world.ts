@@ -40,6 +40,8 @@ export class SpendWorld {
   readonly faults: Faults = { disk: false, full: false, start: false, lostQuestions: 0, lostAnswers: 0 }
   readonly folder: string
   readonly eventsMax: number
+  /** Whether a control plane is to get the events. */
+  readonly uploads: boolean
   /** The policy in force. */
   budgets: readonly CompiledBudget[] = []
   /** The most events that were written in one transaction. */
@@ -53,17 +55,18 @@ export class SpendWorld {
   #instances = 0
   #life: Life | null = null
 
-  private constructor(folder: string, eventsMax: number) {
+  private constructor(folder: string, eventsMax: number, uploads: boolean) {
     this.folder = folder
     this.eventsMax = eventsMax
+    this.uploads = uploads
   }
 
   static async open(
     scope: Scope,
     budgets: readonly CompiledBudget[],
-    { eventsMax = 100_000 }: { readonly eventsMax?: number } = {},
+    { eventsMax = 100_000, uploads = false }: { readonly eventsMax?: number; readonly uploads?: boolean } = {},
   ): Promise<SpendWorld> {
-    const world = new SpendWorld(folderFor(scope), eventsMax)
+    const world = new SpendWorld(folderFor(scope), eventsMax, uploads)
     world.budgets = budgets
     await world.start()
     scope.teardown(() => world.#end())
@@ -344,6 +347,8 @@ class Life {
       random: () => 0.5,
       budgets: () => this.#world.budgets,
       eventsMax: this.#world.eventsMax,
+      uploads: this.#world.uploads,
+      onStored: () => {},
       log: silentLog,
       bootId: this.#bootId,
       damaged: false,
