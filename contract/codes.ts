@@ -6,6 +6,7 @@ export const CODES = [
   // the request itself
   'acc_body_too_large',
   'acc_body_not_json',
+  'acc_body_ambiguous',
   'acc_body_incomplete',
   'acc_body_encoding_unsupported',
   'acc_headers_too_large',

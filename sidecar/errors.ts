@@ -6,6 +6,7 @@ import type { ErrorFormat, RenderedError } from './providers/provider.ts'
 const STATUS: Readonly<Record<Code, number>> = {
   acc_body_too_large: 413,
   acc_body_not_json: 400,
+  acc_body_ambiguous: 400,
   acc_body_incomplete: 400,
   acc_body_encoding_unsupported: 415,
   acc_headers_too_large: 431,

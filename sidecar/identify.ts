@@ -6,6 +6,7 @@ import type { Endpoint } from './providers/family.ts'
 import type { MeteredRequest } from './providers/provider.ts'
 import { isDeeperThan } from './providers/read.ts'
 import { routePath } from './providers/registry.ts'
+import { repeatedKey } from './providers/repeated-keys.ts'
 
 /** Stage 2: provider, operation, model, principal, parsed body. */
 export type Identify = (raw: RawExchange) => Identified | Denial
@@ -74,9 +75,11 @@ function readMetered(raw: RawExchange, { adapter, path }: MeteredEndpoint): Ask 
   }
   const parsed = parse(raw.body)
   if (isDenial(parsed)) return parsed
-  const { json, byteStrings } = parsed
+  const { json, text, byteStrings } = parsed
   if (isDeeperThan(DEPTH_MAX, json))
     return denial('acc_body_not_json', `The request body is nested deeper than ${DEPTH_MAX} levels.`)
+  const repeated = repeatedKey(text, json)
+  if (repeated !== null) return ambiguous(repeated)
   const request = adapter.parse(json, path)
   if (isDenial(request)) return request
   if (!byteStrings || isAsciiText(request.model)) return { kind: 'metered', adapter, request, byteStrings }
@@ -92,6 +95,15 @@ function parse(body: Buffer): ParsedBody | Denial {
     return denial('acc_body_not_json', notJson(body))
   }
 }
+
+/** A name is told; what might be text of somebody's is not. */
+const NAME = /^[\w$.-]{1,60}$/
+
+const ambiguous = (key: string): Denial =>
+  denial(
+    'acc_body_ambiguous',
+    `${NAME.test(key) ? `"${key}"` : 'A key'} stands twice in one object of the request body, and servers differ in which of the two they obey: send each key once.`,
+  )
 
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
 

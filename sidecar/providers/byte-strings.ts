@@ -9,6 +9,8 @@ import type { Segment } from '@agentcostcontrol/contract'
 /** A parsed body. */
 export interface ParsedBody {
   readonly json: unknown
+  /** What it was parsed from. */
+  readonly text: string
   /** True if its strings, and keys, hold bytes: {@link textOf} makes text of them. */
   readonly byteStrings: boolean
 }
@@ -19,13 +21,15 @@ const BODY_BYTES_MIN = 8_192
 /** Parses a body, which must be UTF-8. `null` if it is not. @throws SyntaxError if it is not JSON */
 export function parseBody(body: Buffer, bytesMin = BODY_BYTES_MIN): ParsedBody | null {
   if (body.length >= bytesMin) {
-    if (isAscii(body)) return { json: JSON.parse(body.toString('latin1')), byteStrings: false }
+    if (isAscii(body)) return parsed(body.toString('latin1'), false)
     // An escape makes a character, and beside bytes nobody could tell the two apart.
     const plain = isUtf8(body) && !body.includes('\\u')
-    if (plain) return { json: JSON.parse(body.toString('latin1')), byteStrings: true }
+    if (plain) return parsed(body.toString('latin1'), true)
   }
-  return isUtf8(body) ? { json: JSON.parse(body.toString()), byteStrings: false } : null
+  return isUtf8(body) ? parsed(body.toString(), false) : null
 }
+
+const parsed = (text: string, byteStrings: boolean): ParsedBody => ({ json: JSON.parse(text), text, byteStrings })
 
 const BEYOND_ASCII = /[^\0-\x7f]/
 

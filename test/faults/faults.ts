@@ -3,6 +3,7 @@ import { COMPATIBLE } from './compatible.ts'
 import { EMBEDDINGS } from './embeddings.ts'
 import { type Edit, edit, type Fault } from './fault.ts'
 import { GEMINI } from './gemini.ts'
+import { REQUESTS } from './requests.ts'
 import { RESPONSES } from './responses.ts'
 
 const USAGE = 'sidecar/providers/openai/usage.ts'
@@ -478,4 +479,5 @@ export const FAULTS: readonly Fault[] = [
   ...EMBEDDINGS,
   ...GEMINI,
   ...RESPONSES,
+  ...REQUESTS,
 ]

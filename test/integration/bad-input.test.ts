@@ -37,23 +37,46 @@ t.test(
   },
 )
 
-t.test(
-  'of a key that stands twice the last one counts: for reading, for the bound, and for what is changed',
-  async (t) => {
-    const simulator = await simulatorFor(t)
-    const sidecar = await sidecarFor(t, { upstream: `${simulator.url}/v1` })
-    const sent = (): string => simulator.requests().at(-1)?.body.toString() ?? ''
-    const raw =
-      '{"model":"no-such-model","model":"gpt-4.1-mini","max_tokens":9,"max_tokens":7,"messages":[{"role":"user","content":"a"}],"messages":[{"role":"user","content":"b"}],"stream":false,"stream":true,"stream_options":{},"stream_options":{"a":1}}'
-    const { status, text } = await chat(sidecar.url, { raw, headers: { 'x-sim-output-tokens': '50' } })
-    t.equal(status, 200)
-    t.match(text, /^data: /)
-    t.equal(sent(), raw.replace('{"a":1}', '{"include_usage":true,"a":1}'), 'the last one is edited, all stay')
-    const [event] = await sidecar.events(1)
-    t.match(event, { streamed: true, attempts: [{ requestedModel: 'gpt-4.1-mini', precision: 'exact' }] })
-    t.equal(event?.attempts[0]?.usage?.outputVisible, 7)
-  },
-)
+/** Requests of every format with a key that stands twice: for what it costs, for what it says, and how deep. */
+const TWICE: Readonly<Record<string, readonly [key: string, body: string][]>> = {
+  '/openai/v1/chat/completions': [
+    ['model', '{"model":"gpt-4.1-nano","messages":[],"max_tokens":9,"model":"gpt-4.1-mini"}'],
+    ['max_tokens', '{"model":"gpt-4.1-mini","messages":[],"max_tokens":100000,"max_tokens" :1}'],
+    ['max_tokens', '{"model":"gpt-4.1-mini","messages":[],"max\\u005ftokens":1,"max_tokens":100000}'],
+    ['content', '{"model":"gpt-4.1-mini","messages":[{"role":"user","content":"a","content":"b"}],"max_tokens":9}'],
+    ['stream', `{"stream":true,"model":"gpt-4.1-mini","messages":[{"content":"${'é'.repeat(9_000)}"}],"stream":false}`],
+  ],
+  '/openai/v1/responses': [
+    ['max_output_tokens', '{"model":"gpt-4.1-mini","input":"a","max_output_tokens":1,"max_output_tokens":9}'],
+  ],
+  '/openai/v1/embeddings': [['input', '{"model":"text-embedding-3-small","input":"a","input":"b"}']],
+  '/anthropic/v1/messages': [
+    ['max_tokens', '{"model":"claude-sonnet-4-5","messages":[],"max_tokens":1,"max_tokens":9}'],
+    ['budget_tokens', '{"model":"claude-sonnet-4-5","max_tokens":9,"thinking":{"budget_tokens":1,"budget_tokens":9}}'],
+  ],
+  '/google/v1beta/models/gemini-2.5-flash:generateContent': [
+    ['generationConfig', '{"contents":[],"generationConfig":{"maxOutputTokens":1},"generationConfig":{}}'],
+    ['maxOutputTokens', '{"contents":[],"generationConfig":{"maxOutputTokens":1,"maxOutputTokens":9}}'],
+  ],
+  '/ollama/api/chat': [['num_predict', '{"model":"qwen3:8b","options":{"num_predict":1,"num_predict":9}}']],
+}
+
+t.test('a key that stands twice is refused in every format, and nothing is sent', async (t) => {
+  const simulator = await simulatorFor(t)
+  const sidecar = await sidecarFor(t, { upstream: `${simulator.url}/v1` })
+  let events = 0
+  for (const [path, bodies] of Object.entries(TWICE))
+    for (const [key, raw] of bodies) {
+      const { status, text, headers } = await chat(sidecar.url, { path, raw })
+      const told = { status, code: headers.get('x-acc-code'), named: text.includes(key) }
+      t.same(told, { status: 400, code: 'acc_body_ambiguous', named: true }, `${path}: ${text.slice(0, 200)}`)
+      events++
+    }
+  t.ok((await sidecar.events(events)).every(({ outcome, attempts }) => outcome === 'denied' && attempts.length === 0))
+  const secret = `{"model":"gpt-4.1-mini","messages":[],"metadata":{"my words":"a","my words":"b"}}`
+  t.notMatch((await chat(sidecar.url, { raw: secret })).text, 'my words', 'only a name is told')
+  t.equal(simulator.requests().length, 0)
+})
 
 t.test('a body of 50 MB passes and is metered, and its memory comes back', async (t) => {
   const simulator = await simulatorFor(t, { recordRequests: false })

@@ -41,6 +41,11 @@ const strict: Desk = {
     },
     { name: 'a body that is no JSON', go: post(CHAT, '{"model":'), ends: denied('acc_body_not_json', 400) },
     {
+      name: 'a body with a key that stands twice',
+      go: post(CHAT, '{"model":"gpt-4.1-mini","messages":[],"max_tokens":1,"max_tokens":9}'),
+      ends: denied('acc_body_ambiguous', 400),
+    },
+    {
       name: 'a compressed body',
       go: post(CHAT, '{}', { 'content-encoding': 'gzip' }),
       ends: denied('acc_body_encoding_unsupported', 415),

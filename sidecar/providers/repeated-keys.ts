@@ -1,0 +1,89 @@
+/**
+ * Finds a key that stands twice in one object. Servers differ in which of the two they read (RFC 8259 §4), so what is
+ * judged here might not be what is obeyed there.
+ */
+const COLON = 0x3a
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/**
+ * The first key that stands twice in one object of a JSON text, as it is read; `null` if none does. Every key has a
+ * colon behind a string's last quote: as long as there are no more of those than keys in what was parsed, nothing is
+ * walked.
+ * @param text accepted by JSON.parse
+ * @param json what came of it
+ */
+export const repeatedKey = (text: string, json: unknown): string | null =>
+  colonsBehindStrings(text) > keysIn(json) ? walk(text) : null
+
+/** At least one for each key: a string that begins with a colon looks the same. */
+function colonsBehindStrings(text: string): number {
+  let found = 0
+  for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1)) {
+    const quote = skipSpaceBack(text, at - 1)
+    if (text.charCodeAt(quote) === QUOTE && !isEscaped(text, quote)) found++
+  }
+  return found
+}
+
+function skipSpaceBack(text: string, from: number): number {
+  let at = from
+  while (isSpace(text.charCodeAt(at))) at--
+  return at
+}
+
+const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
+
+function isEscaped(text: string, quote: number): boolean {
+  let slashes = 0
+  while (text.charCodeAt(quote - 1 - slashes) === BACKSLASH) slashes++
+  return slashes % 2 === 1
+}
+
+function keysIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  let keys = 0
+  if (Array.isArray(value)) {
+    for (const item of value) keys += keysIn(item)
+    return keys
+  }
+  for (const key in value) keys += 1 + keysIn(Reflect.get(value, key))
+  return keys
+}
+
+function walk(text: string): string | null {
+  const around: (Set<string> | null)[] = []
+  // Those of the object that is being read; `null` in an array.
+  let keys: Set<string> | null = null
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at]
+    if (char === '{' || char === '[') {
+      around.push(keys)
+      keys = char === '{' ? new Set() : null
+    } else if (char === '}' || char === ']') {
+      keys = around.pop() ?? null
+    } else if (char === '"') {
+      const end = stringEnd(text, at)
+      if (keys && text.charCodeAt(skipSpace(text, end)) === COLON) {
+        const key = String(JSON.parse(text.slice(at, end)))
+        if (keys.has(key)) return key
+        keys.add(key)
+      }
+      at = end - 1
+    }
+  }
+  return null
+}
+
+function skipSpace(text: string, from: number): number {
+  let at = from
+  while (isSpace(text.charCodeAt(at))) at++
+  return at
+}
+
+/** `from` is at the opening quote; the answer is behind the closing one. */
+function stringEnd(text: string, from: number): number {
+  let quote = text.indexOf('"', from + 1)
+  while (quote !== -1 && isEscaped(text, quote)) quote = text.indexOf('"', quote + 1)
+  return quote === -1 ? text.length : quote + 1
+}

@@ -1,0 +1,82 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { repeatedKey } from '../providers/repeated-keys.ts'
+
+type Written = { readonly text: string; readonly repeats: boolean }
+
+/** Keys that look like values and values that look like keys. */
+const string = fc.oneof(
+  fc.constantFrom(
+    'a',
+    'max_tokens',
+    '',
+    ':',
+    ': a',
+    '\\',
+    '\\\\',
+    '"',
+    '":',
+    '"a":1',
+    ',"a":',
+    '{',
+    '}]',
+    ' ',
+    '__proto__',
+    '7',
+  ),
+  fc.string({ unit: 'binary', maxLength: 6 }),
+)
+const space = fc.constantFrom('', '', '', ' ', '\n\t', '\r\n  ')
+
+/** A string as JSON, its first character perhaps escaped. */
+const quoted = fc.tuple(string, fc.boolean()).map(([value, escaped]) => {
+  const first = value.charCodeAt(0)
+  return escaped && value !== ''
+    ? `"\\u${first.toString(16).padStart(4, '0')}${JSON.stringify(value.slice(1)).slice(1)}`
+    : JSON.stringify(value)
+})
+const leaf = fc.oneof(quoted, fc.constantFrom('1', 'null', 'true', '-1.5e9', '{}', '[ ]'))
+
+/** JSON texts of every shape, in which an object may name a key as often as it likes. */
+const { json } = fc.letrec<{ json: Written }>((tie) => ({
+  json: fc.oneof(
+    { maxDepth: 5 },
+    leaf.map((text): Written => ({ text, repeats: false })),
+    fc.tuple(space, fc.array(tie('json'), { maxLength: 4 })).map(
+      ([gap, items]): Written => ({
+        text: `[${gap}${items.map(({ text }) => text).join(`${gap},`)}${gap}]`,
+        repeats: items.some(({ repeats }) => repeats),
+      }),
+    ),
+    fc.tuple(space, fc.array(fc.tuple(quoted, tie('json')), { maxLength: 4 })).map(
+      ([gap, members]): Written => ({
+        text: `{${gap}${members.map(([key, { text }]) => `${key}${gap}:${gap}${text}`).join(`,${gap}`)}${gap}}`,
+        repeats:
+          new Set(members.map(([key]) => JSON.parse(key))).size < members.length ||
+          members.some(([, { repeats }]) => repeats),
+      }),
+    ),
+  ),
+}))
+
+t.test(
+  'a key that stands twice in one object is found however it is written and wherever it stands, and no other',
+  async (t) => {
+    const seen = { repeats: 0, not: 0 }
+    fc.assert(
+      fc.property(json, ({ text, repeats }) => {
+        seen[repeats ? 'repeats' : 'not']++
+        return (repeatedKey(text, JSON.parse(text)) !== null) === repeats
+      }),
+      { numRuns: 3_000 },
+    )
+    t.ok(seen.repeats > 100 && seen.not > 100, JSON.stringify(seen))
+  },
+)
+
+t.test('it is told as it is read', async (t) => {
+  const of = (text: string): string | null => repeatedKey(text, JSON.parse(text))
+  t.equal(of('{"n":1,"a":[{"m\\u0061x":1 ,"max"\n:2}],"n":2}'), 'max')
+  t.equal(of('{"a":{"n":1},"b":[{"n":1},{"n":1}],"n":1,"c":"n","d":"\\"n\\":1"}'), null)
+  t.equal(of('{"a":": text that begins with a colon","b":["x",":"]}'), null)
+})
