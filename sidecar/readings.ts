@@ -56,7 +56,8 @@ export function createReadings({
   const gate = () => spend.stats().gate
   return [
     gauge('acc_requests_in_flight', 'Requests under way', () => data.stats().inFlight),
-    gauge('acc_buffered_request_bytes', 'Bytes of request bodies held', () => data.stats().bufferedBytes),
+    gauge('acc_buffered_request_bytes', 'Bytes of request bodies held', () => data.stats().bufferedRequestBytes),
+    gauge('acc_buffered_answer_bytes', 'Bytes of answers held', () => data.stats().bufferedAnswerBytes),
     counter(
       'acc_client_errors_total',
       'Connections refused before there was a request',

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
 import { BodyIntake } from './accept/body.ts'
+import { BufferedBytes } from './accept/buffered-bytes.ts'
 import { HttpClient } from './accept/client.ts'
 import { CONNECT_REFUSAL, parserRefusal, refuseOnSocket, requestFault } from './accept/refusal.ts'
 import type { Clock, NewId } from './clock.ts'
@@ -12,7 +13,12 @@ import { turnsEnd } from './turn.ts'
 /** The data listener: stage 1, accept, with its limits. */
 export interface DataServer {
   readonly address: AddressInfo
-  stats(): { readonly inFlight: number; readonly bufferedBytes: number; readonly clientErrors: number }
+  stats(): {
+    readonly inFlight: number
+    readonly bufferedRequestBytes: number
+    readonly bufferedAnswerBytes: number
+    readonly clientErrors: number
+  }
   /**
    * Refuses new requests, waits for running ones at most `timeoutMs`, then breaks them off.
    * @param breakOff ends the providers' side as well, where an answer would be read to its end without its client
@@ -55,7 +61,8 @@ const NO_BODY = Buffer.alloc(0)
 /** Starts the data listener. */
 export async function startDataServer(listen: ListenAddress, options: DataServerOptions): Promise<DataServer> {
   const { config, pipeline, clock, newId, onInternalError } = options
-  const bodies = new BodyIntake(config)
+  const buffered = new BufferedBytes(config.bufferedBytesMax)
+  const bodies = new BodyIntake(config, buffered)
   const connections = new Map<Socket, Connection>()
   let inFlight = 0
   let clientErrors = 0
@@ -122,14 +129,16 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
   }
 
   function begin(request: IncomingMessage, response: ServerResponse, connection: Connection): void {
-    const client = new HttpClient(request, response)
+    const client = new HttpClient(request, response, buffered)
     connection.client = client
     inFlight++
     // An exchange is over when it was handled and its answer has left: a drain must not cut off what is not sent yet.
     let open = 2
     const over = (): void => {
       open--
-      if (open === 0) leave(request.socket, connection)
+      if (open > 0) return
+      client.release()
+      leave(request.socket, connection)
     }
     client.onClosed(() => {
       if (connection.client === client) connection.client = null
@@ -196,7 +205,12 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
   await listening(server, listen)
   return {
     address: boundAddress(server),
-    stats: () => ({ inFlight, bufferedBytes: bodies.heldBytes, clientErrors }),
+    stats: () => ({
+      inFlight,
+      bufferedRequestBytes: buffered.requests,
+      bufferedAnswerBytes: buffered.answers,
+      clientErrors,
+    }),
     breakOff: breakAll,
     drain: async (timeoutMs, breakOff) => {
       draining = true

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { type Denial, denial, isDenial } from '../exchange.ts'
+import type { BufferedBytes } from './buffered-bytes.ts'
 import type { HttpClient } from './client.ts'
 
 const NO_BODY = Buffer.alloc(0)
@@ -15,20 +16,17 @@ export interface BodyLimits {
 /** Reads request bodies whole, within the limits on one and on all that are held at once. */
 export class BodyIntake {
   readonly #limits: BodyLimits
-  #heldBytes = 0
+  readonly #buffered: BufferedBytes
 
-  constructor(limits: BodyLimits) {
+  /** @param buffered where bodies are counted: those being read and those not released */
+  constructor(limits: BodyLimits, buffered: BufferedBytes) {
     this.#limits = limits
-  }
-
-  /** Bytes of bodies held: those being read and those not released. */
-  get heldBytes(): number {
-    return this.#heldBytes
+    this.#buffered = buffered
   }
 
   /** A body that was read is needed no more. */
   release(body: Buffer): void {
-    this.#heldBytes -= body.length
+    this.#buffered.requests -= body.length
   }
 
   /**
@@ -63,7 +61,7 @@ export class BodyIntake {
     let discarded = 0
     let settled = false
     const letGo = (): void => {
-      this.#heldBytes -= bytes
+      this.#buffered.requests -= bytes
       chunks.length = 0
       bytes = 0
     }
@@ -82,7 +80,7 @@ export class BodyIntake {
       }
       chunks.push(chunk)
       bytes += chunk.length
-      this.#heldBytes += chunk.length
+      this.#buffered.requests += chunk.length
       refused = this.#tooLarge(bytes)
       if (refused) letGo()
     })
@@ -100,10 +98,10 @@ export class BodyIntake {
     if (bytes > bodyBytesMax) {
       return denial('acc_body_too_large', `The request body exceeds ${bodyBytesMax} bytes (ACC_BODY_BYTES_MAX).`)
     }
-    if (this.#heldBytes > bufferedBytesMax) {
+    if (this.#buffered.full) {
       return denial(
         'acc_overloaded',
-        `Request bodies held at once exceed ${bufferedBytesMax} bytes (ACC_BUFFERED_BYTES_MAX).`,
+        `Bodies held at once exceed ${bufferedBytesMax} bytes (ACC_BUFFERED_BYTES_MAX).`,
         { retryAfterS: 1 },
       )
     }

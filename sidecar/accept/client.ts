@@ -1,11 +1,14 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Reply } from '../answer/answer.ts'
 import type { ClientLink, Denial } from '../exchange.ts'
+import type { BufferedBytes } from './buffered-bytes.ts'
 
 /** The client's half of one exchange: what is sent to it, and whether it is still there. */
 export class HttpClient implements Reply, ClientLink {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
+  readonly #buffered: BufferedBytes
+  #heldBytes = 0
   #started = false
   /** True once nothing more is written: the connection broke, or was answered past this response. */
   #closed = false
@@ -16,7 +19,9 @@ export class HttpClient implements Reply, ClientLink {
   #onClosed: (() => void) | null = null
   #abort: AbortController | null = null
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  /** @param buffered where what is held of its answer is counted */
+  constructor(request: IncomingMessage, response: ServerResponse, buffered: BufferedBytes) {
+    this.#buffered = buffered
     this.#request = request
     this.#response = response
     response.sendDate = false
@@ -39,6 +44,12 @@ export class HttpClient implements Reply, ClientLink {
     queueMicrotask(() => {
       if (!this.#started && !this.#closed) response.flushHeaders()
     })
+  }
+
+  hold(bytes: number): boolean {
+    this.#heldBytes += bytes
+    this.#buffered.answers += bytes
+    return !this.#buffered.full
   }
 
   write(bytes: Buffer): boolean {
@@ -127,6 +138,12 @@ export class HttpClient implements Reply, ClientLink {
   fault(refusal: Denial): void {
     this.#closed = true
     this.#onFault?.(refusal)
+  }
+
+  /** The exchange is over: nothing of its answer is held any more. */
+  release(): void {
+    this.#buffered.answers -= this.#heldBytes
+    this.#heldBytes = 0
   }
 
   /** Called once when everything was handed to the operating system, or the connection broke. */

@@ -15,6 +15,11 @@ export interface Reply extends Sink {
    */
   head(status: number, statusMessage: string | null, headers: readonly string[]): void
   end(bytes?: Buffer): void
+  /**
+   * Counts bytes of the answer that are held until the exchange is over.
+   * @returns false if too much is held of all exchanges: then no more is to be
+   */
+  hold(bytes: number): boolean
   /** Breaks the connection behind what was written: the client sees what it would have seen of a broken provider. */
   destroy(): void
 }

@@ -15,6 +15,13 @@ import type { AnswerInspection } from './inspection.ts'
 /** Largest JSON answer that is held whole, before and after decoding. */
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024
 
+const TOO_LARGE = denial('acc_inspection_unavailable', 'The answer is too large to be inspected.')
+const TOO_MUCH = denial(
+  'acc_inspection_unavailable',
+  'The answer could not be inspected: too much is held at once (ACC_BUFFERED_BYTES_MAX).',
+  { retryAfterS: 1 },
+)
+
 /** What a plain answer needs. */
 export interface PlainAnswerOptions {
   readonly reply: Reply
@@ -46,10 +53,10 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
 
   const out = new Pump(reply, upstream)
 
-  function tooLarge(): void {
+  /** @param refusal where the policy wants to have seen it */
+  function letPass(refusal: Denial): void {
     if (inspection?.security.holdsResponses && inspection.security.onOverload === 'closed') {
       upstream.abort()
-      const refusal = denial('acc_inspection_unavailable', 'The answer is too large to be inspected.')
       finish(unread('cut', refusal.code, options.deny(refusal)))
       return
     }
@@ -60,12 +67,22 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
     chunks.length = 0
   }
 
+  function passed(): void {
+    reply.end()
+    finish(unread('completed', null, status))
+  }
+
   async function complete(): Promise<void> {
     const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)
     let plain: Buffer
     let json: unknown
     try {
       plain = coding === 'identity' ? body : await coding.decode(body, ANSWER_BYTES_MAX)
+      if (plain !== body && !reply.hold(plain.length)) {
+        letPass(TOO_MUCH)
+        if (passing) passed()
+        return
+      }
       json = JSON.parse(plain.toString())
     } catch {
       // Not what it says it is, so nothing is known of its usage, and it cannot be inspected.
@@ -102,7 +119,9 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
       }
       chunks.push(chunk)
       bytes += chunk.length
-      if (bytes > ANSWER_BYTES_MAX) tooLarge()
+      const fits = reply.hold(chunk.length)
+      if (bytes > ANSWER_BYTES_MAX) letPass(TOO_LARGE)
+      else if (!fits) letPass(TOO_MUCH)
     },
     end: () => {
       if (!passing) {
@@ -111,8 +130,7 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
           .catch(() => fail('acc_upstream_cut'))
         return
       }
-      reply.end()
-      finish(unread('completed', null, status))
+      passed()
     },
     fail,
     abandon: () => finish(unread('aborted', null, null)),

@@ -59,6 +59,7 @@ function exchangeThrowingIn(stage: keyof PipelineStages | null) {
     onDrain: () => {},
     end: () => {},
     destroy: () => {},
+    hold: () => true,
   }
   const done = createPipeline(stages).handle(raw, reply)
   return { done, settlements, events, failures, statuses }

@@ -62,6 +62,7 @@ async function pass(
       over.resolve(true)
     },
     destroy: () => over.resolve(false),
+    hold: () => true,
   }
   const upstream: Upstream = {
     pause: () => {

@@ -1,6 +1,6 @@
 import { edit, type Fault } from './fault.ts'
 
-/** Faults of reading requests of any format. */
+/** Faults of accepting requests of any format, and of holding their answers. */
 export const REQUESTS: readonly Fault[] = [
   {
     name: 'a key that stands twice passes',
@@ -13,5 +13,17 @@ export const REQUESTS: readonly Fault[] = [
     edits: edit('sidecar/providers/repeated-keys.ts', 'skipSpaceBack(text, at - 1)', 'at - 1'),
     test: 'sidecar/test/repeated-keys.test.ts',
     only: ['is found'],
+  },
+  {
+    name: 'what is held of plain answers is not counted',
+    edits: edit('sidecar/accept/client.ts', 'this.#buffered.answers += bytes', ''),
+    test: 'test/integration/back-pressure.test.ts',
+    only: ['nobody takes'],
+  },
+  {
+    name: 'what a compressed answer becomes is not counted',
+    edits: edit('sidecar/answer/plain.ts', 'plain !== body && !reply.hold', 'plain === body && !reply.hold'),
+    test: 'test/integration/back-pressure.test.ts',
+    only: ['nobody takes'],
   },
 ]

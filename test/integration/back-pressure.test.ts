@@ -1,4 +1,4 @@
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import {
   type Flood,
@@ -11,7 +11,7 @@ import {
   streamEnd,
   streamFlood,
 } from '../support/flood.ts'
-import { AMPLE_BUDGET, providerYaml, sidecarFor, type TestSidecar } from '../support/sidecar.ts'
+import { AMPLE_BUDGET, providerYaml, securityYaml, sidecarFor, type TestSidecar } from '../support/sidecar.ts'
 import { until } from '../support/until.ts'
 
 const MB = 1024 * 1024
@@ -165,3 +165,62 @@ t.test('a client that takes nothing any more is treated as one that left, in its
     t.equal(provider.open, 0)
   }
 })
+
+t.test(
+  'plain answers that nobody takes are bounded together: what comes on top passes unread, or is refused',
+  async (t) => {
+    const words = Buffer.alloc(MB, 'word ')
+    const head = Buffer.from('{"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2},"choices":[],"a":"')
+    const piece = Buffer.concat([head, ...Array<Buffer>(12).fill(words)])
+    const whole: Flood = { headers: ['Content-Type: application/json'], piece, times: 1, last: Buffer.from('"}') }
+    const zipped: Flood = {
+      ...whole,
+      headers: [...whole.headers, 'Content-Encoding: gzip'],
+      piece: gzipSync(Buffer.concat([whole.piece, whole.last])),
+      last: Buffer.alloc(0),
+    }
+    for (const [onOverload, then] of [
+      ['open', whole],
+      ['closed', whole],
+      ['open', zipped],
+      ['closed', zipped],
+    ] as const) {
+      let current = whole
+      const provider = await floodServerFor(t, () => current)
+      const sidecar = await sidecarFor(t, {
+        upstream: `${provider.url}/v1`,
+        env: { ACC_BUFFERED_BYTES_MAX: String(16 * MB) },
+        policies: {
+          'budget.yaml': AMPLE_BUDGET,
+          'security.yaml': securityYaml({
+            response: 'block',
+            extra: `  onOverload: ${onOverload}\n  timeoutMs: 60000\n`,
+          }),
+        },
+      })
+      const held = (): Promise<number> => sidecar.metric('acc_buffered_answer_bytes')
+      const reader = await slowReader(t, sidecar.url, CHAT)
+      const [first] = await sidecar.events(1)
+      t.same([first?.outcome, first?.attempts[0]?.precision], ['completed', 'exact'], 'the first is read')
+      t.ok((await held()) > 12 * MB, 'and is held for its client')
+
+      current = then
+      const second = await fetch(`${sidecar.url}/v1/chat/completions`, { method: 'POST', body: CHAT })
+      const bytes = Buffer.from(await second.arrayBuffer())
+      const refused = onOverload === 'closed'
+      t.equal(second.headers.get('x-acc-code'), refused ? 'acc_inspection_unavailable' : null)
+      t.equal(second.status, refused ? 503 : 200)
+      if (!refused) t.ok(bytes.equals(Buffer.concat([whole.piece, whole.last])), 'what passes unread passes whole')
+      const [, event] = await sidecar.events(2)
+      t.equal(event?.outcome, refused ? 'cut' : 'completed')
+      t.equal(event?.attempts[0]?.precision, 'estimated')
+      t.not(event?.attempts[0]?.chargedNanoUsd, '0', 'it is charged')
+
+      t.equal(await reader.readAll(), hashOf(whole))
+      await until('nothing is held', async () => ((await held()) === 0 ? true : null))
+      const third = await fetch(`${sidecar.url}/v1/chat/completions`, { method: 'POST', body: CHAT })
+      await third.arrayBuffer()
+      t.equal((await sidecar.events(3))[2]?.attempts[0]?.precision, 'exact', 'there is room again')
+    }
+  },
+)

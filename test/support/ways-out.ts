@@ -132,6 +132,7 @@ function settled(sidecar: TestSidecar): Promise<true> {
         'acc_outbox_queued_events',
         'acc_budget_waiting_requests',
         'acc_buffered_request_bytes',
+        'acc_buffered_answer_bytes',
         'acc_budget_reserved_usd',
       ].map((name) => sidecar.metric(name)),
     )
