@@ -76,23 +76,27 @@ export interface Abandoned {
 /** Tells a client that left from a stage's result. */
 export const isAbandoned = (value: object): value is Abandoned => 'kind' in value && value.kind === 'abandoned'
 
+/** A request of a known wire format, read. */
+export interface Asked {
+  readonly adapter: ProviderAdapter
+  request: MeteredRequest
+  /** True if the strings of its body hold bytes (byte-strings.ts); its model's name is text. */
+  readonly byteStrings: boolean
+}
+
 /**
  * What is asked of the provider: a metered operation of a known wire format, or an endpoint that is only counted. The
  * request is the one thing that changes on its way: once its bytes are ready to be sent, its conversation is let go.
  */
 export type Ask =
-  | {
-      readonly kind: 'metered'
-      readonly adapter: ProviderAdapter
-      request: MeteredRequest
-      /** True if the strings of its body hold bytes (byte-strings.ts); its model's name is text. */
-      readonly byteStrings: boolean
-    }
+  | (Asked & { readonly kind: 'metered' })
   | {
       readonly kind: 'passThrough'
       readonly billable: boolean
       /** How its answer is read, where it is that of an earlier request; `null`: not at all. */
       readonly again: { readonly adapter: ProviderAdapter; readonly request: MeteredRequest } | null
+      /** Whose text it carries, or why that cannot be read; `null`: nobody's, or let go. */
+      carried: Asked | Denial | null
     }
 
 /** Stage 2, identify. */

@@ -1,10 +1,10 @@
 import { headerValue } from './answer/headers.ts'
-import { type Ask, type Denial, denial, type Identified, isDenial, type RawExchange } from './exchange.ts'
+import { type Ask, type Asked, type Denial, denial, type Identified, isDenial, type RawExchange } from './exchange.ts'
 import type { ReadPrincipal } from './principal.ts'
 import { isAsciiText, type ParsedBody, parseBody } from './providers/byte-strings.ts'
 import type { Endpoint } from './providers/family.ts'
-import type { MeteredRequest } from './providers/provider.ts'
-import { isDeeperThan } from './providers/read.ts'
+import type { MeteredRequest, ProviderAdapter } from './providers/provider.ts'
+import { isDeeperThan, isRecord } from './providers/read.ts'
 import { routePath } from './providers/registry.ts'
 import { repeatedKey } from './providers/repeated-keys.ts'
 
@@ -31,7 +31,7 @@ export function createIdentify(readPrincipal: ReadPrincipal): Identify {
     const principal = readPrincipal(raw.headers)
     if (isDenial(principal)) return principal
     const endpoint = route.family.endpoint(raw.method, path, query === -1 ? '' : raw.target.slice(query + 1))
-    const ask = endpoint.kind === 'metered' ? readMetered(raw, endpoint) : passThrough(endpoint)
+    const ask = endpoint.kind === 'metered' ? readMetered(raw, endpoint) : passThrough(raw, endpoint)
     if (isDenial(ask)) return ask
     return {
       raw,
@@ -50,11 +50,25 @@ type MeteredEndpoint = Extract<Endpoint, { readonly kind: 'metered' }>
 /** Nothing is known of the request that an answer is asked for again of. */
 const EARLIER: MeteredRequest = { model: '', stream: false, json: {} }
 
-const passThrough = (endpoint: Exclude<Endpoint, MeteredEndpoint>): Ask => ({
-  kind: 'passThrough',
-  billable: endpoint.kind === 'billable',
-  again: endpoint.kind === 'free' && endpoint.again ? { adapter: endpoint.again, request: EARLIER } : null,
-})
+function passThrough(raw: RawExchange, endpoint: Exclude<Endpoint, MeteredEndpoint>): Ask {
+  if (endpoint.kind === 'billable') return { kind: 'passThrough', billable: true, again: null, carried: null }
+  const { again, carries } = endpoint
+  return {
+    kind: 'passThrough',
+    billable: false,
+    again: again ? { adapter: again, request: EARLIER } : null,
+    carried: carries && raw.body.length > 0 ? readCarried(raw, carries) : null,
+  }
+}
+
+/** Its text alone is of use: that it names no model is for the provider to refuse. */
+function readCarried(raw: RawExchange, adapter: ProviderAdapter): Asked | Denial {
+  const body = readBody(raw)
+  if (isDenial(body)) return body
+  const { json, byteStrings } = body
+  if (!isRecord(json)) return denial('acc_body_not_json', 'The request body must be a JSON object.')
+  return { adapter, request: { model: '', stream: false, json }, byteStrings }
+}
 
 function decodePath(sent: string): string | null {
   try {
@@ -66,6 +80,17 @@ function decodePath(sent: string): string | null {
 }
 
 function readMetered(raw: RawExchange, { adapter, path }: MeteredEndpoint): Ask | Denial {
+  const body = readBody(raw)
+  if (isDenial(body)) return body
+  const { json, byteStrings } = body
+  const request = adapter.parse(json, path)
+  if (isDenial(request)) return request
+  if (!byteStrings || isAsciiText(request.model)) return { kind: 'metered', adapter, request, byteStrings }
+  const named = adapter.parse(JSON.parse(raw.body.toString()), path)
+  return isDenial(named) ? named : { kind: 'metered', adapter, request: named, byteStrings: false }
+}
+
+function readBody(raw: RawExchange): ParsedBody | Denial {
   const encoding = headerValue(raw.headers, 'content-encoding')
   if (encoding !== null && encoding.toLowerCase() !== 'identity') {
     return denial(
@@ -75,16 +100,11 @@ function readMetered(raw: RawExchange, { adapter, path }: MeteredEndpoint): Ask 
   }
   const parsed = parse(raw.body)
   if (isDenial(parsed)) return parsed
-  const { json, text, byteStrings } = parsed
+  const { json, text } = parsed
   if (isDeeperThan(DEPTH_MAX, json))
     return denial('acc_body_not_json', `The request body is nested deeper than ${DEPTH_MAX} levels.`)
   const repeated = repeatedKey(text, json)
-  if (repeated !== null) return ambiguous(repeated)
-  const request = adapter.parse(json, path)
-  if (isDenial(request)) return request
-  if (!byteStrings || isAsciiText(request.model)) return { kind: 'metered', adapter, request, byteStrings }
-  const named = adapter.parse(JSON.parse(raw.body.toString()), path)
-  return isDenial(named) ? named : { kind: 'metered', adapter, request: named, byteStrings: false }
+  return repeated === null ? parsed : ambiguous(repeated)
 }
 
 function parse(body: Buffer): ParsedBody | Denial {

@@ -92,6 +92,7 @@ const UNWRITABLE = denial(
 /** Lets the conversation go. A function of its own: the frame of one that waits would hold on to it. */
 function forget(ask: Ask): void {
   if (ask.kind === 'metered') ask.request = ask.adapter.remember(ask.request)
+  else ask.carried = null
 }
 
 /** The request as it is sent: with a lower output limit, and asking for usage, where that is needed. */

@@ -1,7 +1,7 @@
 import type { EventFinding, Segment } from '@agentcostcontrol/contract'
 import { redactText } from '@agentcostcontrol/detectors'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
-import { type Ask, type Authorized, type Denial, denial, type Inspected } from '../exchange.ts'
+import { type Asked, type Authorized, type Denial, denial, type Inspected, isDenial } from '../exchange.ts'
 import { decodeSegment } from '../providers/byte-strings.ts'
 import type { SegmentEdit } from '../providers/provider.ts'
 import { type Decided, decide, ruleIds, strongest, toEventFindings } from './decide.ts'
@@ -28,13 +28,16 @@ export function createInspectRequest(
     const { security } = authorized
     const { ask, raw } = authorized.identified
     const unseen: Inspected = { authorized, body: raw.body, findings: [], warnings: [] }
-    if (ask.kind !== 'metered' || security === null) {
+    const asked = ask.kind === 'metered' ? ask : ask.carried
+    if (asked === null || security === null) {
       stats.unseenNoPolicy++
       return unseen
     }
-    const segments = ask.adapter.segments(ask.request)
-    const judge = (scan: ScanResult): Inspected | Denial => judgeRequest(authorized, security, ask, segments, scan)
-    const scanned = scanner.scan(segments, detectorSet(security), 'request', security.timeoutMs, ask.byteStrings)
+    // What cannot be read is only refused where somebody wants it to be read.
+    if (isDenial(asked)) return asked
+    const segments = asked.adapter.segments(asked.request)
+    const judge = (scan: ScanResult): Inspected | Denial => judgeRequest(authorized, security, asked, segments, scan)
+    const scanned = scanner.scan(segments, detectorSet(security), 'request', security.timeoutMs, asked.byteStrings)
     if (!(scanned instanceof Promise)) return judge(scanned)
     return scanned.then(judge, (error: unknown) => {
       const overload = error instanceof ScanPoolFullError
@@ -54,7 +57,7 @@ export function createInspectRequest(
 function judgeRequest(
   authorized: Authorized,
   security: CompiledSecurity,
-  { adapter, byteStrings }: Extract<Ask, { readonly kind: 'metered' }>,
+  { adapter, byteStrings }: Asked,
   segments: readonly Segment[],
   { verdicts, complete }: ScanResult,
 ): Inspected | Denial {

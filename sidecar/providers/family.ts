@@ -15,6 +15,8 @@ export type Endpoint =
       readonly operation: string
       /** The operation whose answer is asked for again: it is read, and judged, as the first one is. */
       readonly again?: ProviderAdapter
+      /** The operation whose text its request carries: it is inspected as one of that. */
+      readonly carries?: ProviderAdapter
     }
   /** Costs something, or may: not metered in this version. */
   | { readonly kind: 'billable'; readonly operation: string }
@@ -28,6 +30,21 @@ export interface EndpointRule {
 /** Whether one of the rules is about this endpoint. */
 export const isOneOf = (rules: readonly EndpointRule[], method: string, path: string): boolean =>
   rules.some((rule) => rule.methods.includes(method) && rule.path.test(path))
+
+/** Endpoints that carry the text of an operation. */
+export interface CarrierRule extends EndpointRule {
+  readonly carries: ProviderAdapter
+}
+
+/** The operation whose text a request carries to an endpoint that is not metered, as a part of {@link Endpoint}. */
+export function carriedBy(
+  rules: readonly CarrierRule[],
+  method: string,
+  path: string,
+): { readonly carries?: ProviderAdapter } {
+  const rule = rules.find((one) => isOneOf([one], method, path))
+  return rule ? { carries: rule.carries } : {}
+}
 
 /** An API that several providers may speak: its endpoints, and how it tells errors. */
 export interface WireFamily {

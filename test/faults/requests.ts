@@ -15,6 +15,16 @@ export const REQUESTS: readonly Fault[] = [
     only: ['is found'],
   },
   {
+    name: 'what a free endpoint carries is not inspected',
+    edits: edit(
+      'sidecar/inspect/inspect-request.ts',
+      "ask.kind === 'metered' ? ask : ask.carried",
+      "ask.kind === 'metered' ? ask : null",
+    ),
+    test: 'test/integration/carried-prompts.test.ts',
+    only: ['does not leave'],
+  },
+  {
     name: 'what is held of plain answers is not counted',
     edits: edit('sidecar/accept/client.ts', 'this.#buffered.answers += bytes', ''),
     test: 'test/integration/back-pressure.test.ts',

@@ -1,9 +1,13 @@
-import { type Endpoint, type EndpointRule, isOneOf, type WireFamily } from '../family.ts'
+import { type CarrierRule, carriedBy, type Endpoint, type EndpointRule, isOneOf, type WireFamily } from '../family.ts'
 import { renderAnthropicError } from './errors.ts'
 import { anthropicMessages } from './messages.ts'
 
+const CARRIERS: readonly CarrierRule[] = [
+  { methods: ['POST'], path: /^\/messages\/count_tokens$/, carries: anthropicMessages },
+]
+
 const FREE: readonly EndpointRule[] = [
-  { methods: ['POST'], path: /^\/messages\/count_tokens$/ },
+  ...CARRIERS,
   { methods: ['GET', 'HEAD'], path: /^\/models(?:\/[^/]+)?$/ },
   // What a batch costs is decided when it is made: to look at it, or to end it, costs nothing.
   { methods: ['GET', 'HEAD', 'DELETE'], path: /^\/messages\/batches(?:\/[^/]+)?(?:\/results)?$/ },
@@ -26,7 +30,8 @@ export const anthropicFamily: WireFamily = {
     if (method === 'POST' && path === '/messages')
       return { kind: 'metered', adapter: anthropicMessages, path: { model: null, stream: false } }
     const free = isOneOf(FREE, method, path)
-    return { kind: free ? 'free' : 'billable', operation: operationOf(path) }
+    const operation = operationOf(path)
+    return free ? { kind: 'free', operation, ...carriedBy(CARRIERS, method, path) } : { kind: 'billable', operation }
   },
 }
 

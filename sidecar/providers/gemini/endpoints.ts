@@ -1,4 +1,4 @@
-import { type Endpoint, type EndpointRule, isOneOf, type WireFamily } from '../family.ts'
+import { type CarrierRule, carriedBy, type Endpoint, type EndpointRule, isOneOf, type WireFamily } from '../family.ts'
 import type { ProviderAdapter } from '../provider.ts'
 import { batchEmbedContents, embedContent, generateContent, streamGenerateContent } from './content.ts'
 import { geminiArrayErrors, geminiErrors } from './errors.ts'
@@ -15,8 +15,15 @@ const MODEL_METHOD = /^(?:\/v\d+(?:alpha|beta)?)?\/(?:models\/([^/:]+)|(tunedMod
 const VERSION = /^(?:\/upload)?\/v\d+(?:alpha|beta)?(?=\/)/
 
 const READING: readonly string[] = ['GET', 'HEAD']
+const CARRIERS: readonly CarrierRule[] = [
+  {
+    methods: ['POST'],
+    path: /^\/(?:models|tunedModels)\/[^/:]+:count(?:Message|Text)?Tokens$/,
+    carries: generateContent,
+  },
+]
 const FREE: readonly EndpointRule[] = [
-  { methods: ['POST'], path: /^\/(?:models|tunedModels)\/[^/:]+:count(?:Message|Text)?Tokens$/ },
+  ...CARRIERS,
   {
     methods: [...READING, 'DELETE'],
     path: /^\/(?:models|tunedModels|files|cachedContents|batches|operations)(?:\/[^:]+)?$/,
@@ -72,7 +79,8 @@ export const geminiFamily: WireFamily = {
     const below = path.replace(VERSION, '')
     const free = isOneOf(FREE, method, below)
     const resource = /^\/([A-Za-z]+)/.exec(below)?.[1] ?? ''
-    return { kind: free ? 'free' : 'billable', operation: RESOURCES.has(resource) ? resource : 'other' }
+    const operation = RESOURCES.has(resource) ? resource : 'other'
+    return free ? { kind: 'free', operation, ...carriedBy(CARRIERS, method, below) } : { kind: 'billable', operation }
   },
 }
 

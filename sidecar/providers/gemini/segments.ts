@@ -39,7 +39,8 @@ export function requestSegments(json: Readonly<Record<string, unknown>>): readon
         for (const one of fieldsOf(found.value, text, found.path)) addJson(segments, 'user', one)
     } else if (name === 'requests') {
       for (const request of elementsOf(found)) addNested(segments, request)
-    } else if (!REQUEST_SETTINGS.has(name)) addJson(segments, 'user', found)
+    } else if (name === 'generateContentRequest') addNested(segments, found)
+    else if (!REQUEST_SETTINGS.has(name)) addJson(segments, 'user', found)
   }
   return segments
 }

@@ -1,19 +1,24 @@
-import { type Endpoint, type EndpointRule, isOneOf, type WireFamily } from '../family.ts'
+import { type CarrierRule, carriedBy, type Endpoint, type EndpointRule, isOneOf, type WireFamily } from '../family.ts'
 import type { ProviderAdapter } from '../provider.ts'
 import { openaiChat } from './chat.ts'
 import { openaiEmbeddings } from './embeddings.ts'
 import { renderOpenAiError } from './errors.ts'
 import { openaiResponses } from './responses/responses.ts'
 
+const CARRIERS: readonly CarrierRule[] = [
+  { methods: ['POST'], path: /^\/responses\/input_tokens$/, carries: openaiResponses },
+  { methods: ['POST'], path: /^\/conversations(?:\/[^/]+(?:\/items)?)?$/, carries: openaiResponses },
+  { methods: ['POST'], path: /^\/moderations$/, carries: openaiEmbeddings },
+]
+
 const FREE: readonly EndpointRule[] = [
+  ...CARRIERS,
   { methods: ['GET', 'HEAD', 'DELETE'], path: /^\/models(?:\/[^/]+)*$/ },
   { methods: ['GET', 'HEAD', 'DELETE', 'POST'], path: /^\/chat\/completions\/[^/]+(?:\/messages)?$/ },
   { methods: ['GET', 'HEAD'], path: /^\/chat\/completions$/ },
   { methods: ['HEAD', 'DELETE'], path: /^\/responses\/[^/]+$/ },
   { methods: ['GET', 'HEAD'], path: /^\/responses\/[^/]+\/input_items$/ },
-  { methods: ['POST'], path: /^\/responses\/input_tokens$/ },
-  { methods: ['GET', 'HEAD', 'POST', 'DELETE'], path: /^\/conversations(?:\/[^/]+(?:\/items(?:\/[^/]+)?)?)?$/ },
-  { methods: ['POST'], path: /^\/moderations$/ },
+  { methods: ['GET', 'HEAD', 'DELETE'], path: /^\/conversations(?:\/[^/]+(?:\/items(?:\/[^/]+)?)?)?$/ },
   { methods: ['GET', 'HEAD', 'POST', 'DELETE'], path: /^\/files(?:\/[^/]+){0,2}$/ },
   { methods: ['POST'], path: /^\/uploads(?:\/[^/]+){0,2}$/ },
 ]
@@ -63,7 +68,8 @@ export const compatibleFamily = (chat: ProviderAdapter): WireFamily => ({
     if (isOneOf(RESPONSES_AGAIN, method, path)) return { kind: 'free', operation: 'responses', again: openaiResponses }
     const free = isOneOf(FREE, method, path)
     const resource = path.split('/')[1] ?? ''
-    return { kind: free ? 'free' : 'billable', operation: RESOURCES.has(resource) ? resource : OTHER }
+    const operation = RESOURCES.has(resource) ? resource : OTHER
+    return free ? { kind: 'free', operation, ...carriedBy(CARRIERS, method, path) } : { kind: 'billable', operation }
   },
 })
 

@@ -15,6 +15,7 @@ const SOURCE_BY_ROLE: Readonly<Record<string, SegmentSource>> = {
 /** Members that hold no text of anybody: settings, ids, and what is read on its own below. */
 const REQUEST_SETTINGS = new Set([
   'input',
+  'items',
   'instructions',
   'tools',
   'prompt',
@@ -61,6 +62,8 @@ export function requestSegments(json: Json): readonly Segment[] {
   const segments: Segment[] = []
   addItems(segments, 'system', ['instructions'], json.instructions)
   addItems(segments, 'user', ['input'], json.input)
+  // What a conversation begins with, or gets.
+  addItems(segments, 'user', ['items'], json.items)
   addTools(segments, ['tools'], json.tools)
   if (isRecord(json.prompt)) {
     for (const key of Object.keys(json.prompt))
