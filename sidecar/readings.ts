@@ -135,6 +135,11 @@ export function createReadings({
       'Events that the control plane has not stored yet',
       () => outbox().unacknowledged,
     ),
+    counter(
+      'acc_outbox_checkpoint_failures_total',
+      'Checkpoints of the outbox that failed',
+      () => spend.stats().checkpointFailures,
+    ),
     gauge('acc_outbox_size_bytes', 'Size of the outbox', () => outbox().bytes),
     {
       name: 'acc_upload_events_total',

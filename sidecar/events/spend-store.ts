@@ -5,6 +5,7 @@ import { type Clock, type NewId, systemTimers } from '../clock.ts'
 import type { UploadSource } from '../control/uploader.ts'
 import { errorFields, type Logger } from '../log.ts'
 import { createBallast } from './ballast.ts'
+import { createCheckpoints } from './checkpoints.ts'
 import { lockFolder } from './folder-lock.ts'
 import { openOutboxDb } from './outbox-db.ts'
 import { type SpendCore, type SpendStats, startSpend } from './spend-core.ts'
@@ -15,7 +16,7 @@ import { type StorageThread, startStorageThread } from './storage-thread.ts'
 export interface SpendStore extends Pick<SpendCore, 'instanceId' | 'gate' | 'outbox'> {
   /** The events that are to be brought up. */
   readonly settled: UploadSource
-  stats(): SpendStats
+  stats(): SpendStats & { readonly checkpointFailures: number }
   /** Writes everything down, returns idle money and marks the files as closed in order. */
   close(): Promise<void>
 }
@@ -80,13 +81,15 @@ export async function openSpendStore(options: SpendStoreOptions): Promise<SpendS
     closers.push(() => thread.close())
     await openLedger(thread, damaged, log)
     const core = await startSpend({ ...options, db, ballast, source: thread, timers: systemTimers, bootId, damaged })
+    const checkpoints = createCheckpoints(thread.checkpoint, log)
     const timers = [
-      every(CHECKPOINT_EVERY_MS, () => thread.checkpoint()),
+      every(CHECKPOINT_EVERY_MS, checkpoints.run),
       every(IDLE_CHECK_MS, () => core.gate.returnIdle(false)),
     ]
     closers.push(() => core.close())
     closers.push(() => timers.forEach(clearInterval))
-    const { instanceId, gate, outbox, stats } = core
+    const { instanceId, gate, outbox } = core
+    const stats = () => ({ ...core.stats(), checkpointFailures: checkpoints.failures })
     const settled: UploadSource = {
       get uploaded() {
         return outbox.uploaded
