@@ -4,7 +4,7 @@ import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import { decodeSegment } from '../providers/byte-strings.ts'
 import type { Coverage, Judged, Way } from './coverage.ts'
 import { keyOf, type Unit, unitsOf } from './units.ts'
-import { type Verdict, VerdictCache, type Verdicts } from './verdict-cache.ts'
+import { type Verdict, VerdictCache, type VerdictKey, type Verdicts } from './verdict-cache.ts'
 import type { ScanResult, ScanTask } from './worker.ts'
 
 /** Runs a scan off the main thread. */
@@ -73,7 +73,7 @@ export interface ScannerStats {
 /** A unit without verdicts; `key` is where they are kept, `null` for nowhere. */
 interface FreshUnit {
   readonly unit: Unit
-  readonly key: string | null
+  readonly key: VerdictKey | null
 }
 
 /** Scans segments once each: from the cache, inline, or in the pool. */

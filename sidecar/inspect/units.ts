@@ -1,5 +1,5 @@
 import type { Segment } from '@agentcostcontrol/contract'
-import { VerdictCache } from './verdict-cache.ts'
+import { VerdictCache, type VerdictKey } from './verdict-cache.ts'
 
 /** Segments that are judged and remembered together: a long one alone, or short ones in a row. */
 export interface Unit {
@@ -46,7 +46,7 @@ export function unitsOf(segments: readonly Segment[]): readonly Unit[] {
 }
 
 /** Where the verdicts of a unit are kept within a scope; `null` for nowhere. */
-export function keyOf({ at, chars }: Unit, segments: readonly Segment[], scope: string): string | null {
+export function keyOf({ at, chars }: Unit, segments: readonly Segment[], scope: string): VerdictKey | null {
   if (chars < HASH_CHARS_MIN) return null
   const [first = 0] = at
   const only = at.length === 1 ? segments[first] : undefined

@@ -25,7 +25,7 @@ const segment = (text: string, source: Segment['source'] = 'user'): Segment => (
 const clean = (chars: number): string => 'The quick brown fox jumps over the lazy dog. '.repeat(chars / 45 + 1)
 
 t.test('a large text is scanned in a worker with the findings that it has on the main thread', async (t) => {
-  const scanner = new SegmentScanner(poolFor(t), 100)
+  const scanner = new SegmentScanner(poolFor(t), 1_000)
   const random = createRandom(7)
   const texts = Array.from({ length: 30 }, () => textWithSecrets(random))
   const large = texts.map((text) => segment(clean(2_000) + text))
@@ -100,6 +100,23 @@ t.test('the cache keeps within its bound, and what is used stays', async (t) => 
     t.ok(scanner.stats().cache.entries <= 101)
   }
   t.match(scanner.stats().cache, { hits: 499 })
+})
+
+t.test('verdicts with findings are kept within their own bound, and never taken for clean ones', async (t) => {
+  const scanner = new SegmentScanner(poolFor(t), 100)
+  const canary = DETECTORS[0]?.canary() ?? ''
+  for (let round = 0; round < 2; round++) {
+    for (let at = 0; at < 50; at++) {
+      const found = scanner.scan([segment(`${at} ${clean(600)} ${canary}`)], set, 'request', TIMEOUT_MS)
+      const none = scanner.scan([segment(`${at} ${clean(600)}`)], set, 'request', TIMEOUT_MS)
+      if (found instanceof Promise || none instanceof Promise) return t.fail('no worker is needed')
+      t.equal(found.verdicts.flat().length, 1)
+      t.equal(none.verdicts.flat().length, 0)
+    }
+  }
+  const { entries, hits } = scanner.stats().cache
+  t.ok(entries <= 100 && entries > 50, `${entries} are kept`)
+  t.ok(hits >= 30, `${hits} were known`)
 })
 
 t.test('a queue that is full refuses at once', async (t) => {

@@ -458,11 +458,7 @@ const GUARDS: readonly Fault[] = [
   },
   {
     name: 'a conversation that grows is scanned from its beginning at every turn',
-    edits: edit(
-      'sidecar/inspect/verdict-cache.ts',
-      'const verdicts = young ?? this.#old.get(key)',
-      'const verdicts = key === "" ? young : undefined',
-    ),
+    edits: edit('sidecar/inspect/verdict-cache.ts', 'this.#findSlot(key) === -1 ?', 'this.#findSlot(key) >= -1 ?'),
     test: 'test/integration/inspection.test.ts',
     only: ['scanned once'],
   },
