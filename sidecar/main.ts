@@ -47,7 +47,7 @@ const rateCardUrl = (config: SidecarConfig): URL | string =>
     : new URL('./rate-card.json', import.meta.url))
 
 /** How long what is on disk may still be brought up at the end; the next start brings up the rest. */
-const UPLOAD_DRAIN_MS = 5_000
+const UPLOAD_DRAIN_MS = 3_000
 
 /** Closes a part that was opened; a start that fails closes what it had, so that the process ends. */
 type Closer = () => Promise<void>

@@ -115,7 +115,7 @@ AgentCostControl is up.
   agents send to   ${sidecar}
   admin            ${admin}/readyz  /metrics
   provider         ${provider}
-${controlPlane === null ? '' : `  control plane    ${controlPlane}${adminKey.isNew ? `, whose admin key was made now and stands in ${adminKey.file}` : ''}\n`}  policies         ${policies}
+${controlPlane === null ? '' : `  control plane    ${controlPlane}${process.env.DATABASE_URL ? ', on DATABASE_URL' : ''}${adminKey.isNew ? `, whose admin key was made now and stands in ${adminKey.file}` : ''}\n`}  policies         ${policies}
   data, log        ${dataDir}, ${logFile}
 
 Try it:

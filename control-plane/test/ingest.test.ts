@@ -3,6 +3,8 @@ import type { UsageEvent } from '@agentcostcontrol/contract'
 import fc from 'fast-check'
 import t from 'tap'
 import type { Caller } from '../auth/service.ts'
+import { copyLine } from '../usage/event-columns.ts'
+import { ingestRepository } from '../usage/ingest-repository.ts'
 import { createIngestService, type IngestService } from '../usage/ingest-service.ts'
 import { readRepository, type Totals } from '../usage/read-repository.ts'
 import { clusterFor, databaseFor, type TestDatabase } from './support/database.ts'
@@ -191,4 +193,14 @@ t.test('the dearest events that can be told of do not keep the next ones from be
   t.match(await ingest.ingest(sidecar, batchOf(events).events), { stored: 1_000, refused: [] })
   t.match(await ingest.ingest(sidecar, batchOf([usageEvent({ intentAt: at(1) })]).events), { stored: 1 })
   for (const sums of await totals(sidecar)) t.equal(sums.costNanoUsd, `${10n ** 16n * 1_000n + 24_975n}`, sums.of)
+})
+
+t.test('rows that PostgreSQL refuses end the batch with an error, and the connection goes on', async (t) => {
+  const { orgId } = await tenant()
+  for (let round = 0; round < 12; round++)
+    await t.rejects(
+      db.database.inOrg(orgId, (tx) => ingestRepository.store(tx, ['too few\n'])),
+      { code: '25P02' },
+    )
+  t.equal(await db.database.inOrg(orgId, (tx) => ingestRepository.store(tx, [copyLine(usageEvent())])), 1)
 })

@@ -1,6 +1,6 @@
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { Writable } from 'node:stream'
 import type { Tx } from '../db/database.ts'
+import { ApiError } from '../errors.ts'
 import { EVENT_COLUMNS } from './event-columns.ts'
 
 const COLUMNS = EVENT_COLUMNS.join(', ')
@@ -48,13 +48,29 @@ const upsert = (unit: 'minute' | 'hour' | 'day'): string => `
 
 const UPSERTS = [upsert('minute'), upsert('hour'), upsert('day')]
 
+/**
+ * Writes all rows and their end. The stream of postgres.js says that it is finished when the server has taken them, and
+ * nothing at all if the server refuses them then or goes away: nobody may wait for that.
+ */
+async function write(copy: Writable, rows: string): Promise<void> {
+  // Told by the write, or by the statement behind it.
+  copy.on('error', () => {})
+  await new Promise<void>((resolve, reject) => {
+    copy.write(rows, (error) => (error ? reject(error) : resolve()))
+  })
+  // On a connection that is gone nothing more may be asked: the driver would throw where nobody can catch it.
+  if (copy.destroyed) throw new ApiError('acc_api_unavailable', 'Nothing was changed; try again.')
+  copy.end()
+}
+
 /** Stores events of the transaction's organisation, and adds those that were new to its sums. */
 export const ingestRepository = {
   /** @param lines rows in COPY's text format @returns how many were new */
   store: async (tx: Tx, lines: readonly string[]): Promise<number> => {
     await tx.unsafe(TEMPORARY).simple()
     const copy = await tx.unsafe(`COPY pg_temp.incoming (${COLUMNS}) FROM STDIN`).writable()
-    await pipeline(Readable.from([lines.join('')]), copy)
+    await write(copy, lines.join(''))
+    // Sent behind the rows: it fails if they were not taken.
     await tx.unsafe(INSERT)
     const [sum] = await tx<{ stored: bigint | null }[]>`SELECT sum(requests)::bigint AS stored FROM pg_temp.delta`
     const stored = Number(sum?.stored ?? 0)

@@ -1,5 +1,6 @@
 import { ANTHROPIC } from './anthropic.ts'
 import { COMPATIBLE } from './compatible.ts'
+import { CONTROL_PLANE } from './control-plane.ts'
 import { EMBEDDINGS } from './embeddings.ts'
 import { type Edit, edit, type Fault } from './fault.ts'
 import { GEMINI } from './gemini.ts'
@@ -472,6 +473,7 @@ export const FAULTS: readonly Fault[] = [
   ...GUARDS,
   ...ANTHROPIC,
   ...COMPATIBLE,
+  ...CONTROL_PLANE,
   ...EMBEDDINGS,
   ...GEMINI,
   ...RESPONSES,

@@ -44,7 +44,7 @@ interface Verdict {
 function copySources(folder: string): void {
   const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], { cwd: ROOT })
   for (const file of listed.toString().split('\0')) {
-    if (!/\.(?:ts|json|ya?ml|csv|md)$/.test(file) || /^(?:docs|bench|console)\//.test(file)) continue
+    if (!/\.(?:ts|json|ya?ml|csv|md|sql)$/.test(file) || /^(?:docs|bench|console)\//.test(file)) continue
     mkdirSync(dirname(join(folder, file)), { recursive: true })
     cpSync(join(ROOT, file), join(folder, file), { force: true })
   }
