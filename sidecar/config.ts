@@ -38,6 +38,8 @@ export interface SidecarConfig {
   readonly bufferedBytesMax: number
   readonly headerBytesMax: number
   readonly concurrencyMax: number
+  /** Connections of clients at once. */
+  readonly connectionsMax: number
   readonly requestTimeoutMs: number
   /** A client that takes nothing of its answer for so long is treated as gone. */
   readonly clientStallTimeoutMs: number
@@ -123,6 +125,7 @@ const environment = z.object({
   ACC_BUFFERED_BYTES_MAX: integer(1_048_576, 17_179_869_184).prefault('536870912'),
   ACC_HEADER_BYTES_MAX: integer(1_024, 1_048_576).prefault('65536'),
   ACC_CONCURRENCY_MAX: integer(1, 100_000).prefault('1024'),
+  ACC_CONNECTIONS_MAX: integer(1, 1_000_000).optional(),
   ACC_REQUEST_TIMEOUT_MS: integer(100, 3_600_000).prefault('60000'),
   ACC_CLIENT_STALL_TIMEOUT_MS: integer(100, 3_600_000).prefault('300000'),
   ACC_DRAIN_TIMEOUT_MS: integer(0, 3_600_000).prefault('25000'),
@@ -144,6 +147,9 @@ export const CONFIG_VARIABLES: readonly { readonly name: string; readonly fallba
   fallback:
     schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault ? String(schema.def.defaultValue ?? '') : null,
 }))
+
+/** Connections of clients beyond the requests at once: what keep-alive leaves open. */
+const IDLE_CONNECTIONS_MAX = 1_024
 
 /** An empty value says "none" where a list is expected, and elsewhere the same as no value: charts and shells leave them behind. */
 const MAY_BE_EMPTY: ReadonlySet<string> = new Set(['ACC_TAGS', 'ACC_TRUST_HEADERS'])
@@ -180,6 +186,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     bufferedBytesMax: values.ACC_BUFFERED_BYTES_MAX,
     headerBytesMax: values.ACC_HEADER_BYTES_MAX,
     concurrencyMax: values.ACC_CONCURRENCY_MAX,
+    connectionsMax: values.ACC_CONNECTIONS_MAX ?? values.ACC_CONCURRENCY_MAX + IDLE_CONNECTIONS_MAX,
     requestTimeoutMs: values.ACC_REQUEST_TIMEOUT_MS,
     clientStallTimeoutMs: values.ACC_CLIENT_STALL_TIMEOUT_MS,
     drainTimeoutMs: values.ACC_DRAIN_TIMEOUT_MS,

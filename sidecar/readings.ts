@@ -56,6 +56,8 @@ export function createReadings({
   const gate = () => spend.stats().gate
   return [
     gauge('acc_requests_in_flight', 'Requests under way', () => data.stats().inFlight),
+    gauge('acc_client_connections', 'Connections of clients', () => data.stats().connections),
+    counter('acc_refused_connections_total', 'Connections beyond the limit', () => data.stats().refusedConnections),
     gauge('acc_buffered_request_bytes', 'Bytes of request bodies held', () => data.stats().bufferedRequestBytes),
     gauge('acc_buffered_answer_bytes', 'Bytes of answers held', () => data.stats().bufferedAnswerBytes),
     counter(

@@ -15,6 +15,8 @@ export interface DataServer {
   readonly address: AddressInfo
   stats(): {
     readonly inFlight: number
+    readonly connections: number
+    readonly refusedConnections: number
     readonly bufferedRequestBytes: number
     readonly bufferedAnswerBytes: number
     readonly clientErrors: number
@@ -36,6 +38,7 @@ export interface DataServerOptions {
     | 'bufferedBytesMax'
     | 'headerBytesMax'
     | 'concurrencyMax'
+    | 'connectionsMax'
     | 'requestTimeoutMs'
     | 'clientStallTimeoutMs'
   >
@@ -54,7 +57,13 @@ interface Connection {
   bytesSeen: number
   /** Who is being answered. */
   client: HttpClient | null
+  /** One too many: its first request is refused, and is its last. */
+  readonly surplus: boolean
 }
+
+/** So many connections beyond the limit are told so, if they ask within a second; more are closed at once. */
+const TOLD_CONNECTIONS_MAX = 128
+const TOLD_WITHIN_MS = 1_000
 
 const NO_BODY = Buffer.alloc(0)
 
@@ -66,6 +75,7 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
   const connections = new Map<Socket, Connection>()
   let inFlight = 0
   let clientErrors = 0
+  let refusedConnections = 0
   let draining = false
   let drained: (() => void) | null = null
 
@@ -82,8 +92,16 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
   // Headers beyond this count would be dropped without a word; their bytes are bounded already.
   server.maxHeadersCount = 0
   server.on('connection', (socket) => {
-    connections.set(socket, { running: 0, bytesSeen: 0, client: null })
+    const surplus = connections.size >= config.connectionsMax
+    if (surplus) refusedConnections++
+    if (connections.size >= config.connectionsMax + TOLD_CONNECTIONS_MAX) {
+      socket.destroy()
+      return
+    }
+    const connection: Connection = { running: 0, bytesSeen: 0, client: null, surplus }
+    connections.set(socket, connection)
     socket.once('close', () => connections.delete(socket))
+    if (surplus) closeUnlessItAsks(socket, connection)
   })
   server.on('request', inTurn)
   server.on('checkContinue', inTurn)
@@ -144,7 +162,7 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
       if (connection.client === client) connection.client = null
       over()
     })
-    accept(request, client)
+    accept(request, client, connection)
       .catch((error: unknown) => {
         onInternalError(error)
         client.drop()
@@ -160,10 +178,10 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
     if (inFlight === 0) drained?.()
   }
 
-  async function accept(request: IncomingMessage, client: HttpClient): Promise<void> {
+  async function accept(request: IncomingMessage, client: HttpClient, connection: Connection): Promise<void> {
     const receivedAtMs = clock.nowMs()
     const startedMs = clock.monotonicMs()
-    const body = await bodies.read(request, client, requestFault(request) ?? overload())
+    const body = await bodies.read(request, client, requestFault(request) ?? overload(connection))
     const raw: RawExchange = {
       id: newId(),
       receivedAtMs,
@@ -188,7 +206,12 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
     }
   }
 
-  function overload(): Denial | null {
+  function overload({ surplus }: Connection): Denial | null {
+    if (surplus) {
+      return denial('acc_overloaded', `More than ${config.connectionsMax} connections at once (ACC_CONNECTIONS_MAX).`, {
+        retryAfterS: 1,
+      })
+    }
     if (draining) return denial('acc_shutting_down', 'The sidecar is shutting down.', { retryAfterS: 1 })
     if (inFlight > config.concurrencyMax) {
       return denial('acc_overloaded', `More than ${config.concurrencyMax} requests at once (ACC_CONCURRENCY_MAX).`, {
@@ -196,6 +219,13 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
       })
     }
     return null
+  }
+
+  function closeUnlessItAsks(socket: Socket, connection: Connection): void {
+    const timer = setTimeout(() => {
+      if (connection.running === 0) socket.destroy()
+    }, TOLD_WITHIN_MS)
+    socket.once('close', () => clearTimeout(timer))
   }
 
   function breakAll(): void {
@@ -207,6 +237,8 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
     address: boundAddress(server),
     stats: () => ({
       inFlight,
+      connections: connections.size,
+      refusedConnections,
       bufferedRequestBytes: buffered.requests,
       bufferedAnswerBytes: buffered.answers,
       clientErrors,

@@ -85,6 +85,7 @@ const CASES: Readonly<
   },
   ACC_HEADER_BYTES_MAX: { good: '2048', read: ({ headerBytesMax }) => headerBytesMax, becomes: 2048, bad: ['5'] },
   ACC_CONCURRENCY_MAX: { good: '1', read: ({ concurrencyMax }) => concurrencyMax, becomes: 1, bad: ['0'] },
+  ACC_CONNECTIONS_MAX: { good: '7', read: ({ connectionsMax }) => connectionsMax, becomes: 7, bad: ['0', 'many'] },
   ACC_REQUEST_TIMEOUT_MS: {
     good: '100',
     read: ({ requestTimeoutMs }) => requestTimeoutMs,
@@ -142,6 +143,11 @@ t.test('all mistakes are listed at once, and a misspelt variable is told what it
   t.match(told, /^ {2}ACC_SURPRISE: there is no such variable$/m)
   t.equal(told.split('\n').length, 5)
   t.match(told, /docs\/configuration\.md/)
+})
+
+t.test('connections are 1 024 more than requests at once, unless they are told', async (t) => {
+  t.equal(parseConfig({ ACC_CONCURRENCY_MAX: '3000' }).connectionsMax, 4_024)
+  t.equal(parseConfig({ ACC_CONCURRENCY_MAX: '3000', ACC_CONNECTIONS_MAX: '8' }).connectionsMax, 8)
 })
 
 t.test('an empty value is none, and what Kubernetes makes for a Service named acc is passed over', async (t) => {

@@ -15,6 +15,16 @@ export const REQUESTS: readonly Fault[] = [
     only: ['is found'],
   },
   {
+    name: 'connections are not bounded',
+    edits: edit(
+      'sidecar/server.ts',
+      'const surplus = connections.size >= config.connectionsMax',
+      'const surplus = false',
+    ),
+    test: 'test/integration/connections.test.ts',
+    only: ['are bounded'],
+  },
+  {
     name: 'what a free endpoint carries is not inspected',
     edits: edit(
       'sidecar/inspect/inspect-request.ts',
