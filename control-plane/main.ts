@@ -11,7 +11,7 @@ import { type AuthService, createAuthService } from './auth/service.ts'
 import { systemClock } from './clock.ts'
 import { type ControlPlaneConfig, parseConfig } from './config.ts'
 import { startCluster } from './db/cluster.ts'
-import { connectAsOwner, type OwnerSql, openDatabase } from './db/database.ts'
+import { connectAsOwner, isDriversOwn, type OwnerSql, openDatabase } from './db/database.ts'
 import { lockFolder } from './db/folder-lock.ts'
 import { migrate, readMigrations } from './db/migrate.ts'
 import { makePartitions } from './db/partitions.ts'
@@ -30,6 +30,10 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   const log = createLogger(config.logLevel, (line) => process.stdout.write(line))
   process.stdout.on('error', () => {})
   process.on('uncaughtException', (error) => {
+    if (isDriversOwn(error)) {
+      log.warn('a connection to the database ended inside a transaction', errorFields(error))
+      return
+    }
     log.error('an error that nobody expected ends the control plane', errorFields(error))
     process.exit(1)
   })

@@ -24,12 +24,13 @@ export const ROLE = 'agentcost'
 const RECONNECT_S_MAX = 1
 const CLOSE_TIMEOUT_S = 5
 
-const connect = (url: string, connections: number, role: string | null): OwnerSql =>
+const connect = (url: string, connections: number, role: string | null, onclose = (): void => {}): OwnerSql =>
   postgres(url, {
     max: connections,
     connect_timeout: 5,
     backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, RECONNECT_S_MAX),
     onnotice: () => {},
+    onclose,
     types: { bigint: postgres.BigInt },
     connection: {
       application_name: 'agentcostcontrol',
@@ -45,9 +46,26 @@ const connect = (url: string, connections: number, role: string | null): OwnerSq
 /** Connects as the owner of the tables: for migrations and partitions alone. */
 export const connectAsOwner = (url: string): OwnerSql => connect(url, 2, null)
 
+/**
+ * Whether an error is the one that postgres.js throws out of a timer when a connection ends inside a transaction
+ * (porsager/postgres#1154): the transaction was told already, and nothing else hangs on it.
+ */
+export const isDriversOwn = (error: Error): boolean =>
+  error instanceof TypeError && /nextWrite \(.*postgres.src.connection\.js/.test(error.stack ?? '')
+
 /** Connects as {@link ROLE}. */
 export function openDatabase(url: string, connectionsMax: number): Database {
-  const sql = connect(url, connectionsMax, ROLE)
+  let closing = false
+  /** What a connection that ended had not sent spoils its next use: all of them are made anew, and the others finish. */
+  const open = (): OwnerSql => {
+    const pool = connect(url, connectionsMax, ROLE, () => {
+      if (closing || pool !== sql) return
+      sql = open()
+      pool.end({ timeout: CLOSE_TIMEOUT_S }).catch(() => {})
+    })
+    return pool
+  }
+  let sql = open()
   const inNone: Database['inNone'] = async (work) => {
     const results: Awaited<ReturnType<typeof work>>[] = []
     await sql.begin(async (tx) => void results.push(await work(tx)))
@@ -61,6 +79,9 @@ export function openDatabase(url: string, connectionsMax: number): Database {
         await tx`SELECT set_config('acc.org_id', ${orgId}, true)`
         return work(tx)
       }),
-    close: () => sql.end({ timeout: CLOSE_TIMEOUT_S }),
+    close: () => {
+      closing = true
+      return sql.end({ timeout: CLOSE_TIMEOUT_S })
+    },
   }
 }

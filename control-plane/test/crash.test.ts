@@ -10,7 +10,7 @@ import {
 import type { Scope } from '../../test/support/scope.ts'
 import { until } from '../../test/support/until.ts'
 import type { Sums } from '../usage/read-repository.ts'
-import { clusterFor } from './support/database.ts'
+import { ask, clusterFor } from './support/database.ts'
 import { batchOf, INSTANCE, usageEvent } from './support/events.ts'
 
 const BATCHES = 24
@@ -111,3 +111,32 @@ t.test(
     t.equal(second.log.filter(({ level }) => level === 'error').length, 0)
   },
 )
+
+t.test('connections to the database are cut, again and again while events come up: each is there once', async (t) => {
+  const newDatabase = await clusterFor(t)
+  const DATABASE_URL = await newDatabase()
+  const plane = await controlPlaneFor(t, { env: { DATABASE_URL } })
+  const key = plane.adminKey ?? ''
+  const credential = await enrol(plane.url, key, INSTANCE)
+  const loads = [0, 1, 2, 3].map(() => upload(t, credential, () => plane.url))
+  let over = false
+  const done = Promise.all(loads.map((load) => load.done)).finally(() => {
+    over = true
+  })
+  for (let cut = 0; cut < 25 && !over; cut++) {
+    await ask(
+      DATABASE_URL,
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'agentcostcontrol'",
+    )
+    const sent = loads[0]?.sent() ?? 0
+    await until('another batch', () => (over || (loads[0]?.sent() ?? 0) > sent ? true : null), 30_000)
+  }
+  await done
+  t.ok(
+    loads.some(({ failures }) => failures() > 0),
+    'some batches were cut off',
+  )
+  t.match(await summary(plane, key), { requests: 4 * ALL.requests, costNanoUsd: `${4 * ALL.requests * 24_975}` })
+  t.equal(plane.complaint(), '')
+  t.equal(await plane.stop(), 0)
+})
