@@ -1,5 +1,5 @@
 import type { EventFinding } from '@agentcostcontrol/contract'
-import type { Denial } from '../exchange.ts'
+import { type Denial, denial } from '../exchange.ts'
 import { blocked } from '../inspect/inspect-request.ts'
 import { StreamWindow, type WindowResult } from '../inspect/stream-window.ts'
 import type { EventData, EventSplitter, Framing } from '../providers/framing.ts'
@@ -11,6 +11,14 @@ import type { AnswerInspection } from './inspection.ts'
 const EVENT_BYTES_MAX = 8 * 1024 * 1024
 const EMPTY_USAGE = Buffer.from(',"usage":null')
 const USAGE_KEY = Buffer.from('"usage"')
+
+const UNREADABLE = denial(
+  'acc_inspection_unavailable',
+  'An event of the stream is not the JSON that it should be, and so it could not be inspected.',
+)
+
+/** What some servers send to keep a stream alive or to end it, whatever its format. */
+const holdsNoText = (data: string): boolean => data.trim() === '' || data === '[DONE]'
 
 /** What comes out of a chunk: bytes for the client, and a refusal if the stream must end here. */
 export interface Filtered {
@@ -64,7 +72,13 @@ export class StreamFilter {
     for (const event of events) {
       const data = this.#framing.data(event)
       const facts = data === null ? null : this.#reader.read(data.text)
-      if (data !== null && facts === null && this.#inspection) this.#inspection.coverage.unseenAnswers++
+      if (data !== null && facts === null && this.#inspection && !holdsNoText(data.text)) {
+        // As of a plain answer that is not the JSON it says it is.
+        const { security, coverage } = this.#inspection
+        if (this.#window && security.holdsResponses && security.onTimeout === 'closed')
+          return { bytes: joinAdjacent(out), refusal: UNREADABLE }
+        coverage.unseenAnswers++
+      }
       if (facts?.onlyUsage && this.#hidesUsage) continue
       const [bytes, span] =
         facts?.emptyUsage && this.#hidesUsage && data ? withoutEmptyUsage(event, data) : [event, data]

@@ -82,12 +82,13 @@ class JsonArraySplitter implements EventSplitter {
 
 const isSpace = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 
-/** The object in an event; `null` for one without: what ends the array, or an element that is none. */
+/** The element in an event, a place for changes in it only if it is an object; `null` for what ends the array. */
 function elementOf(event: Buffer): EventData | null {
   let start = 0
   while (isSpace(event[start]) || event[start] === COMMA || event[start] === OPEN_ARRAY) start++
-  if (event[start] !== OPEN_OBJECT) return null
-  return { text: event.toString('utf8', start), span: { start, end: event.length } }
+  if (start === event.length || event[start] === CLOSE_ARRAY) return null
+  const span = event[start] === OPEN_OBJECT ? { start, end: event.length } : null
+  return { text: event.toString('utf8', start), span }
 }
 
 /** A JSON array of objects, sent one by one. */

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { StreamFilter } from '../answer/stream-filter.ts'
+import type { Framing } from '../providers/framing.ts'
+import { JSON_ARRAY } from '../providers/json-array.ts'
 import { inspectionThat } from './support/detectors.ts'
 import { givenOf, RECORDED, type Recorded, requestOf } from './support/recorded.ts'
 
@@ -31,6 +33,18 @@ function pass(recorded: Recorded, stream: Buffer, cuts: readonly number[], actio
   return { text: Buffer.concat(out).toString(), refused, findings, known }
 }
 
+/** What no provider sends as an event, by how events are told apart, and what servers send in between. */
+const ODD: Readonly<
+  Record<Framing['name'], { readonly unreadable: readonly string[]; readonly alive: readonly string[] }>
+> = {
+  sse: {
+    unreadable: ['data: KEY123456\n\n', 'event: error\r\ndata: {"KEY123456\r\n\r\n', 'data: ["KEY123456"]\n\n'],
+    alive: [': KEY\n\n', 'data:\n\n', 'data: \n\n', 'event: ping\ndata: {"type":"ping"}\n\n', '\n', 'retry: 5\n\n'],
+  },
+  ndjson: { unreadable: ['KEY123456\n', '{"KEY123456\n', '["KEY123456"]\n'], alive: ['\n', ' \r\n'] },
+  'json-array': { unreadable: ['"KEY123456",', '"KEY123456"\r\n,\r\n'], alive: ['\r\n', ' '] },
+}
+
 const LEAK = 'a KEY123456 b'
 
 for (const recorded of RECORDED) {
@@ -56,6 +70,28 @@ for (const recorded of RECORDED) {
       const blocked = pass(recorded, leaking, [], 'block')
       t.same(blocked.refused, ['acc_security_blocked'])
       t.notMatch(blocked.text, 'KEY123456')
+    },
+  )
+
+  t.test(
+    `${recorded.name}: what is no event of it ends it where answers are held back, keep-alives do not`,
+    async (t) => {
+      const odd = ODD[recorded.framing.name]
+      if (!odd) throw new Error(`nothing is known of ${recorded.framing.name}`)
+      const { unreadable, alive } = odd
+      const before = (event: string): Buffer =>
+        recorded.framing === JSON_ARRAY
+          ? Buffer.from(`[${event}${clean.toString().slice(1)}`)
+          : Buffer.from(event + clean)
+      for (const event of unreadable) {
+        for (const action of ['redact', 'block'] as const) {
+          const { text, refused } = pass(recorded, before(event), [], action)
+          t.same([text, refused], ['', ['acc_inspection_unavailable']], `${action}: ${event}`)
+        }
+        for (const action of [null, 'alert'] as const)
+          t.match(pass(recorded, before(event), [], action), { refused: [], known: { ended: true } }, event)
+      }
+      for (const event of alive) t.same(pass(recorded, before(event), [], 'block').refused, [], event)
     },
   )
 

@@ -25,6 +25,26 @@ export const REQUESTS: readonly Fault[] = [
     only: ['are bounded'],
   },
   {
+    name: 'an unreadable event of a stream passes a policy that blocks',
+    edits: edit(
+      'sidecar/answer/stream-filter.ts',
+      'if (this.#window && security.holdsResponses',
+      'if (security.name === "" && security.holdsResponses',
+    ),
+    test: 'sidecar/test/stream-formats.test.ts',
+    only: ['no event of it'],
+  },
+  {
+    name: 'a text between the objects of an array passes unread',
+    edits: edit(
+      'sidecar/providers/json-array.ts',
+      'if (start === event.length || event[start] === CLOSE_ARRAY) return null',
+      'if (event[start] !== OPEN_OBJECT) return null',
+    ),
+    test: 'sidecar/test/stream-formats.test.ts',
+    only: ['no event of it'],
+  },
+  {
     name: 'what a free endpoint carries is not inspected',
     edits: edit(
       'sidecar/inspect/inspect-request.ts',
