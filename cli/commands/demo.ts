@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { formatUsd, nanoFromWire, nanoUsd } from '@agentcostcontrol/contract'
 import { type Command, readWords } from '../support/command.ts'
-import { InterruptedError, interrupted } from '../support/interrupt.ts'
+import { InterruptedError, type Interruptions, interruptions } from '../support/interrupt.ts'
 import { inCheckout } from '../support/paths.ts'
 import { readSpend } from '../support/spend.ts'
 import { type SystemAddresses, startSystem } from '../support/system.ts'
@@ -16,10 +16,10 @@ export const demo: Command = {
   help: 'Starts simulator and sidecar on free ports with policies/demo and a temporary data folder. Takes no options.',
   run: async (words) => {
     readWords(words, {})
-    const asked = interrupted()
+    const signals = interruptions()
     const dataDir = mkdtempSync(join(tmpdir(), 'acc-demo-'))
     try {
-      return await tell(asked, dataDir)
+      return await tell(signals, dataDir)
     } catch (error) {
       if (!(error instanceof InterruptedError)) throw error
       say('\nStopped.')
@@ -31,7 +31,7 @@ export const demo: Command = {
 }
 
 /** Plays the story on a system of its own, whatever the user's environment says. @throws InterruptedError */
-async function tell(asked: Promise<unknown>, dataDir: string): Promise<number> {
+async function tell({ asked, again }: Interruptions, dataDir: string): Promise<number> {
   say('Starting a simulated provider and a sidecar of its own; nothing leaves this machine.\n')
   const system = await startSystem({
     listen: '127.0.0.1:0',
@@ -44,6 +44,7 @@ async function tell(asked: Promise<unknown>, dataDir: string): Promise<number> {
     real: [],
     env: {},
     interrupted: asked,
+    hurried: again,
   })
   const cut = asked.then(() => {
     throw new InterruptedError()

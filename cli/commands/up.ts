@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { type Command, readPort, readWords, UsageError } from '../support/command.ts'
-import { InterruptedError, interrupted } from '../support/interrupt.ts'
+import { InterruptedError, interruptions } from '../support/interrupt.ts'
 import { inCheckout } from '../support/paths.ts'
 import { type System, startSystem } from '../support/system.ts'
 import { realProviders } from '../support/upstreams.ts'
@@ -42,7 +42,12 @@ CONTROL_PLANE_ and DATABASE_URL the control plane: docs/configuration.md.`,
       listen: listen('control-plane-port', 'CONTROL_PLANE_LISTEN', 8080),
       adminListen: env.CONTROL_PLANE_ADMIN_LISTEN ?? `127.0.0.1:${probePort}`,
     }
-    const asked = interrupted()
+    const { asked, again } = interruptions()
+    let hurried = false
+    void again.then(() => {
+      hurried = true
+      process.stdout.write('\nStopping at once: what still runs is broken off …\n')
+    })
     const options = {
       listen: listen('port', 'ACC_LISTEN', 4000),
       adminListen: listen('admin-port', 'ACC_ADMIN_LISTEN', 4001),
@@ -54,9 +59,11 @@ CONTROL_PLANE_ and DATABASE_URL the control plane: docs/configuration.md.`,
       real: flags.has('simulate') ? [] : realProviders(env),
       env,
       interrupted: asked,
+      hurried: again,
     }
     try {
-      return await runUntil(asked, await startSystem(options), options.real, dataDir, policyDir)
+      const code = await runUntil(asked, await startSystem(options), options.real, dataDir, policyDir)
+      return hurried ? 130 : code
     } catch (error) {
       if (!(error instanceof InterruptedError)) throw error
       process.stdout.write('\nStopped before it was up.\n')

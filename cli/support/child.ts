@@ -10,6 +10,8 @@ export interface Child {
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null; readonly complaint: string }>
   /** Ends it: SIGTERM, and SIGKILL if it has not gone by then. */
   stop(): Promise<void>
+  /** Asks it to end once more, which breaks off what it still waits for, and ends it in a moment if it hangs. */
+  hurry(): void
 }
 
 /** How a process is started. */
@@ -23,6 +25,8 @@ export interface ChildOptions {
 }
 
 const STOP_TIMEOUT_MS = 30_000
+/** Time to write down what was broken off. */
+const HURRY_TIMEOUT_MS = 2_000
 
 /**
  * Starts a process with an IPC channel: when `acc` dies, also by SIGKILL, the channel closes and the process ends itself.
@@ -58,6 +62,12 @@ export function startChild({ name, entry, env, onLine }: ChildOptions): Child {
       const timer = setTimeout(() => process_.kill('SIGKILL'), STOP_TIMEOUT_MS)
       await ended
       clearTimeout(timer)
+    },
+    hurry: () => {
+      if (over) return
+      process_.kill('SIGTERM')
+      const timer = setTimeout(() => process_.kill('SIGKILL'), HURRY_TIMEOUT_MS)
+      void ended.then(() => clearTimeout(timer))
     },
   }
 }

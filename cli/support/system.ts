@@ -45,6 +45,8 @@ export interface SystemOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Resolves when the process is asked to end; a start that is under way is given up. */
   readonly interrupted: Promise<unknown>
+  /** Resolves when it is to end at once: nothing is waited for any more. */
+  readonly hurried: Promise<unknown>
 }
 
 const START_TIMEOUT_MS = 30_000
@@ -59,6 +61,9 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   mkdirSync(options.dataDir, { recursive: true })
   const logFile = join(options.dataDir, 'sidecar.log')
   const children: Child[] = []
+  void options.hurried.then(() => {
+    for (const child of children) child.hurry()
+  })
   const stop = async (): Promise<void> => {
     // The sidecar first, so that what it still waits for can be answered.
     for (const child of [...children].reverse()) await child.stop()

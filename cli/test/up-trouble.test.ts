@@ -55,6 +55,42 @@ t.test('Ctrl-C while it starts, and kill -9 at any time, leave no process behind
   }
 })
 
+t.test('a second Ctrl-C ends at once what hangs, and what waits is broken off and written down', async (t) => {
+  for (const trouble of ['hangs', 'waits']) {
+    const data = folderFor(t)
+    const running = startAcc(t, ['up', ...FREE_PORTS, '--stand-alone', '--data', data])
+    const greeting = await running.printed(UP)
+    const children = running.children()
+    if (trouble === 'hangs') for (const pid of children) process.kill(pid, 'SIGSTOP')
+    else await hangingRequest(greeting)
+    running.kill('SIGINT')
+    await running.printed(/Stopping: /)
+    const began = performance.now()
+    running.kill('SIGINT')
+    const { code, stdout } = await running.ended
+    t.ok(performance.now() - began < 15_000, trouble)
+    t.equal(code, 130)
+    t.match(stdout, /Stopping at once/)
+    await gone(children)
+    if (trouble === 'waits')
+      t.match((await acc(t, ['spend', '--data', data])).stdout, /^total +1 .*\$0\.0*[1-9]/m, 'it is charged')
+  }
+})
+
+/** A request whose answer does not come. */
+async function hangingRequest(greeting: string): Promise<void> {
+  const url = /agents send to +(\S+)/.exec(greeting)?.[1] ?? ''
+  const admin = /admin +(\S+)\/readyz/.exec(greeting)?.[1] ?? ''
+  fetch(`${url}/openai/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer any-key', 'x-sim-fault': 'hang' },
+    body: JSON.stringify({ model: 'gpt-4.1-mini', max_tokens: 9, messages: [{ role: 'user', content: 'hello' }] }),
+  }).catch(() => {})
+  await until('it is on its way', async () =>
+    /^acc_outbox_open_intents 1$/m.test(await (await fetch(`${admin}/metrics`)).text()) ? true : null,
+  )
+}
+
 /** The children once the system is up, or the first one that is there. */
 async function childrenAt(running: Running, moment: 'starting' | 'up'): Promise<readonly number[]> {
   if (moment === 'up') await running.printed(UP)
