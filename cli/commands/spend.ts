@@ -39,21 +39,22 @@ export function spendTable({ rows, total }: Spend, by: string): string {
   const line = (key: string, row: Spend['total']): readonly string[] => [
     key,
     String(row.requests),
+    String(row.refused),
     String(row.inputTokens),
     String(row.outputTokens),
     `$${formatUsd(nanoFromWire(row.costNanoUsd))}`,
     row.estimatedNanoUsd === '0' ? '' : `$${formatUsd(nanoFromWire(row.estimatedNanoUsd))} of it estimated`,
   ]
   const table = [
-    [by, 'requests', 'tokens in', 'tokens out', 'cost', ''],
+    [by, 'requests', 'refused', 'tokens in', 'tokens out', 'cost', ''],
     ...rows.map((row) => line(row.key === '' ? '(none)' : row.key, row)),
     line('total', total),
   ]
-  const widths = [0, 1, 2, 3, 4, 5].map((at) => Math.max(...table.map((cells) => cells[at]?.length ?? 0)))
+  const widths = [0, 1, 2, 3, 4, 5, 6].map((at) => Math.max(...table.map((cells) => cells[at]?.length ?? 0)))
   return `${table
     .map((cells) =>
       cells
-        .map((cell, at) => (at === 0 || at === 5 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0)))
+        .map((cell, at) => (at === 0 || at === 6 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0)))
         .join('  ')
         .trimEnd(),
     )

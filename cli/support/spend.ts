@@ -3,7 +3,9 @@ import { planeTool } from './plane-tool.ts'
 /** Spend of one group; amounts in nano-USD, decimal. */
 export interface SpendRow {
   readonly key: string
+  /** Those that were sent, and those that were not. */
   readonly requests: number
+  readonly refused: number
   readonly inputTokens: number
   readonly outputTokens: number
   readonly costNanoUsd: string

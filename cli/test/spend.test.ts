@@ -23,7 +23,14 @@ t.test('acc spend tells what a running sidecar has written down, and its sum is 
     })
     await response.text()
   }
-  await sidecar.events(4)
+  const refused = await fetch(`${sidecar.url}/openai/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer any', 'x-acc-agent': 'reader' },
+    body: '{"model":"nobody-knows","messages":[]}',
+  })
+  t.equal(refused.headers.get('x-acc-code'), 'acc_model_unpriced')
+  await refused.text()
+  await sidecar.events(5)
   const billed = simulator.bill
     .entries()
     .reduce((sum, { costPicoUsd }) => sum + (BigInt(costPicoUsd ?? 0) + 999n) / 1_000n, 0n)
@@ -32,17 +39,19 @@ t.test('acc spend tells what a running sidecar has written down, and its sum is 
   const { code, stdout } = await spend()
   t.equal(code, 0)
   const [head, first, , , total] = stdout.split('\n')
-  t.match(head, /^agent +requests +tokens in +tokens out +cost$/)
-  t.match(first, /^writer +2 +\d+ +\d+ +\$0\.0\d+$/, 'the dearest first')
+  t.match(head, /^agent +requests +refused +tokens in +tokens out +cost$/)
+  t.match(first, /^writer +2 +0 +\d+ +\d+ +\$0\.0\d+$/, 'the dearest first')
   t.match(stdout, /^\(none\) +1 /m)
-  t.match(total, /^total +4 /)
+  t.match(stdout, /^reader +1 +1 +\d+/m, 'what was refused stands apart')
+  t.match(total, /^total +4 +1 /)
 
   const json = JSON.parse((await spend('--json')).stdout)
+  t.same([json.total.requests, json.total.refused], [4, 1])
   t.equal(json.total.costNanoUsd, billed.toString())
   t.match((await spend('--by', 'model')).stdout, /^openai\/gpt-4\.1-mini +3 /m)
   t.match((await spend('--by', 'day')).stdout, /^\d{4}-\d{2}-\d{2} +4 /m)
   t.match((await spend('--since', '2020-02-29')).stdout, /^total +4 /m)
-  t.match((await spend('--since', '2999-01-01')).stdout, /^total +0 +0 +0 +\$0\.00$/m)
+  t.match((await spend('--since', '2999-01-01')).stdout, /^total +0 +0 +0 +0 +\$0\.00$/m)
 })
 
 t.test('words that acc spend does not know are told with what it expects, and the exit code is 2', async (t) => {

@@ -13,7 +13,10 @@ export type SpendGroup = (typeof SPEND_GROUPS)[number]
 export interface SpendRow {
   /** The agent, `provider/model` or UTC day; empty where a request had none. */
   readonly key: string
+  /** Those that were sent. */
   readonly requests: number
+  /** Those that were not: refused, or left by their client before. */
+  readonly refused: number
   readonly inputTokens: number
   readonly outputTokens: number
   readonly costNanoUsd: string
@@ -94,6 +97,7 @@ function dailySpend(db: DatabaseSync): readonly Spend[] {
 /** Sums of one group, in nano-USD. */
 interface SpendSum {
   readonly requests: number
+  readonly refused: number
   readonly inputTokens: number
   readonly outputTokens: number
   readonly cost: bigint
@@ -101,10 +105,19 @@ interface SpendSum {
   readonly estimated: bigint
 }
 
-const NOTHING: SpendSum = { requests: 0, inputTokens: 0, outputTokens: 0, cost: 0n, charged: 0n, estimated: 0n }
+const NOTHING: SpendSum = {
+  requests: 0,
+  refused: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  cost: 0n,
+  charged: 0n,
+  estimated: 0n,
+}
 
 const addSums = (one: SpendSum, other: SpendSum): SpendSum => ({
   requests: one.requests + other.requests,
+  refused: one.refused + other.refused,
   inputTokens: one.inputTokens + other.inputTokens,
   outputTokens: one.outputTokens + other.outputTokens,
   cost: one.cost + other.cost,
@@ -113,10 +126,16 @@ const addSums = (one: SpendSum, other: SpendSum): SpendSum => ({
 })
 
 const add = (sum: SpendSum, spend: Spend): SpendSum =>
-  addSums(sum, { ...spend, estimated: spend.precision === 'estimated' ? spend.cost : 0n })
+  addSums(sum, {
+    ...spend,
+    // What was sent names the provider that it was sent to.
+    ...(spend.provider === '' ? { requests: 0, refused: spend.requests } : { refused: 0 }),
+    estimated: spend.precision === 'estimated' ? spend.cost : 0n,
+  })
 
 const render = (sum: SpendSum): SpendReport['total'] => ({
   requests: sum.requests,
+  refused: sum.refused,
   inputTokens: sum.inputTokens,
   outputTokens: sum.outputTokens,
   costNanoUsd: sum.cost.toString(),
