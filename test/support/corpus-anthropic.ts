@@ -10,7 +10,7 @@ const THINKING = STREAM.replace('100', '2000').replace('{', '{"thinking":{"type"
 const TOOLS = STREAM.replace('{', '{"tools":[{"name":"f","input_schema":{"type":"object","properties":{"é":{}}}}],')
 const ODD_JSON = [
   ' \r\n\t{ "model" : "claude-haiku-4-5" ,"max_tokens":1e2,\n"messages":[ {"role":"user","content":"a\\u0062\\ud83d\\ude00 é漢😀 \\/ \\u0000"} ] }\n',
-  '{"model":"claude-opus-4-1","model":"claude-haiku-4-5","max_tokens":7,"messages":[],"messages":[{"role":"user","content":"twice"}]}',
+  '{"model":"claude-haiku-4-5","max_tokens":7,"metadata":{"model":":"},"messages":[{"role":"user","content":":twice"}]}',
   '{"\\u006dodel":"claude-haiku-4-5","max_tokens":9,"seed":12345678901234567890,"messages":[{"content":[{"text":"n","type":"text"}],"role":"user"}]}',
 ]
 

@@ -51,7 +51,7 @@ export const OLLAMA_CORPUS: readonly Case[] = [
   ollama(
     'odd JSON',
     '/api/chat',
-    ' {\t"messages" : [{"role":"user","content":"a\\u0062 é漢😀 \\/"}] ,\r\n"model":"x","model":"qwen3:8b","options":{"seed":12345678901234567890,"num_predict":-1}}\n',
+    ' {\t"messages" : [{"role":"user","content":"a\\u0062 é漢😀 \\/"}] ,\r\n"model":"qwen3:8b","options":{"seed":12345678901234567890,"num_predict":-1}}\n',
   ),
   ollama('a large body', '/api/chat', MESSAGES.replace('hello', 'é漢😀 '.repeat(40_000))),
   ollama('lines ending with CRLF', '/api/chat', MESSAGES, ['X-Sim-Lines: crlf']),

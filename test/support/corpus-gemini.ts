@@ -6,8 +6,8 @@ const TYPE = 'Content-Type: application/json'
 const PLAIN = '{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}'
 const BODIES: Readonly<Record<string, string>> = {
   plain: PLAIN,
-  'spaces, escapes and repeated keys':
-    ' \r\n{ "contents" : [],\t"contents":[{"parts":{"text":"a\\u0062 é漢😀 \\/"}}] , "generation_config":{"temperature":1.0e-0,"seed":12345678901234567890} }\n',
+  'spaces and escapes':
+    ' \r\n{ \t"contents" :[{"parts":{"text":"a\\u0062 é漢😀 \\/"}}] , "generation_config":{"temperature":1.0e-0,"seed":12345678901234567890} }\n',
   'a large body': PLAIN.replace('hello', 'é漢😀 '.repeat(40_000)),
   'both spellings': PLAIN.replace('{', '{"generationConfig":{"maxOutputTokens":"50","max_output_tokens":60},'),
   'JSON that is none, for the provider to refuse': '{"contents":[]}',

@@ -16,7 +16,7 @@ const TOOLS = STREAM.replace(
 const SEARCH = STREAM.replace('{', '{"tools":[{"type":"web_search"}],"max_tool_calls":1,')
 const ODD_JSON = [
   ' \r\n\t{ "model" : "gpt-4.1-mini" ,"max_output_tokens":1e2,\n"input":[ {"role":"user","content":"a\\u0062\\ud83d\\ude00 é漢😀 \\/ \\u0000"} ] }\n',
-  '{"model":"gpt-5","model":"gpt-4.1-mini","max_output_tokens":17,"input":[],"input":[{"role":"user","content":"twice"}]}',
+  '{"model":"gpt-4.1-mini","max_output_tokens":17,"metadata":{"model":":"},"input":[{"role":"user","content":":twice"}]}',
   '{"\\u006dodel":"gpt-4.1-mini","metadata":{"seed":"12345678901234567890"},"x":1234567890123456789012,"temperature":1.0e-0,"input":[{"content":[{"text":"n","type":"input_text"}],"role":"user"}]}',
 ]
 

@@ -11,8 +11,8 @@ const WITH_USAGE = STREAM.replace('{', '{"stream_options":{"include_usage":true}
 const ODD_JSON = [
   ' \r\n\t{ "model" : "gpt-4.1-mini" ,\n"messages":[ {"role":"user","content":"a\\u0062\\ud83d\\ude00 é漢😀 \\/ \\u0000"} ] }\n',
   '{"model":"gpt-4.1-mini","messages":[{"role":"user","content":"n"}],"seed":12345678901234567890,"temperature":1.0e-0,"x":-0}',
-  '{"model":"gpt-4.1","model":"gpt-4.1-mini","messages":[],"messages":[{"role":"user","content":"twice"}]}',
-  '{"\\u006dodel":"gpt-4.1-mini","messages":[{"content":"escaped key","role":"user","content":"last"}],"nested":{"stream_options":null}}',
+  '{"model":"gpt-4.1-mini","metadata":{"model":":","Model":"\\":"},"messages":[{"role":"user","content":":twice"}]}',
+  '{"\\u006dodel":"gpt-4.1-mini","messages":[{"role":"user","content":"escaped key"}],"nested":{"stream_options":null}}',
 ]
 
 /** So many events that the simulator's faults and comments fall on the same ones with and without the usage event. */
@@ -73,7 +73,7 @@ export const CORPUS: readonly Case[] = [
   embed('tokens', '{"input":[[1,2],[3]],"dimensions":9,"model":"text-embedding-3-large"}'),
   embed(
     'odd JSON',
-    ' { "input" :"a\\u0062 \\/",\r\n"model":"x","model" : "text-embedding-3-small","dimensions":1e0 }\t',
+    ' { "input" :"a\\u0062 \\/",\r\n"user":":","model" : "text-embedding-3-small","dimensions":1e0 }\t',
   ),
   embed('compressed', EMBED, ['X-Sim-Encoding: br']),
   embed('no usage', EMBED, ['X-Sim-Fault: no-usage']),
