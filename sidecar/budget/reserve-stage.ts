@@ -1,11 +1,12 @@
 import { ATTEMPT_USD_MAX, formatUsd, minUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
-import type { PriceBook, PricedModel, UsageBound } from '@agentcostcontrol/policy'
+import type { MatchedBudget, PriceBook, PricedModel, UsageBound } from '@agentcostcontrol/policy'
 import type { Clock } from '../clock.ts'
 import { type Outbox, OutboxUnavailableError } from '../events/types.ts'
 import type { UsageEvents } from '../events/usage-events.ts'
 import {
   type Abandoned,
   type Ask,
+  type ClientLink,
   type Denial,
   denial,
   isAbandoned,
@@ -15,7 +16,7 @@ import {
   type Target,
 } from '../exchange.ts'
 import { type RequestBound, usageBound } from '../providers/provider.ts'
-import type { BudgetGate, Reservation, ReserveOutcome, Shortage } from './types.ts'
+import type { BudgetGate, Reservation, ReserveOutcome, ReserveRequest, Shortage } from './types.ts'
 
 /** Stage 6: bound, clamp only when exhausted, one reservation over every budget, the intent on disk. */
 export type Reserve = (planned: Planned) => Promise<Reserved | Denial | Abandoned>
@@ -159,14 +160,29 @@ function reserve(
 ): ReserveOutcome | Promise<ReserveOutcome> {
   const { authorized } = planned.inspected
   const { client } = authorized.identified.raw
-  return options.gate.reserve({
-    lines: authorized.budgets,
-    bound,
-    least: least < bound ? least : bound,
-    get signal() {
-      return client.signal
-    },
-  })
+  return options.gate.reserve(new Wish(authorized.budgets, bound, least < bound ? least : bound, client))
+}
+
+/**
+ * A class, since a getter of an object literal is a shape of its own each time: shapes are old from the start, and keep
+ * all that the getter can reach until the old generation is collected.
+ */
+class Wish implements ReserveRequest {
+  readonly lines: readonly MatchedBudget[]
+  readonly bound: NanoUsd
+  readonly least: NanoUsd
+  readonly #client: ClientLink
+
+  constructor(lines: readonly MatchedBudget[], bound: NanoUsd, least: NanoUsd, client: ClientLink) {
+    this.lines = lines
+    this.bound = bound
+    this.least = least
+    this.#client = client
+  }
+
+  get signal(): AbortSignal {
+    return this.#client.signal
+  }
 }
 
 /** The usage bound of a request; `null` where policy lets an unbounded one through. */

@@ -3,16 +3,10 @@
  * JSON text. A row for each of them would cost three statements a request and three pages a commit.
  */
 import type { DatabaseSync } from 'node:sqlite'
-import {
-  type EventRow,
-  eventRow,
-  minUsd,
-  NANO_USD_MAX,
-  type NanoUsd,
-  nanoUsd,
-  type UsageEvent,
-} from '@agentcostcontrol/contract'
+import { eventRow, minUsd, NANO_USD_MAX, type NanoUsd, nanoUsd, type UsageEvent } from '@agentcostcontrol/contract'
 import { decodeEvent, encodeEvent } from './event-codec.ts'
+import { OpenIntents } from './open-intents.ts'
+import { decodeSpend, encodeSpend, type Spend, SpendSums } from './spend-sums.ts'
 
 /** An intent on disk: what is told and charged if nothing more is heard. */
 export interface StoredIntent {
@@ -23,10 +17,13 @@ export interface StoredIntent {
   readonly event: UsageEvent
 }
 
-/** `groups.first_open` of the last row: no intent that was opened before that group is open after this one. */
+/**
+ * `groups.first_open` of the last row: no intent that was opened before that group is open after this one.
+ * `groups.spend`: the events' spend, summed, so that nobody reads them again for it.
+ */
 export const GROUP_SCHEMA = `
   CREATE TABLE groups (
-    id INTEGER PRIMARY KEY, first_open INTEGER NOT NULL, events INTEGER NOT NULL, body TEXT NOT NULL
+    id INTEGER PRIMARY KEY, first_open INTEGER NOT NULL, events INTEGER NOT NULL, spend TEXT NOT NULL, body TEXT NOT NULL
   ) STRICT;
   CREATE TABLE spend_daily (
     day TEXT NOT NULL, agent TEXT NOT NULL, workflow TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
@@ -58,116 +55,83 @@ export interface GroupLog {
   prune(limit: number, before?: number): number
 }
 
-/** Intents that are open, by number: how they are written, and the group that they stand in. */
-type OpenIntents = Map<number, { readonly json: string; group: number }>
-
 /** Makes the log of an open outbox. */
 export function createGroupLog(db: DatabaseSync): GroupLog {
-  const insert = db.prepare('INSERT INTO groups VALUES (?, ?, ?, ?)')
-  const oldest = db.prepare('SELECT id, body FROM groups ORDER BY id')
+  const insert = db.prepare('INSERT INTO groups VALUES (?, ?, ?, ?, ?)')
+  const oldest = db.prepare('SELECT id, events, spend FROM groups ORDER BY id')
   const add = db.prepare(`
     INSERT INTO spend_daily VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, input_tokens = input_tokens + excluded.input_tokens,
       output_tokens = output_tokens + excluded.output_tokens, cost = cost + excluded.cost, charged = charged + excluded.charged`)
   const remove = db.prepare('DELETE FROM groups WHERE id <= ?')
   const last = db.prepare('SELECT max(id) AS id FROM groups')
-  const open: OpenIntents = new Map()
+  const open = new OpenIntents()
   let lastId = Number(last.get()?.id ?? 0)
-  for (const { intent, group } of openIntents(db)) open.set(intent.seq, { json: encodeIntent(intent), group })
-  let opened = new Map<number, string>()
+  for (const { intent, group } of openIntents(db)) open.carry(intent.seq, { json: encodeIntent(intent), group })
+  let opened: { readonly seq: number; readonly json: string; readonly isCarried: boolean }[] = []
   let ended = new Set<number>()
   let events: string[] = []
+  const spend = new SpendSums()
 
-  const firstOpen = (): number => {
-    // In the order in which they were opened: the first that has not ended now is the oldest.
-    for (const [seq, { group }] of open) if (!ended.has(seq)) return group
-    return lastId + 1
-  }
-
-  /** Takes an intent over into the group under way, since its own is about to go. */
-  function carry(upTo: number): void {
-    for (const [seq, { json, group }] of open) if (group <= upTo && !ended.has(seq)) opened.set(seq, json)
+  const startAnew = (): void => {
+    opened = []
+    ended = new Set()
+    events = []
+    spend.clear()
   }
 
   return {
-    open: (intent) => opened.set(intent.seq, encodeIntent(intent)),
+    open: (intent) => opened.push({ seq: intent.seq, json: encodeIntent(intent), isCarried: false }),
     end: (seq) => ended.add(seq),
-    tell: (event) => events.push(encodeEvent(event)),
+    tell: (event) => {
+      events.push(encodeEvent(event))
+      spend.add({ ...eventRow(event), requests: 1 })
+    },
     write: () => {
-      if (opened.size === 0 && ended.size === 0 && events.length === 0) return
-      const body = `[[${[...opened.values()].join()}],[${[...ended].join()}],[${events.join()}]]`
-      insert.run(lastId + 1, firstOpen(), events.length, body)
+      if (opened.length === 0 && ended.size === 0 && events.length === 0) return
+      const body = `[[${opened.map(({ json }) => json).join()}],[${[...ended].join()}],[${events.join()}]]`
+      insert.run(lastId + 1, open.firstGroup(ended) ?? lastId + 1, events.length, encodeSpend(spend.rows()), body)
     },
     written: () => {
-      if (opened.size > 0 || ended.size > 0 || events.length > 0) lastId++
-      for (const [seq, json] of opened) {
-        // One that was carried goes to the end, where the others of its group are.
-        open.delete(seq)
-        open.set(seq, { json, group: lastId })
+      if (opened.length > 0 || ended.size > 0 || events.length > 0) lastId++
+      for (const { seq, json, isCarried } of opened) {
+        if (isCarried) open.carry(seq, { json, group: lastId })
+        else open.add(seq, { json, group: lastId })
       }
       for (const seq of ended) open.delete(seq)
-      opened = new Map()
-      ended = new Set()
-      events = []
+      startAnew()
     },
-    forget: () => {
-      opened = new Map()
-      ended = new Set()
-      events = []
-    },
+    forget: startAnew,
     intents: () => openIntents(db).map(({ intent }) => intent),
     countEvents: (first = 0) =>
       Number(db.prepare('SELECT coalesce(sum(events), 0) AS count FROM groups WHERE id >= ?').get(first)?.count ?? 0),
     prune: (limit, before = Number.POSITIVE_INFINITY) => {
-      const gone: UsageEvent[] = []
+      const sums = new SpendSums()
+      let gone = 0
       let upTo = 0
-      for (const { id, body } of oldest.iterate()) {
-        if (gone.length >= limit || Number(id) >= before) break
-        gone.push(...eventsOf(JSON.parse(String(body))))
-        upTo = Number(id)
+      for (const row of oldest.iterate()) {
+        if (gone >= limit || Number(row.id) >= before) break
+        for (const each of decodeSpend(String(row.spend))) sums.add(each)
+        gone += Number(row.events)
+        upTo = Number(row.id)
       }
       if (upTo === 0) return 0
-      for (const row of sumUp(gone)) add.run(...row)
-      carry(upTo)
+      for (const { day, agent, workflow, provider, model, precision, ...sum } of sums.rows()) {
+        const { requests, inputTokens, outputTokens, cost, charged } = sum
+        add.run(day, agent, workflow, provider, model, precision, requests, inputTokens, outputTokens, cost, charged)
+      }
+      // Those that are still open are taken over into the group under way, since their own go.
+      for (const [seq, { json }] of open.upTo(upTo)) if (!ended.has(seq)) opened.push({ seq, json, isCarried: true })
       remove.run(upTo)
-      return gone.length
+      return gone
     },
   }
 }
 
-type DailyRow = readonly [...names: [string, string, string, string, string, string], ...sums: (number | bigint)[]]
-
-/** The spend of each day, agent, workflow, provider, model and precision. */
-function sumUp(events: readonly UsageEvent[]): readonly DailyRow[] {
-  const sums = new Map<string, { row: EventRow; requests: number }>()
-  for (const event of events) {
-    const row = eventRow(event)
-    const key = [row.day, row.agent, row.workflow, row.provider, row.model, row.precision].join('\u001f')
-    const sum = sums.get(key)
-    sums.set(key, { row: sum ? addRows(sum.row, row) : row, requests: (sum?.requests ?? 0) + 1 })
-  }
-  return [...sums.values()].map(({ row, requests }) => [
-    row.day,
-    row.agent,
-    row.workflow,
-    row.provider,
-    row.model,
-    row.precision,
-    requests,
-    row.inputTokens,
-    row.outputTokens,
-    row.cost,
-    row.charged,
-  ])
+/** The spend of the groups of an outbox. */
+export function* storedSpend(db: DatabaseSync): Generator<Spend> {
+  for (const { spend } of db.prepare('SELECT spend FROM groups').iterate()) yield* decodeSpend(String(spend))
 }
-
-const addRows = (one: EventRow, other: EventRow): EventRow => ({
-  ...one,
-  inputTokens: one.inputTokens + other.inputTokens,
-  outputTokens: one.outputTokens + other.outputTokens,
-  cost: one.cost + other.cost,
-  charged: one.charged + other.charged,
-})
 
 function* groupsFrom(db: DatabaseSync, first: number): Generator<readonly [id: number, group: EncodedGroup]> {
   for (const { id, body } of db.prepare('SELECT id, body FROM groups WHERE id >= ? ORDER BY id').iterate(first))

@@ -53,7 +53,7 @@ export interface OutboxMeta {
   readonly uploaded: string
 }
 
-const SCHEMA_VERSION = 2n
+const SCHEMA_VERSION = 3n
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE leases (

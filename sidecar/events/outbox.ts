@@ -93,7 +93,7 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
   let events: QueuedEvent[] = []
   let flushers: { resolve(): void; reject(error: Error): void }[] = []
   /** Intents that were taken and have not ended. */
-  const seqs = new Map<Intent, number>()
+  let intentsOpen = 0
   let scheduled = false
   let callOffRetry: (() => void) | null = null
   let state: 'open' | 'closing' | 'closed' = 'open'
@@ -206,7 +206,7 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
     events = [...group.events, ...events]
     holder.stillDirty(group.accounts)
     for (const { intent, reject } of group.intents) {
-      seqs.delete(intent)
+      forget(intent)
       reject(refusal('disk', error))
     }
     for (const { reject } of group.flushers) reject(refusal('disk', error))
@@ -233,6 +233,11 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
     return new OutboxUnavailableError(reason, { cause })
   }
 
+  function forget(intent: Intent): void {
+    intent.seq = undefined
+    intentsOpen--
+  }
+
   function queue(event: QueuedEvent): void {
     events.push(event)
     schedule()
@@ -248,16 +253,17 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
       if (isCrowded()) return Promise.reject(refusal('full'))
       return new Promise((resolve, reject) => {
         const seq = nextSeq++
-        seqs.set(intent, seq)
+        intent.seq = seq
+        intentsOpen++
         intents.push({ seq, intent, resolve, reject })
         schedule()
       })
     },
     settle: ({ intent, charged, event }: Settlement) => {
-      const seq = seqs.get(intent)
+      const { seq } = intent
       // Its intent stands on disk after the close; the next start resolves it.
       if (seq === undefined || state === 'closed') return
-      seqs.delete(intent)
+      forget(intent)
       charge(holder, intent, charged)
       queue({ seq, event })
       options.onMoneyBack()
@@ -298,7 +304,7 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
     },
     stats: () => ({
       writable,
-      intentsOpen: seqs.size,
+      intentsOpen,
       settlementsQueued: events.length,
       eventsStored: stored,
       bytes: db.bytes(),

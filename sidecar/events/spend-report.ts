@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { type EventRow, eventRow, type UsageEvent } from '@agentcostcontrol/contract'
-import { storedEvents } from './group-log.ts'
+import { storedSpend } from './group-log.ts'
+import type { Spend } from './spend-sums.ts'
 
 /** What spend can be grouped by. */
 export const SPEND_GROUPS = ['agent', 'model', 'day'] as const
@@ -37,9 +37,6 @@ const KEYS: Readonly<Record<SpendGroup, (spend: Spend) => string>> = {
   day: ({ day }) => day,
 }
 
-/** Spend of one event, or of the older ones of a day that it can be summed with. */
-type Spend = EventRow & { readonly requests: number }
-
 /**
  * Sums the spend that a sidecar wrote down, also while it runs.
  * @param since first UTC day, `YYYY-MM-DD`; everything if `null`
@@ -53,7 +50,7 @@ export function readSpend(dataDir: string, by: SpendGroup, since: string | null)
     // Both as of one moment: an event that is being summed up is counted once.
     db.exec('BEGIN')
     const sums = new Map<string, SpendSum>()
-    for (const spend of [...dailySpend(db), ...[...storedEvents(db)].map(spendOf)]) {
+    for (const spend of [...dailySpend(db), ...storedSpend(db)]) {
       if (spend.day < (since ?? '')) continue
       const key = KEYS[by](spend)
       sums.set(key, add(sums.get(key) ?? NOTHING, spend))
@@ -72,8 +69,6 @@ export function readSpend(dataDir: string, by: SpendGroup, since: string | null)
 
 const compare = (one: bigint | string, other: bigint | string): number => (one < other ? -1 : one > other ? 1 : 0)
 const byKey = (one: SpendRow, other: SpendRow): number => compare(one.key, other.key)
-
-const spendOf = (event: UsageEvent): Spend => ({ ...eventRow(event), requests: 1 })
 
 function dailySpend(db: DatabaseSync): readonly Spend[] {
   return db

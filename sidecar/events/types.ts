@@ -9,6 +9,8 @@ export interface Intent {
   readonly reservation: Reservation
   /** The event as it stands if nothing more is heard: outcome `unresolved`, charged at the bound. */
   readonly event: UsageEvent
+  /** Its number while it is open; the outbox's own. */
+  seq?: number | undefined
 }
 
 /** The one end of an intent. */
