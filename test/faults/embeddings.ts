@@ -43,8 +43,8 @@ export const EMBEDDINGS: readonly Fault[] = [
     name: 'pictures pass as if they were free',
     edits: edit(
       'sidecar/providers/openai/endpoints.ts',
-      "  { methods: ['POST'], path: /^\\/moderations$/ },",
-      "  { methods: ['POST'], path: /^\\/(?:moderations|images\\/generations)$/ },",
+      "  { methods: ['POST'], path: /^\\/moderations$/,",
+      "  { methods: ['POST'], path: /^\\/(?:moderations|images\\/generations)$/,",
     ),
     test: 'test/integration/openai-pass-through.test.ts',
     only: ['they are refused'],

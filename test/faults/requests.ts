@@ -4,7 +4,11 @@ import { edit, type Fault } from './fault.ts'
 export const REQUESTS: readonly Fault[] = [
   {
     name: 'a key that stands twice passes',
-    edits: edit('sidecar/identify.ts', 'if (repeated !== null) return ambiguous(repeated)', ''),
+    edits: edit(
+      'sidecar/identify.ts',
+      'repeated === null ? parsed : ambiguous(repeated)',
+      'repeated === undefined ? ambiguous("") : parsed',
+    ),
     test: 'test/integration/bad-input.test.ts',
     only: ['stands twice'],
   },
