@@ -307,7 +307,7 @@ const LOST: readonly Fault[] = [
     edits: edit(
       'sidecar/events/outbox.ts',
       'intents.push({ seq, intent, resolve, reject })\n        schedule()',
-      'setTimeout(() => {\n          if (!seqs.has(intent)) return\n          intents.push({ seq, intent, resolve: () => {}, reject: () => {} })\n          schedule()\n        }, 60_000)\n        resolve()',
+      'setTimeout(() => {\n          if (intent.seq !== seq) return\n          intents.push({ seq, intent, resolve: () => {}, reject: () => {} })\n          schedule()\n        }, 60_000)\n        resolve()',
     ),
     test: 'test/chaos/kill-nine.test.ts',
     only: ['while it starts again'],
