@@ -4,7 +4,7 @@ import type { ReadPrincipal } from './principal.ts'
 import { isAsciiText, type ParsedBody, parseBody } from './providers/byte-strings.ts'
 import type { Endpoint } from './providers/family.ts'
 import type { MeteredRequest, ProviderAdapter } from './providers/provider.ts'
-import { isDeeperThan, isRecord } from './providers/read.ts'
+import { isRecord, keysWithin } from './providers/read.ts'
 import { routePath } from './providers/registry.ts'
 import { repeatedKey } from './providers/repeated-keys.ts'
 
@@ -101,9 +101,9 @@ function readBody(raw: RawExchange): ParsedBody | Denial {
   const parsed = parse(raw.body)
   if (isDenial(parsed)) return parsed
   const { json, text } = parsed
-  if (isDeeperThan(DEPTH_MAX, json))
-    return denial('acc_body_not_json', `The request body is nested deeper than ${DEPTH_MAX} levels.`)
-  const repeated = repeatedKey(text, json)
+  const keys = keysWithin(DEPTH_MAX, json)
+  if (keys === null) return denial('acc_body_not_json', `The request body is nested deeper than ${DEPTH_MAX} levels.`)
+  const repeated = repeatedKey(text, keys)
   return repeated === null ? parsed : ambiguous(repeated)
 }
 

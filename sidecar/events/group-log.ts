@@ -73,6 +73,8 @@ export function createGroupLog(db: DatabaseSync): GroupLog {
   let events: string[] = []
   const spend = new SpendSums()
 
+  const isEmpty = (): boolean => opened.length === 0 && ended.size === 0 && events.length === 0
+
   const startAnew = (): void => {
     opened = []
     ended = new Set()
@@ -88,12 +90,13 @@ export function createGroupLog(db: DatabaseSync): GroupLog {
       spend.add({ ...eventRow(event), requests: 1 })
     },
     write: () => {
-      if (opened.length === 0 && ended.size === 0 && events.length === 0) return
+      if (isEmpty()) return
       const body = `[[${opened.map(({ json }) => json).join()}],[${[...ended].join()}],[${events.join()}]]`
       insert.run(lastId + 1, open.firstGroup(ended) ?? lastId + 1, events.length, encodeSpend(spend.rows()), body)
     },
     written: () => {
-      if (opened.length > 0 || ended.size > 0 || events.length > 0) lastId++
+      if (isEmpty()) return
+      lastId++
       for (const { seq, json, isCarried } of opened) {
         if (isCarried) open.carry(seq, { json, group: lastId })
         else open.add(seq, { json, group: lastId })

@@ -55,12 +55,10 @@ export function readSpend(dataDir: string, by: SpendGroup, since: string | null)
       const key = KEYS[by](spend)
       sums.set(key, add(sums.get(key) ?? NOTHING, spend))
     }
-    const rows = [...sums].map(([key, sum]) => ({ key, ...render(sum) }))
-    rows.sort(
-      by === 'day'
-        ? byKey
-        : (one, other) => compare(BigInt(other.costNanoUsd), BigInt(one.costNanoUsd)) || byKey(one, other),
+    const sorted = [...sums].sort(([key, { cost }], [otherKey, other]) =>
+      by === 'day' ? compare(key, otherKey) : compare(other.cost, cost) || compare(key, otherKey),
     )
+    const rows = sorted.map(([key, sum]) => ({ key, ...render(sum) }))
     return { rows, total: render([...sums.values()].reduce(addSums, NOTHING)) }
   } finally {
     db.close()
@@ -68,7 +66,6 @@ export function readSpend(dataDir: string, by: SpendGroup, since: string | null)
 }
 
 const compare = (one: bigint | string, other: bigint | string): number => (one < other ? -1 : one > other ? 1 : 0)
-const byKey = (one: SpendRow, other: SpendRow): number => compare(one.key, other.key)
 
 function dailySpend(db: DatabaseSync): readonly Spend[] {
   return db

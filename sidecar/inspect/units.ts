@@ -3,7 +3,7 @@ import { VerdictCache, type VerdictKey } from './verdict-cache.ts'
 
 /** Segments that are judged and remembered together: a long one alone, or short ones in a row. */
 export interface Unit {
-  /** Where they stand among the segments of their message. */
+  /** Where they stand among all segments of a request or an answer. */
   readonly at: readonly number[]
   readonly chars: number
 }

@@ -85,10 +85,13 @@ export class VerdictCache {
   }
 
   #setClean(key: VerdictKey): void {
-    if (this.#findSlot(key) !== -1) return
     const first = this.#firstSlot(key)
     let chosen = first
-    for (let slot = first; slot < first + SET_SLOTS; slot++) if (this.#age(slot) > this.#age(chosen)) chosen = slot
+    for (let slot = first; slot < first + SET_SLOTS; slot++) {
+      // Two scans under way may come to the same verdict.
+      if (this.#isIn(slot)) return
+      if (this.#age(slot) > this.#age(chosen)) chosen = slot
+    }
     if (this.#usedAt[chosen] === 0) this.#clean++
     this.#keys.set(this.#key, chosen * WORDS)
     this.#touch(chosen)

@@ -11,10 +11,10 @@ const BACKSLASH = 0x5c
  * colon behind a string's last quote: as long as there are no more of those than keys in what was parsed, nothing is
  * walked.
  * @param text accepted by JSON.parse
- * @param json what came of it
+ * @param keys how many keys the objects have that came of it
  */
-export const repeatedKey = (text: string, json: unknown): string | null =>
-  colonsBehindStrings(text) > keysIn(json) ? walk(text) : null
+export const repeatedKey = (text: string, keys: number): string | null =>
+  colonsBehindStrings(text) > keys ? walk(text) : null
 
 /** At least one for each key: a string that begins with a colon looks the same. */
 function colonsBehindStrings(text: string): number {
@@ -38,17 +38,6 @@ function isEscaped(text: string, quote: number): boolean {
   let slashes = 0
   while (text.charCodeAt(quote - 1 - slashes) === BACKSLASH) slashes++
   return slashes % 2 === 1
-}
-
-function keysIn(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0
-  let keys = 0
-  if (Array.isArray(value)) {
-    for (const item of value) keys += keysIn(item)
-    return keys
-  }
-  for (const key in value) keys += 1 + keysIn(Reflect.get(value, key))
-  return keys
 }
 
 function walk(text: string): string | null {
