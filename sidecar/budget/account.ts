@@ -1,5 +1,4 @@
-import { type Counter, counterKey, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
-import type { Period } from './periods.ts'
+import { type Counter, counterKey, type NanoUsd, nanoUsd, type Period, ZERO_USD } from '@agentcostcontrol/contract'
 import type { Reservation } from './types.ts'
 
 /**

@@ -1,8 +1,7 @@
-import { type BudgetPeriod, SUBJECT_OTHER } from '@agentcostcontrol/contract'
+import { type BudgetPeriod, type Period, periodAt, periodOf, SUBJECT_OTHER } from '@agentcostcontrol/contract'
 import type { CompiledBudget, MatchedBudget } from '@agentcostcontrol/policy'
 import type { Account } from './account.ts'
 import type { KnownPeriod } from './lease-source.ts'
-import { type Period, periodAt, periodOf } from './periods.ts'
 
 /** One budget: as the policy in force has it, in the period in force, with the subjects that have a counter in it. */
 export interface Book {

@@ -4,13 +4,13 @@ import {
   type Counter,
   counterKey,
   type Holder,
+  type LedgerLease,
   type NanoUsd,
   nanoUsd,
+  periodOf,
   ZERO_USD,
 } from '@agentcostcontrol/contract'
-import type { LedgerLease } from './grantor.ts'
 import type { GrantedLease, KnownPeriod } from './lease-source.ts'
-import { periodOf } from './periods.ts'
 
 /** The local ledger's tables: its only SQL. */
 export interface LedgerTables {

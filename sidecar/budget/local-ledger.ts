@@ -1,18 +1,20 @@
 import type { DatabaseSync } from 'node:sqlite'
 import {
   type Counter,
+  grant,
   type Holder,
   type LeaseSyncItem,
   type LeaseSyncResult,
+  type LedgerLease,
   maxUsd,
   nanoUsd,
+  openOf,
+  periodOf,
   ZERO_USD,
 } from '@agentcostcontrol/contract'
 import type { Clock } from '../clock.ts'
-import { grant, type LedgerLease, openOf } from './grantor.ts'
 import type { HeldLease, Hello, Welcome } from './lease-source.ts'
 import { type LeaseRow, type LedgerTables, ledgerTables } from './ledger-tables.ts'
-import { periodOf } from './periods.ts'
 
 /**
  * The ledger of a sidecar that stands alone: grants leases to the one holder beside it. Runs in the storage worker;

@@ -1,9 +1,8 @@
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import { type Counter, counterKey, type NanoUsd, nanoUsd, type UsageEvent } from '@agentcostcontrol/contract'
+import { type Counter, counterKey, type NanoUsd, nanoUsd, periodOf, type UsageEvent } from '@agentcostcontrol/contract'
 import { Account } from '../budget/account.ts'
 import type { HeldLease } from '../budget/lease-source.ts'
-import { periodOf } from '../budget/periods.ts'
 import { createGroupLog, GROUP_SCHEMA, type StoredIntent } from './group-log.ts'
 import { openSound } from './sound-file.ts'
 

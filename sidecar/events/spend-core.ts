@@ -1,10 +1,17 @@
-import { type Holder, maxUsd, minUsd, NANO_USD_MAX, nanoUsd, type UsageEvent } from '@agentcostcontrol/contract'
+import {
+  type Holder,
+  maxUsd,
+  minUsd,
+  NANO_USD_MAX,
+  nanoUsd,
+  periodOf,
+  type UsageEvent,
+} from '@agentcostcontrol/contract'
 import type { CompiledBudget } from '@agentcostcontrol/policy'
 import type { Account } from '../budget/account.ts'
 import { createBudgetGate, type GateStats, type SpendGate } from '../budget/gate.ts'
 import { LeaseHolder } from '../budget/holder.ts'
 import type { LeaseSource, Welcome } from '../budget/lease-source.ts'
-import { periodOf } from '../budget/periods.ts'
 import type { Clock, Timers } from '../clock.ts'
 import type { Logger } from '../log.ts'
 import type { Ballast } from './ballast.ts'

@@ -1,11 +1,10 @@
-import { type NanoUsd, nanoUsd, SUBJECT_OTHER } from '@agentcostcontrol/contract'
+import { type NanoUsd, nanoUsd, periodOf, SUBJECT_OTHER } from '@agentcostcontrol/contract'
 import type { CompiledBudget, MatchedBudget } from '@agentcostcontrol/policy'
 import fc from 'fast-check'
 import t from 'tap'
 import { Account, balanceOf, type LeaseReservation } from '../budget/account.ts'
 import { LeaseHolder } from '../budget/holder.ts'
 import type { KnownPeriod } from '../budget/lease-source.ts'
-import { periodOf } from '../budget/periods.ts'
 import { budgetOf, linesOf } from './support/budgets.ts'
 import { FakeTime, MONDAY_NOON_MS } from './support/fake-time.ts'
 

@@ -2,12 +2,11 @@
  * The money core as a whole, on real files, against a model of what a provider bills: whatever happens in whatever
  * order, no budget is overspent, nothing stays reserved, every intent ends in one event, and what is free can be had.
  */
-import { maxUsd, ZERO_USD } from '@agentcostcontrol/contract'
+import { maxUsd, periodOf, ZERO_USD } from '@agentcostcontrol/contract'
 import type { CompiledBudget } from '@agentcostcontrol/policy'
 import fc from 'fast-check'
 import t from 'tap'
 import { balanceOf } from '../budget/account.ts'
-import { periodOf } from '../budget/periods.ts'
 import type { ReserveOutcome } from '../budget/types.ts'
 import type { Intent } from '../events/types.ts'
 import { budgetOf, linesOf } from './support/budgets.ts'

@@ -1,7 +1,8 @@
-import { type LeaseSyncItem, NANO_USD_MAX, type NanoUsd, nanoUsd } from '@agentcostcontrol/contract'
 import fc from 'fast-check'
 import t from 'tap'
-import { committedOf, grant, type LedgerLease, type OtherLease, openOf } from '../budget/grantor.ts'
+import { committedOf, grant, type LedgerLease, type OtherLease, openOf } from '../grant.ts'
+import type { LeaseSyncItem } from '../lease.ts'
+import { NANO_USD_MAX, type NanoUsd, nanoUsd } from '../money.ts'
 
 const RUNS = { numRuns: 5_000 }
 const nano = (amount: number | bigint): NanoUsd => nanoUsd(BigInt(amount))

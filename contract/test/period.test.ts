@@ -1,7 +1,7 @@
-import { BUDGET_PERIODS } from '@agentcostcontrol/contract'
 import fc from 'fast-check'
 import t from 'tap'
-import { periodAt, periodOf } from '../budget/periods.ts'
+import { BUDGET_PERIODS } from '../lease.ts'
+import { periodAt, periodOf } from '../period.ts'
 
 const DAY_MS = 86_400_000
 const at = (iso: string): number => Date.parse(iso)

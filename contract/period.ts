@@ -1,4 +1,4 @@
-import type { BudgetPeriod } from '@agentcostcontrol/contract'
+import type { BudgetPeriod } from './lease.ts'
 
 /** A period of a budget in which an instant lies; boundaries are UTC. */
 export interface Period {

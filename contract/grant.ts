@@ -1,16 +1,8 @@
 /**
  * The grantor's arithmetic (C1 of the budget protocol), pure: what a counter with these leases answers to an item.
  */
-import {
-  type GrantVerdict,
-  type LeaseSyncItem,
-  maxUsd,
-  minUsd,
-  NANO_USD_MAX,
-  type NanoUsd,
-  nanoUsd,
-  ZERO_USD,
-} from '@agentcostcontrol/contract'
+import type { GrantVerdict, LeaseSyncItem } from './lease.ts'
+import { maxUsd, minUsd, NANO_USD_MAX, type NanoUsd, nanoUsd, ZERO_USD } from './money.ts'
 
 /** A lease in the ledger. */
 export interface LedgerLease {

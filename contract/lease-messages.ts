@@ -1,0 +1,104 @@
+/** The wire form of contract/lease.ts: what a holder and the ledger of the control plane say to each other. */
+import * as z from 'zod'
+
+/** Most leases in one message; a holder with more says them in several. */
+export const SYNC_ITEMS_MAX = 1_024
+/** Most leases that a holder may know when it says hello. */
+export const HELLO_LEASES_MAX = 20_000
+/** Largest body of either message, in bytes. */
+export const LEASE_BYTES_MAX = 16 * 1024 * 1024
+
+/** Nano-USD, never negative. */
+export const nanoWireSchema = z.string().regex(/^\d{1,19}$/, 'expected nano-USD as a decimal integer')
+const signedNano = z.string().regex(/^-?\d{1,19}$/)
+const ms = z.number().min(0)
+const count = z.int().min(0)
+
+/** What money is counted against. */
+export const counterSchema = z.strictObject({
+  budgetUid: z.string().min(1).max(300),
+  subject: z.string().min(1).max(256),
+  periodId: z.string().min(1).max(32),
+})
+
+/** What a holder says when it starts, and again when the ledger's epoch is another one. */
+export const leaseHelloSchema = z.strictObject({
+  generation: count,
+  continuity: z.enum(['same', 'broken']).describe('whether its state on disk can be trusted (H7)'),
+  ledgerEpoch: count.describe('the last one that it heard of; 0 for none'),
+  leases: z
+    .array(
+      z.strictObject({
+        counter: counterSchema,
+        generation: count,
+        granted: nanoWireSchema,
+        returned: nanoWireSchema,
+        charged: nanoWireSchema,
+      }),
+    )
+    .max(HELLO_LEASES_MAX),
+})
+
+/** The answer: who the holder is from now on, and its leases of that generation as the ledger has them. */
+export const leaseWelcomeSchema = z.strictObject({
+  generation: z.int().min(1),
+  continuity: z.enum(['same', 'broken']),
+  ledgerEpoch: z.int().min(1),
+  nowMs: z.number().describe('the clock of the ledger, ms since the epoch'),
+  leases: z.array(
+    z.strictObject({
+      counter: counterSchema,
+      granted: nanoWireSchema,
+      returned: nanoWireSchema,
+      settled: nanoWireSchema,
+    }),
+  ),
+  periods: z.array(z.strictObject({ budgetUid: z.string(), periodId: z.string() })),
+})
+
+/** What a holder tells of its leases and asks for. All amounts are cumulative, so a message may be lost or repeated. */
+export const leaseSyncSchema = z.strictObject({
+  generation: count,
+  ledgerEpoch: count,
+  items: z
+    .array(
+      z.strictObject({
+        counter: counterSchema,
+        granted: nanoWireSchema,
+        returned: nanoWireSchema,
+        charged: nanoWireSchema,
+        uncharged: nanoWireSchema,
+        least: nanoWireSchema,
+        need: nanoWireSchema,
+        want: nanoWireSchema,
+        close: z.boolean(),
+      }),
+    )
+    .min(1)
+    .max(SYNC_ITEMS_MAX),
+})
+
+/** The answer, item by item in the same order. Durations count from sending the question. */
+export const leaseSyncAnswerSchema = z.strictObject({
+  ledgerEpoch: z.int().min(1),
+  nowMs: z.number(),
+  items: z.array(
+    z.strictObject({
+      granted: nanoWireSchema,
+      verdict: z.enum(['granted', 'pending', 'exhausted']),
+      available: signedNano,
+      ttlMs: ms,
+      periodEndsInMs: ms.nullable(),
+      retryAfterMs: ms,
+    }),
+  ),
+})
+
+/** A hello. */
+export type LeaseHello = z.infer<typeof leaseHelloSchema>
+/** The answer to it. */
+export type LeaseWelcome = z.infer<typeof leaseWelcomeSchema>
+/** A sync. */
+export type LeaseSyncMessage = z.infer<typeof leaseSyncSchema>
+/** The answer to it. */
+export type LeaseSyncAnswer = z.infer<typeof leaseSyncAnswerSchema>
