@@ -24,13 +24,19 @@ export const ROLE = 'agentcost'
 const RECONNECT_S_MAX = 1
 const CLOSE_TIMEOUT_S = 5
 
-const connect = (url: string, connections: number, role: string | null, onclose = (): void => {}): OwnerSql =>
+/** What else a pool is told; `onnotify` is how postgres.js itself listens, and is missing in its types. */
+interface Hooks {
+  onclose?(): void
+  onnotify?(channel: string, payload: string): void
+}
+
+const connect = (url: string, connections: number, role: string | null, hooks: Hooks = {}): OwnerSql =>
   postgres(url, {
     max: connections,
     connect_timeout: 5,
     backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, RECONNECT_S_MAX),
     onnotice: () => {},
-    onclose,
+    ...hooks,
     types: { bigint: postgres.BigInt },
     connection: {
       application_name: 'agentcostcontrol',
@@ -46,6 +52,9 @@ const connect = (url: string, connections: number, role: string | null, onclose 
 /** Connects as the owner of the tables: for migrations and partitions alone. */
 export const connectAsOwner = (url: string): OwnerSql => connect(url, 2, null)
 
+/** One connection that hears notifications, for as long as it holds: it is told when it ends, and another one is made. */
+export const connectToHear = (url: string, hooks: Required<Hooks>): OwnerSql => connect(url, 1, ROLE, hooks)
+
 /**
  * Whether an error is the one that postgres.js throws out of a timer when a connection ends inside a transaction
  * (porsager/postgres#1154): the transaction was told already, and nothing else hangs on it.
@@ -58,11 +67,12 @@ export function openDatabase(url: string, connectionsMax: number): Database {
   let closing = false
   /** What a connection that ended had not sent spoils its next use: all of them are made anew, and the others finish. */
   const open = (): OwnerSql => {
-    const pool = connect(url, connectionsMax, ROLE, () => {
+    const onclose = (): void => {
       if (closing || pool !== sql) return
       sql = open()
       pool.end({ timeout: CLOSE_TIMEOUT_S }).catch(() => {})
-    })
+    }
+    const pool = connect(url, connectionsMax, ROLE, { onclose })
     return pool
   }
   let sql = open()
