@@ -145,7 +145,22 @@ function templateOf(instanceId: string, agent: string): (eventId: string, intent
       },
     ],
     findings: [],
-    budgets: [`each-agent-daily/${agent}/2026-11-24`, 'everyone-monthly/*/2026-11'],
+    charges: [
+      {
+        budgetUid: 'Budget/each-agent-daily',
+        subject: agent,
+        periodId: '2026-11-24',
+        generation: 1,
+        nanoUsd: String(COST_NANO),
+      },
+      {
+        budgetUid: 'Budget/everyone-monthly',
+        subject: '*',
+        periodId: '2026-11',
+        generation: 1,
+        nanoUsd: String(COST_NANO),
+      },
+    ],
     clampedOutputTokens: null,
     durationMs: 812,
     upstreamFirstByteMs: 145,

@@ -72,10 +72,3 @@ export interface LeaseSyncResult {
   readonly periodEndsInMs: number | null
   readonly retryAfterMs: number
 }
-
-/** A charge of one event against one lease. */
-export interface Charge {
-  readonly counter: Counter
-  readonly generation: number
-  readonly nano: NanoUsd
-}

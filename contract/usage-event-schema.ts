@@ -68,6 +68,14 @@ const finding = z.object({
   count: z.int().min(1),
 })
 
+const charge = z.object({
+  budgetUid: text(300),
+  subject: name,
+  periodId: text(32),
+  generation: z.int().min(1),
+  nanoUsd: amount,
+})
+
 /** A {@link UsageEvent} as JSON. */
 export const usageEventSchema: z.ZodType<UsageEvent> = z
   .object({
@@ -91,7 +99,7 @@ export const usageEventSchema: z.ZodType<UsageEvent> = z
     policyRevision: name,
     attempts: z.array(attempt).max(64),
     findings: z.array(finding).max(1_024),
-    budgets: z.array(text(1_024)).max(256),
+    charges: z.array(charge).max(256),
     clampedOutputTokens: tokens.nullable(),
     durationMs: z.int().min(0),
     upstreamFirstByteMs: z.int().min(0).nullable(),

@@ -80,6 +80,16 @@ export interface EventFinding {
   readonly count: number
 }
 
+/** What an exchange is charged to one lease of its sidecar: to the one that it was reserved from, whatever changed since (I5). */
+export interface EventCharge {
+  readonly budgetUid: string
+  readonly subject: string
+  readonly periodId: string
+  /** Generation of the holder. */
+  readonly generation: number
+  readonly nanoUsd: string
+}
+
 /** The event. `eventId` and `intentAt` are its key: they stand in the intent, so that a recovery makes no new ones. */
 export interface UsageEvent {
   readonly eventId: string
@@ -100,8 +110,8 @@ export interface UsageEvent {
   readonly policyRevision: string
   readonly attempts: readonly UsageAttempt[]
   readonly findings: readonly EventFinding[]
-  /** Budgets that were reserved from: `name/subject/period`. */
-  readonly budgets: readonly string[]
+  /** One for each budget that was reserved from. */
+  readonly charges: readonly EventCharge[]
   /** Output limit that was lowered to fit a budget; `null` if none was. */
   readonly clampedOutputTokens: number | null
   /** Whole milliseconds from the first byte of the request to the last of the answer. */

@@ -123,7 +123,7 @@ t.test(
       {
         eventId: EVENTS[4]?.eventId,
         policyRevision: 'abc',
-        budgets: ['ample/*/total'],
+        charges: [{ budgetUid: 'Budget/ample', nanoUsd: '24975' }],
         attempts: [
           { costNanoUsd: null, chargedNanoUsd: '4000', rateCardVersion: '2026-11-10.1', precision: 'estimated' },
         ],

@@ -32,7 +32,7 @@ export const EVENT_COLUMNS = [
   'tags',
   'attempts',
   'findings',
-  'budgets',
+  'charges',
 ] as const
 
 /** One line of COPY's text format for an event. */
@@ -70,7 +70,7 @@ export function copyLine(event: UsageEvent): string {
     field(JSON.stringify(principal.tags)),
     field(JSON.stringify(event.attempts)),
     field(JSON.stringify(event.findings)),
-    field(JSON.stringify(event.budgets)),
+    field(JSON.stringify(event.charges)),
   ].join('\t')}\n`
 }
 

@@ -60,7 +60,7 @@ export interface LoggedRequest {
   readonly tags: unknown
   readonly attempts: unknown
   readonly findings: unknown
-  readonly budgets: unknown
+  readonly charges: unknown
 }
 
 /** Where a page of the request log begins: behind this event. */
@@ -122,7 +122,7 @@ export const readRepository = {
         output_tokens::float8 AS "outputTokens", cost_nano::text AS "costNanoUsd", charged_nano::text AS "chargedNanoUsd",
         duration_ms::float8 AS "durationMs", first_byte_ms::float8 AS "firstByteMs",
         clamped_tokens::float8 AS "clampedOutputTokens", operation, path, policy_revision AS "policyRevision",
-        tags, attempts, findings, budgets
+        tags, attempts, findings, charges
       FROM usage_events
       WHERE true
         ${after === null ? tx`` : tx`AND (intent_at, event_id) < (${after.intentAt}::timestamptz, ${after.eventId}::uuid)`}

@@ -58,7 +58,7 @@ const logged = z.object({
   tags: z.unknown(),
   attempts: z.unknown().describe('each call of a provider, with its cost by component and the version of its prices'),
   findings: z.unknown(),
-  budgets: z.unknown().describe('the budgets that it was reserved from'),
+  charges: z.unknown().describe('what it was charged to each lease that it was reserved from'),
 })
 
 const asked = ({ from, to }: z.infer<typeof span>) => ({ from: from ?? null, to: to ?? null })

@@ -2,10 +2,10 @@
  * Events as they lie on disk: JSON arrays, since the names of the members would be most of the bytes and a disk is
  * written for every request. What repeats within an event (charged = cost, responseModel = requestedModel) is left out.
  */
-import type { TokenUsage, UsageAttempt, UsageEvent } from '@agentcostcontrol/contract'
+import type { EventCharge, TokenUsage, UsageAttempt, UsageEvent } from '@agentcostcontrol/contract'
 import { NO_USAGE, USAGE_FIELDS } from '@agentcostcontrol/contract'
 
-const FORMAT = 1
+const FORMAT = 2
 /** Stands for "the same as the member it usually equals". */
 const SAME = 0
 
@@ -28,7 +28,7 @@ export function encodeEvent(event: UsageEvent): string {
     event.policyRevision,
     event.attempts.map(encodeAttempt),
     event.findings,
-    event.budgets,
+    event.charges.map(encodeCharge),
     event.clampedOutputTokens,
     event.durationMs,
     event.upstreamFirstByteMs,
@@ -58,6 +58,22 @@ function encodeAttempt(attempt: UsageAttempt): readonly unknown[] {
   ]
 }
 
+const encodeCharge = ({ budgetUid, subject, periodId, generation, nanoUsd }: EventCharge): EncodedCharge => [
+  budgetUid,
+  subject,
+  periodId,
+  generation,
+  nanoUsd,
+]
+
+const decodeCharge = ([budgetUid, subject, periodId, generation, nanoUsd]: EncodedCharge): EventCharge => ({
+  budgetUid,
+  subject,
+  periodId,
+  generation,
+  nanoUsd,
+})
+
 /** Reads an event that {@link encodeEvent} wrote. @throws if it is of another format */
 export function decodeEvent(encoded: unknown): UsageEvent {
   const fields: readonly unknown[] = Array.isArray(encoded) ? encoded : []
@@ -78,7 +94,7 @@ export function decodeEvent(encoded: unknown): UsageEvent {
     policyRevision,
     attempts,
     findings,
-    budgets,
+    charges,
     clampedOutputTokens,
     durationMs,
     upstreamFirstByteMs,
@@ -99,7 +115,7 @@ export function decodeEvent(encoded: unknown): UsageEvent {
     policyRevision,
     attempts: attempts.map(decodeAttempt),
     findings,
-    budgets,
+    charges: charges.map(decodeCharge),
     clampedOutputTokens,
     durationMs,
     upstreamFirstByteMs,
@@ -175,10 +191,17 @@ type EncodedEvent = readonly [
   policyRevision: string,
   attempts: readonly EncodedAttempt[],
   findings: UsageEvent['findings'],
-  budgets: UsageEvent['budgets'],
+  charges: readonly EncodedCharge[],
   clampedOutputTokens: UsageEvent['clampedOutputTokens'],
   durationMs: number,
   upstreamFirstByteMs: UsageEvent['upstreamFirstByteMs'],
+]
+type EncodedCharge = readonly [
+  budgetUid: string,
+  subject: string,
+  periodId: string,
+  generation: number,
+  nanoUsd: string,
 ]
 type EncodedAttempt = readonly [
   provider: string,

@@ -52,7 +52,7 @@ export interface OutboxMeta {
   readonly uploaded: string
 }
 
-const SCHEMA_VERSION = 3n
+const SCHEMA_VERSION = 4n
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE leases (

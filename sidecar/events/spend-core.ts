@@ -163,6 +163,7 @@ function restoreAccounts(db: OutboxDb, { generation, leases }: Welcome): readonl
 
 const uncharged = (event: UsageEvent): UsageEvent => ({
   ...event,
+  charges: event.charges.map((charge) => ({ ...charge, nanoUsd: '0' })),
   attempts: event.attempts.map((attempt) => ({
     ...attempt,
     chargedNanoUsd: '0',

@@ -1,4 +1,5 @@
 import {
+  type EventCharge,
   type NanoUsd,
   nanoToWire,
   type PicoUsd,
@@ -109,7 +110,7 @@ export function createUsageEvents({ instanceId, prices, clock, readPrincipal }: 
       clientStatus: null,
       attempts: [attempt(target, nanoToWire(bound))],
       findings: inspected.findings,
-      budgets: [],
+      charges: NO_CHARGES,
       clampedOutputTokens: null,
       upstreamFirstByteMs: null,
     }
@@ -118,7 +119,7 @@ export function createUsageEvents({ instanceId, prices, clock, readPrincipal }: 
   return {
     unresolved: (inspected, target, reservation, clampedOutputTokens) => ({
       ...begun(inspected, target, reservation.bound),
-      budgets: budgetNames(reservation),
+      charges: chargesOf(reservation),
       clampedOutputTokens,
     }),
     attempted: (reserved, forwarded, metered) => {
@@ -127,6 +128,7 @@ export function createUsageEvents({ instanceId, prices, clock, readPrincipal }: 
       const { raw } = planned.inspected.authorized.identified
       const event = cover.kind === 'covered' ? cover.intent.event : begun(planned.inspected, target, ZERO_USD)
       const responseModel = result.facts?.responseModel ?? null
+      const charged = nanoToWire(metered.charged)
       return {
         ...event,
         durationMs: Math.round(clock.monotonicMs() - raw.startedMs),
@@ -147,8 +149,9 @@ export function createUsageEvents({ instanceId, prices, clock, readPrincipal }: 
           costNanoUsd: metered.cost && nanoToWire(metered.cost.total),
           costPicoUsd: metered.cost ? componentsToWire(metered.cost.components) : NO_COMPONENTS,
           ...statedCost(result.facts?.providerCost),
-          chargedNanoUsd: nanoToWire(metered.charged),
+          chargedNanoUsd: charged,
         })),
+        charges: event.charges.map((charge) => ({ ...charge, nanoUsd: charged })),
         findings: result.findings.length === 0 ? event.findings : [...event.findings, ...result.findings],
         upstreamFirstByteMs: forwarded.firstByteMs === null ? null : Math.round(forwarded.firstByteMs),
       }
@@ -160,15 +163,26 @@ export function createUsageEvents({ instanceId, prices, clock, readPrincipal }: 
       clientStatus,
       attempts: [],
       findings,
-      budgets: [],
+      charges: NO_CHARGES,
       clampedOutputTokens: null,
       upstreamFirstByteMs: null,
     }),
   }
 }
 
-const budgetNames = (reservation: Reservation): readonly string[] =>
-  reservation.holds.map(({ budgetName, counter }) => `${budgetName}/${counter.subject}/${counter.periodId}`)
+const NO_CHARGES: readonly EventCharge[] = []
+
+/** The bound, on every lease that it was taken from. */
+const chargesOf = ({ holds, bound }: Reservation): readonly EventCharge[] => {
+  const nanoUsd = nanoToWire(bound)
+  return holds.map(({ counter: { budgetUid, subject, periodId }, generation }) => ({
+    budgetUid,
+    subject,
+    periodId,
+    generation,
+    nanoUsd,
+  }))
+}
 
 const statedCost = (cost: NanoUsd | undefined): Pick<UsageAttempt, 'providerCostNanoUsd'> =>
   cost === undefined ? {} : { providerCostNanoUsd: nanoToWire(cost) }

@@ -2,7 +2,7 @@
  * The money core as a whole, on real files, against a model of what a provider bills: whatever happens in whatever
  * order, no budget is overspent, nothing stays reserved, every intent ends in one event, and what is free can be had.
  */
-import { maxUsd, periodOf, ZERO_USD } from '@agentcostcontrol/contract'
+import { counterKey, maxUsd, periodOf, ZERO_USD } from '@agentcostcontrol/contract'
 import type { CompiledBudget } from '@agentcostcontrol/policy'
 import fc from 'fast-check'
 import t from 'tap'
@@ -312,8 +312,9 @@ function checkEvents(model: Model, world: SpendWorld): void {
     if (ids.get(eventId)?.outcome !== outcome) throw new Error(`${eventId} is not told as ${outcome}`)
   for (const { key, charged } of world.core.accounts.values()) {
     const said = told
-      .filter(({ budgets }) => budgets.includes(key))
-      .reduce((sum, { attempts }) => sum + BigInt(attempts[0]?.chargedNanoUsd ?? 0), 0n)
+      .flatMap(({ charges }) => charges)
+      .filter((charge) => counterKey(charge) === key)
+      .reduce((sum, { nanoUsd }) => sum + BigInt(nanoUsd), 0n)
     if (said !== charged) throw new Error(`${key}: its events say ${said}, its lease ${charged}`)
   }
 }

@@ -223,7 +223,7 @@ t.test('an agent does not get fresh money by another name', async (t) => {
     }
     t.same(codes, [null, 'acc_budget_exceeded', 'acc_budget_exceeded'])
     const [first] = await sidecar.events(3)
-    t.same(first?.budgets, [`each/${subject}/total`])
+    t.match(first?.charges, [{ budgetUid: 'Budget/each', subject, periodId: 'total' }])
     t.equal(first?.principal.agent, subject === 'mine' ? 'mine' : null)
     t.notOk(simulator.requests()[0]?.rawHeaders.some((name) => name.toLowerCase().startsWith('x-acc-')))
   }

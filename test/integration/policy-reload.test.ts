@@ -129,10 +129,11 @@ t.test('under load every request sees one revision whole, however the files are 
   t.same([...statuses], [200])
   const nameOf = new Map(revisions.map(({ name, revision }) => [revision, name]))
   const seen = new Set<string>()
-  for (const { policyRevision, budgets } of await sidecar.events(50)) {
+  for (const { policyRevision, charges } of await sidecar.events(50)) {
     const name = nameOf.get(policyRevision) ?? 'unknown'
     seen.add(name)
-    const expected = [`${name}-one/*/total`, `${name}-two/*/total`]
+    const expected = [`Budget/${name}-one`, `Budget/${name}-two`]
+    const budgets = charges.map(({ budgetUid }) => budgetUid)
     if (budgets.join() !== expected.join()) t.same(budgets, expected, `under revision ${name}`)
   }
   t.same([...seen].sort(), ['a', 'b', 'c', 'd', 'e'], 'each revision was in force, and none that mixes two')
@@ -244,7 +245,9 @@ t.test('a thousand files are a policy, one more is told', async (t) => {
   const policies = Object.assign({}, ...Array.from({ length: 1_000 }, (_, at) => file(at)))
   const { sidecar } = await started(t, { policies })
   t.equal((await chat(sidecar.url, { headers: { 'x-acc-agent': 'agent-777' } })).status, 200)
-  t.same((await sidecar.events(1))[0]?.budgets, ['b-777/agent-777/total'])
+  t.match((await sidecar.events(1))[0]?.charges, [
+    { budgetUid: 'Budget/b-777', subject: 'agent-777', periodId: 'total' },
+  ])
   writePolicies(sidecar.policyDir, file(1_000))
   await readinessDetail(sidecar.adminUrl, 'policy', /more than 1000 policy files/)
 })

@@ -76,10 +76,11 @@ const leaseOf = (row: Readonly<Record<string, unknown>>): BookedLease => {
 /** What the events charged, by counter. */
 function chargesOf(events: readonly UsageEvent[]): ReadonlyMap<string, bigint> {
   const charges = new Map<string, bigint>()
-  for (const { attempts, budgets } of events) {
-    const charged = attempts.reduce((sum, { chargedNanoUsd }) => sum + BigInt(chargedNanoUsd), 0n)
-    for (const counter of budgets) charges.set(counter, (charges.get(counter) ?? 0n) + charged)
-  }
+  for (const event of events)
+    for (const { budgetUid, subject, periodId, nanoUsd } of event.charges) {
+      const counter = `${budgetUid.replace(/^Budget\//, '')}/${subject}/${periodId}`
+      charges.set(counter, (charges.get(counter) ?? 0n) + BigInt(nanoUsd))
+    }
   return charges
 }
 

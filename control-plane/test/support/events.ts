@@ -1,5 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { NO_USAGE, type UsageAttempt, type UsageEvent } from '@agentcostcontrol/contract'
+import { type EventCharge, NO_USAGE, type UsageAttempt, type UsageEvent } from '@agentcostcontrol/contract'
+
+/** A charge as a sidecar tells of it. */
+export const charge = (over: Partial<EventCharge> = {}): EventCharge => ({
+  budgetUid: 'Budget/ample',
+  subject: '*',
+  periodId: 'total',
+  generation: 1,
+  nanoUsd: '24975',
+  ...over,
+})
 
 /** An attempt as a sidecar tells of it: 333 input tokens at $0.075 a million. */
 export const attempt = (over: Partial<UsageAttempt> = {}): UsageAttempt => ({
@@ -37,7 +47,7 @@ export const usageEvent = (over: Partial<UsageEvent> = {}): UsageEvent => ({
   policyRevision: 'abc',
   attempts: [attempt()],
   findings: [],
-  budgets: ['ample/*/total'],
+  charges: [charge()],
   clampedOutputTokens: null,
   durationMs: 12,
   upstreamFirstByteMs: 5,

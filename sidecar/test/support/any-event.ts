@@ -80,7 +80,16 @@ export const anyEvent: fc.Arbitrary<UsageEvent> = fc.record({
     }),
     { maxLength: 3 },
   ),
-  budgets: fc.array(text, { maxLength: 3 }),
+  charges: fc.array(
+    fc.record({
+      budgetUid: text,
+      subject: text,
+      periodId: text,
+      generation: fc.integer({ min: 1, max: 9 }),
+      nanoUsd: amount,
+    }),
+    { maxLength: 3 },
+  ),
   clampedOutputTokens: fc.option(count),
   durationMs: fc.nat(),
   upstreamFirstByteMs: fc.option(fc.nat()),

@@ -238,7 +238,7 @@ export class SpendWorld {
         intentAt: new Date(this.time.nowMs()).toISOString(),
         outcome: 'unresolved',
         attempts: [attempt],
-        budgets: reservation.holds.map(({ key }) => key),
+        charges: reservation.holds.map(({ counter, generation }) => ({ ...counter, generation, nanoUsd: amount })),
       }),
     }
   }
@@ -250,10 +250,11 @@ export class SpendWorld {
       costNanoUsd: String(charged),
       chargedNanoUsd: String(charged),
     }))
+    const charges = intent.event.charges.map((charge) => ({ ...charge, nanoUsd: String(charged) }))
     this.core.outbox.settle({
       intent,
       charged: nano(charged),
-      event: { ...intent.event, outcome: 'completed', attempts },
+      event: { ...intent.event, outcome: 'completed', attempts, charges },
     })
   }
 

@@ -36,7 +36,7 @@ export const eventOf = (eventId: string, fields: Partial<UsageEvent> = {}): Usag
   policyRevision: 'r',
   attempts: [attemptOf()],
   findings: [],
-  budgets: [],
+  charges: [],
   clampedOutputTokens: null,
   durationMs: 1,
   upstreamFirstByteMs: 1,
