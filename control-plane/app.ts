@@ -14,6 +14,8 @@ import type { Clock } from './clock.ts'
 import { ApiError, problemOf, toApiError } from './errors.ts'
 import { errorFields, type Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import { pricingRoutes } from './pricing/routes.ts'
+import type { PricingService } from './pricing/service.ts'
 import { createRateLimit, type RateLimit } from './rate-limit.ts'
 import type { IngestService } from './usage/ingest-service.ts'
 import type { ReadService } from './usage/read-service.ts'
@@ -24,6 +26,7 @@ export interface AppOptions {
   readonly auth: AuthService
   readonly ingest: IngestService
   readonly read: ReadService
+  readonly pricing: PricingService
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
@@ -91,6 +94,7 @@ export async function createApp(options: AppOptions): Promise<Api> {
     authRoutes(app, auth)
     ingestRoutes(app, options.ingest)
     readRoutes(app, options.read)
+    pricingRoutes(app, options.pricing)
     app.get('/api/v1/openapi.json', { config: { callers: ADMIN }, schema: { hide: true } }, async () => app.swagger())
   })
   await app.ready()

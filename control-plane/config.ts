@@ -10,6 +10,8 @@ export interface ControlPlaneConfig {
   /** 0 for any free one. */
   readonly postgresPort: number
   readonly connectionsMax: number
+  /** A price list in place of the one that is shipped; `null` for that one. */
+  readonly rateCardFile: string | null
   /** Where a token that enrols sidecars is written at each start; `null` for nowhere. */
   readonly enrolmentTokenFile: string | null
   readonly drainTimeoutMs: number
@@ -49,6 +51,7 @@ const environment = z.object({
   CONTROL_PLANE_POSTGRES_PORT: integer(0, 65_535).prefault('0'),
   CONTROL_PLANE_CONNECTIONS_MAX: integer(2, 1_000).prefault('10'),
   CONTROL_PLANE_ENROLMENT_TOKEN_FILE: z.string().min(1).optional(),
+  CONTROL_PLANE_RATE_CARD: z.string().min(1).optional(),
   CONTROL_PLANE_DRAIN_TIMEOUT_MS: integer(0, 3_600_000).prefault('10000'),
   CONTROL_PLANE_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   CONTROL_PLANE_PARENT_WATCH: z.enum(['0', '1']).default('0'),
@@ -90,6 +93,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     postgresPort: values.CONTROL_PLANE_POSTGRES_PORT,
     connectionsMax: values.CONTROL_PLANE_CONNECTIONS_MAX,
     enrolmentTokenFile: values.CONTROL_PLANE_ENROLMENT_TOKEN_FILE ?? null,
+    rateCardFile: values.CONTROL_PLANE_RATE_CARD ?? null,
     drainTimeoutMs: values.CONTROL_PLANE_DRAIN_TIMEOUT_MS,
     logLevel: values.CONTROL_PLANE_LOG_LEVEL,
     parentWatch: values.CONTROL_PLANE_PARENT_WATCH === '1',

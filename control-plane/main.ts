@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readRateCard } from '@agentcostcontrol/policy'
 import { startAdminServer } from './admin.ts'
 import { createApp } from './app.ts'
 import { type AuthService, createAuthService } from './auth/service.ts'
@@ -17,16 +18,19 @@ import { migrate, readMigrations } from './db/migrate.ts'
 import { makePartitions } from './db/partitions.ts'
 import { createLogger, errorFields, type Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
+import { createPricingService } from './pricing/service.ts'
 import { createIngestService } from './usage/ingest-service.ts'
 import { createReadService } from './usage/read-service.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
+const RATE_CARD = new URL('../seed/rate-card.json', import.meta.url)
 const PARTITIONS_EVERY_MS = 60 * 60 * 1_000
 
 /** Closes a part that was opened. */
 type Closer = readonly [name: string, close: () => unknown]
 
 async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<void> {
+  const card = readRateCard(readFileSync(config.rateCardFile ?? RATE_CARD, 'utf8'))
   const log = createLogger(config.logLevel, (line) => process.stdout.write(line))
   process.stdout.on('error', () => {})
   process.on('uncaughtException', (error) => {
@@ -54,8 +58,16 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     process.stdout.write(`${JSON.stringify({ message: 'admin key, shown this once', adminKey })}\n`)
   if (config.enrolmentTokenFile !== null) await keepToken(auth, config.enrolmentTokenFile)
 
+  const pricing = await createPricingService({
+    database,
+    clock: systemClock,
+    card,
+    statedModels: async () => new Map(),
+  })
+
   const app = await createApp({
     auth,
+    pricing,
     ingest: createIngestService({ database, clock: systemClock, onBatch: metrics.batch }),
     read: createReadService({ database }),
     clock: systemClock,

@@ -37,16 +37,25 @@ export function findPrice(
  */
 export function findListedPrice(
   prices: PriceBook,
-  { provider }: Pick<PricedProvider, 'provider'>,
+  provider: Pick<PricedProvider, 'provider'>,
   model: string,
   atMs: number,
 ): PricedModel | null {
+  const place = listOf(provider, model)
+  return place && prices.find(place.list, place.name, atMs)
+}
+
+/** The list that a model of a provider stands on, and its name there; `null` at a reseller for a name without a maker. */
+export function listOf(
+  { provider }: Pick<PricedProvider, 'provider'>,
+  model: string,
+): { readonly list: string; readonly name: string } | null {
   const { priceList } = providerFacts(provider)
-  if (priceList !== null) return prices.find(priceList, model, atMs)
+  if (priceList !== null) return { list: priceList, name: model }
   const slash = model.indexOf('/')
   if (slash < 1) return null
   const maker = model.slice(0, slash)
-  return prices.find(MAKERS[maker] ?? maker, model.slice(slash + 1), atMs)
+  return { list: MAKERS[maker] ?? maker, name: model.slice(slash + 1) }
 }
 
 /** The dearest rates of a provider, for `onUnpricedModel: worstCase`; of the whole card where it has no list of its own. */

@@ -1,4 +1,12 @@
 export { assemblePolicy, checkPolicy, compilePolicy, policyRevision } from './compile.ts'
+export {
+  explainPrice,
+  type MissingPrice,
+  type PriceQuestion,
+  type PriceSearch,
+  type PriceSpan,
+  providerNamed,
+} from './explain-price.ts'
 export { findListedPrice, findPrice, worstPrice } from './find-price.ts'
 export { createPriceBook } from './price-book.ts'
 export { assertRateCard, RateCardError, readRateCard } from './rate-card.ts'

@@ -16,6 +16,28 @@ export function nearest(word: string, known: readonly string[]): string | null {
   return best
 }
 
+/** As many known words as may have been meant, the likeliest first: near ones, then those that begin alike. */
+export function nearestFew(word: string, known: readonly string[], max = 5): readonly string[] {
+  if (word.length > LENGTH_MAX) return []
+  return known
+    .map((candidate) => ({ candidate, rank: rankOf(word.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ rank }) => rank < Number.POSITIVE_INFINITY)
+    .sort((a, b) => a.rank - b.rank || (a.candidate < b.candidate ? -1 : 1))
+    .slice(0, max)
+    .map(({ candidate }) => candidate)
+}
+
+/** Less is nearer; infinite for what is nothing alike. */
+function rankOf(word: string, candidate: string): number {
+  if (candidate.length > LENGTH_MAX) return Number.POSITIVE_INFINITY
+  const changes = distance(word, candidate)
+  if (changes <= DISTANCE_MAX && changes < candidate.length) return changes
+  let shared = 0
+  while (shared < word.length && word[shared] === candidate[shared]) shared++
+  const alike = shared >= 4 && 2 * shared >= word.length
+  return alike || candidate.endsWith(word) ? LENGTH_MAX + changes : Number.POSITIVE_INFINITY
+}
+
 /** Levenshtein's distance, row by row. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)

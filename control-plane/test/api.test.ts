@@ -156,6 +156,9 @@ t.test(
     t.equal(document.openapi, '3.1.0')
     t.same(Object.keys(document.paths).sort(), [
       '/api/v1/enrolment-tokens',
+      '/api/v1/prices',
+      '/api/v1/prices/find',
+      '/api/v1/prices/versions',
       '/api/v1/requests',
       '/api/v1/usage/agents',
       '/api/v1/usage/models',
