@@ -176,11 +176,105 @@ export const securityPolicyDocument = z.strictObject({
   }),
 })
 
+/** Most cases of one PolicyTest. */
+const CASES_MAX = 200
+
+const who = z.string().min(1).max(253).nullable().default(null)
+
+/** A request as far as policy looks at it. */
+const testedRequest = z
+  .strictObject({
+    /** `null`, as one that is left out, for a request without a name. */
+    agent: who,
+    workflow: who,
+    session: who,
+    task: who,
+    tags: z
+      .record(z.string().min(1).max(253), z.string().max(253))
+      .refine((tags) => Object.keys(tags).length <= 32, 'a request has at most 32 tags')
+      .default({}),
+    provider: z.enum(PROVIDER_NAMES).optional(),
+    model: z.string().min(1).max(256).optional(),
+  })
+  .prefault({})
+
+const saysSomething = (expected: object): boolean => Object.keys(expected).length > 0
+const NOTHING_EXPECTED = 'nothing is expected here: a test that cannot fail holds nothing'
+
+const expectedDetector = z.strictObject({
+  mode: mode.optional(),
+  request: actions.refine(saysSomething, NOTHING_EXPECTED).optional(),
+  response: actions.refine(saysSomething, NOTHING_EXPECTED).optional(),
+})
+
+/** What the policy is to decide about a request; what is left out is not looked at. */
+const expectation = z
+  .strictObject({
+    /** Exactly the budgets that hold, in any order; of each what is said. */
+    budgets: z
+      .array(
+        z.strictObject({
+          name: metadata.shape.name,
+          subject: z.string().min(1).max(253).optional(),
+          mode: mode.optional(),
+        }),
+      )
+      .max(1_000)
+      .optional(),
+    /** The SecurityPolicy that holds; `null` for none. */
+    security: metadata.shape.name.nullable().optional(),
+    /** What is done about findings; `null` for a detector that does not run. */
+    detectors: z
+      .strictObject({ secrets: expectedDetector.nullable().optional() })
+      .refine(saysSomething, NOTHING_EXPECTED)
+      .optional(),
+    /** What holds at the request's provider. */
+    provider: z
+      .strictObject({
+        onUnpricedModel: providerConfigDocument.shape.spec.shape.onUnpricedModel.unwrap().optional(),
+        onUnpricedEndpoint: providerConfigDocument.shape.spec.shape.onUnpricedEndpoint.unwrap().optional(),
+        onUnbounded: providerConfigDocument.shape.spec.shape.onUnbounded.unwrap().optional(),
+        onClientAbort: providerConfigDocument.shape.spec.shape.onClientAbort,
+        /** The entry of `models` that says what the request's model is or costs: its name, `*`, or `null` for none. */
+        modelEntry: z.string().min(1).max(256).nullable().optional(),
+      })
+      .refine(saysSomething, NOTHING_EXPECTED)
+      .optional(),
+  })
+  .refine(saysSomething, NOTHING_EXPECTED)
+
+/** What a revision has to decide about requests: one that decides otherwise is refused. */
+export const policyTestDocument = z.strictObject({
+  apiVersion: z.literal(POLICY_API_VERSION),
+  kind: z.literal('PolicyTest'),
+  metadata,
+  spec: z.strictObject({
+    cases: z
+      .array(
+        z
+          .strictObject({ name: z.string().min(1).max(200), request: testedRequest, expect: expectation })
+          .refine(({ request, expect }) => !expect.provider || request.provider, {
+            message: 'say which provider the request goes to: what is expected of it depends on that',
+            path: ['request'],
+            when: ({ issues }) => issues.length === 0,
+          })
+          .refine(({ request, expect }) => expect.provider?.modelEntry === undefined || request.model, {
+            message: 'say which model the request names: the entry depends on that',
+            path: ['request'],
+            when: ({ issues }) => issues.length === 0,
+          }),
+      )
+      .min(1)
+      .max(CASES_MAX),
+  }),
+})
+
 /** Any policy document. */
 export const policyDocument = z.discriminatedUnion('kind', [
   budgetDocument,
   providerConfigDocument,
   securityPolicyDocument,
+  policyTestDocument,
 ])
 
 /** A validated document of `kind: Budget`. */
@@ -189,5 +283,7 @@ export type BudgetDocument = z.infer<typeof budgetDocument>
 export type ProviderConfigDocument = z.infer<typeof providerConfigDocument>
 /** A validated document of `kind: SecurityPolicy`. */
 export type SecurityPolicyDocument = z.infer<typeof securityPolicyDocument>
+/** A validated document of `kind: PolicyTest`. */
+export type PolicyTestDocument = z.infer<typeof policyTestDocument>
 /** Any validated document. */
 export type PolicyDocument = z.infer<typeof policyDocument>

@@ -3,7 +3,6 @@ import {
   type BudgetDocument,
   type FindingAction,
   POLICY_API_VERSION,
-  type PolicyDocument,
   PROVIDER_NAMES,
   type Principal,
   type ProviderConfigDocument,
@@ -16,7 +15,8 @@ import {
 } from '@agentcostcontrol/contract'
 import { crossCheck } from './cross-checks.ts'
 import { memoised } from './memo.ts'
-import { parsePolicyFiles } from './parse.ts'
+import { type ParsedDocument, parsePolicyFiles } from './parse.ts'
+import { runPolicyTests } from './policy-test.ts'
 import type {
   CheckedPolicy,
   CompiledBudget,
@@ -24,6 +24,7 @@ import type {
   CompiledPolicy,
   CompiledProvider,
   CompiledSecurity,
+  EnforcedDocument,
   MatchedBudget,
   PolicyCheck,
   PolicyFile,
@@ -57,11 +58,16 @@ export function checkPolicy(files: readonly PolicyFile[]): PolicyCheck {
   const { documents, problems } = parsePolicyFiles(sorted)
   const all = [...problems, ...crossCheck(documents)]
   if (all.length > 0) return { ok: false, problems: all }
-  return { ok: true, revision: revisionOf(sorted), documents: documents.map(({ document }) => document) }
+  const checked = { revision: revisionOf(sorted), documents: documents.flatMap(enforced) }
+  const { passed, problems: failed } = runPolicyTests(assemblePolicy(checked), documents)
+  return failed.length > 0 ? { ok: false, problems: failed } : { ok: true, ...checked, tests: passed }
 }
 
+const enforced = ({ document }: ParsedDocument): readonly EnforcedDocument[] =>
+  document.kind === 'PolicyTest' ? [] : [document]
+
 /** The short half of {@link compilePolicy}. */
-export const assemblePolicy = ({ revision, documents }: CheckedPolicy): CompiledPolicy =>
+export const assemblePolicy = ({ revision, documents }: Omit<CheckedPolicy, 'tests'>): CompiledPolicy =>
   compileDocuments(revision, documents)
 
 /** The revision that these files have, valid or not. */
@@ -78,7 +84,7 @@ function revisionOf(sorted: readonly PolicyFile[]): string {
   return hash.digest('hex')
 }
 
-function compileDocuments(revision: string, unordered: readonly PolicyDocument[]): CompiledPolicy {
+function compileDocuments(revision: string, unordered: readonly EnforcedDocument[]): CompiledPolicy {
   const documents = unordered.toSorted(compareNames)
   const budgets = documents.filter((document) => document.kind === 'Budget').map(compileBudget)
   const securities = documents.filter((document) => document.kind === 'SecurityPolicy').map(compileSecurity)
@@ -99,7 +105,7 @@ function compileDocuments(revision: string, unordered: readonly PolicyDocument[]
   })
 }
 
-const compareNames = (a: PolicyDocument, b: PolicyDocument): number =>
+const compareNames = (a: EnforcedDocument, b: EnforcedDocument): number =>
   a.metadata.name < b.metadata.name ? -1 : a.metadata.name > b.metadata.name ? 1 : 0
 
 interface BudgetRule {

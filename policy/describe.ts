@@ -64,9 +64,19 @@ const kindOf = (input: unknown): unknown =>
 function keysAt(kind: unknown, path: readonly PropertyKey[]): readonly string[] {
   let schema: z.core.$ZodType | undefined = policyDocument.options.find((option) => option.shape.kind.value === kind)
   for (const key of [...path, null]) {
-    while (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) schema = schema.unwrap()
+    while (
+      schema instanceof z.ZodOptional ||
+      schema instanceof z.ZodNullable ||
+      schema instanceof z.ZodDefault ||
+      schema instanceof z.ZodPrefault
+    )
+      schema = schema.unwrap()
     if (schema instanceof z.ZodRecord && key !== null) {
       schema = schema.valueType
+      continue
+    }
+    if (schema instanceof z.ZodArray && key !== null) {
+      schema = schema.element
       continue
     }
     if (!(schema instanceof z.ZodObject)) return []

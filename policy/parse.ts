@@ -11,6 +11,8 @@ export interface ParsedDocument {
   readonly file: string
   /** 1-based. */
   readonly line: number
+  /** Where what stands at a path of it begins, 1-based. */
+  lineOf(path: readonly PropertyKey[]): number
 }
 
 /** The valid documents of a folder, and every problem with the others. */
@@ -28,12 +30,20 @@ export function parsePolicyFiles(files: readonly PolicyFile[]): ParsedPolicy {
     const found = [...yaml.problems]
     for (const read of yaml.documents) {
       const result = policyDocument.safeParse(read.document.toJS({ maxAliasCount: 0 }), { error: describeIssue })
-      if (result.success) documents.push({ document: result.data, file: read.file, line: placeOf(read, []).line })
+      if (result.success) documents.push(parsed(result.data, read))
       else if (found.length < PROBLEMS_MAX) found.push(...explain(read, result.error.issues))
     }
     problems.push(...found.slice(0, PROBLEMS_MAX))
   }
   return { documents, problems }
+}
+
+function parsed(document: PolicyDocument, read: YamlDocument): ParsedDocument {
+  const { line } = placeOf(read, [])
+  // The tree of a document is many times its size: only a test that fails has need of it.
+  const lineOf =
+    document.kind === 'PolicyTest' ? (path: readonly PropertyKey[]) => placeOf(read, path).line : () => line
+  return { document, file: read.file, line, lineOf }
 }
 
 function explain(read: YamlDocument, issues: readonly z.core.$ZodIssue[]): readonly PolicyProblem[] {

@@ -6,6 +6,7 @@ import type {
   NanoUsd,
   PicoUsd,
   PolicyDocument,
+  PolicyTestDocument,
   Principal,
   ProviderName,
   Rates,
@@ -121,10 +122,15 @@ export type PolicyResult =
   | { readonly ok: true; readonly policy: CompiledPolicy }
   | { readonly ok: false; readonly problems: readonly PolicyProblem[] }
 
+/** A document that is enforced: any but a test. */
+export type EnforcedDocument = Exclude<PolicyDocument, PolicyTestDocument>
+
 /** A folder that was read and found good: plain data, made into a policy by `assemblePolicy`. */
 export interface CheckedPolicy {
   readonly revision: string
-  readonly documents: readonly PolicyDocument[]
+  readonly documents: readonly EnforcedDocument[]
+  /** Cases of PolicyTests, all of which passed. */
+  readonly tests: number
 }
 
 /** The outcome of checking a folder. */

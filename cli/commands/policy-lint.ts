@@ -6,7 +6,14 @@ import { planeTool } from '../support/plane-tool.ts'
 
 /** What the sidecar says of a folder. */
 type Verdict =
-  | { readonly ok: true; readonly files: number; readonly budgets: number; readonly revision: string }
+  | {
+      readonly ok: true
+      readonly files: number
+      readonly budgets: number
+      /** Cases of PolicyTests, all of which passed. */
+      readonly tests: number
+      readonly revision: string
+    }
   | { readonly ok: false; readonly problems: readonly PolicyProblem[] }
 
 /** `acc policy lint`: says of a folder what a sidecar would say. */
@@ -27,7 +34,7 @@ export const policyLint: Command = {
 
 function sentences(folder: string, verdict: Verdict): string {
   if (verdict.ok)
-    return `${count(verdict.files, 'file')}, ${count(verdict.budgets, 'budget')}: valid. Revision ${verdict.revision}\n`
+    return `${count(verdict.files, 'file')}, ${count(verdict.budgets, 'budget')}: valid, and ${count(verdict.tests, 'test')} passed. Revision ${verdict.revision}\n`
   const lines = verdict.problems.map(
     ({ file, line, path, message }) => `${join(folder, file)}:${line} ${path === '' ? '' : `${path}: `}${message}\n`,
   )

@@ -11,7 +11,7 @@ const BAD = AMPLE_BUDGET.replace('limit: "1000000.00"', 'limt: 25')
 t.test('acc policy lint: a valid folder is told with its revision, and the exit code is 0', async (t) => {
   const starter = await acc(t, ['policy', 'lint', inCheckout('policies/starter')])
   t.equal(starter.code, 0)
-  t.match(starter.stdout, /^6 files, 2 budgets: valid\. Revision [0-9a-f]{64}\n$/)
+  t.match(starter.stdout, /^7 files, 2 budgets: valid, and 8 tests passed\. Revision [0-9a-f]{64}\n$/)
   const json = await acc(t, ['policy', 'lint', inCheckout('policies/demo'), '--json'])
   t.match(JSON.parse(json.stdout), { ok: true, revision: /^[0-9a-f]{64}$/ })
 })
@@ -29,6 +29,24 @@ t.test('acc policy lint: each mistake with file, line, path and remedy, and the 
     ok: false,
     problems: [{ line: 4 }, { file: 'team/bad.yaml', line: 6, path: 'spec.limt' }],
   })
+})
+
+t.test('acc policy lint: a test that fails is a mistake, told with what was expected and found', async (t) => {
+  const folder = folderFor(t)
+  const tests = `apiVersion: agentcostcontrol.io/v1
+kind: PolicyTest
+metadata: { name: house }
+spec:
+  cases: [{ name: nobody counts, expect: { budgets: [] } }]
+`
+  writePolicies(folder, { 'budget.yaml': AMPLE_BUDGET, 'tests.yaml': tests })
+  const { code, stdout } = await acc(t, ['policy', 'lint', folder])
+  t.equal(code, 1)
+  t.match(
+    stdout,
+    `${folder}/tests.yaml:5 spec.cases[0].expect.budgets: test "house", case "nobody counts": expected no`,
+  )
+  t.match(stdout, 'expected no budget, found ample\n')
 })
 
 t.test('acc policy lint: no folder, a folder that is not there, and a file are misuse: exit code 2', async (t) => {

@@ -98,6 +98,30 @@ t.test('a bad policy while running changes nothing, and log, readiness and metri
   t.ok((await sidecar.metric('acc_policy_age_seconds')) < 5)
 })
 
+t.test('a revision whose test fails changes nothing, and is told as a mistake is', async (t) => {
+  const { sidecar } = await started(t)
+  const before = await revisionInForce(sidecar.adminUrl)
+  const tests = `apiVersion: agentcostcontrol.io/v1
+kind: PolicyTest
+metadata: { name: house }
+spec:
+  cases:
+    - name: everyone counts twice
+      expect:
+        budgets: [{ name: ample }, { name: second }]
+`
+  writePolicies(sidecar.policyDir, { 'tests.yaml': tests })
+  await readinessDetail(
+    sidecar.adminUrl,
+    'policy',
+    /tests\.yaml:8 .*"everyone counts twice": expected ample, second, found/,
+  )
+  t.equal(await revisionInForce(sidecar.adminUrl), before)
+  writePolicies(sidecar.policyDir, { 'second.yaml': budgetYaml({ name: 'second', limit: '9.00' }) })
+  await revisionAfter(sidecar, before)
+  t.equal(await sidecar.metric('acc_policy_problems'), 0)
+})
+
 t.test('an edit is in force within a second, also one that keeps size, name and time of modification', async (t) => {
   const { sidecar } = await started(t)
   const file = join(sidecar.policyDir, 'budget.yaml')
