@@ -17,6 +17,9 @@ import type { Metrics } from './metrics.ts'
 import { pricingRoutes } from './pricing/routes.ts'
 import type { PricingService } from './pricing/service.ts'
 import { createRateLimit, type RateLimit } from './rate-limit.ts'
+import type { Channel } from './sidecars/channel.ts'
+import { channelRoutes, sidecarRoutes } from './sidecars/routes.ts'
+import type { SidecarService } from './sidecars/service.ts'
 import type { IngestService } from './usage/ingest-service.ts'
 import type { ReadService } from './usage/read-service.ts'
 import { ingestRoutes, readRoutes } from './usage/routes.ts'
@@ -26,6 +29,8 @@ export interface AppOptions {
   readonly auth: AuthService
   readonly ingest: IngestService
   readonly read: ReadService
+  readonly channel: Channel
+  readonly sidecars: SidecarService
   readonly pricing: PricingService
   readonly clock: Clock
   readonly log: Logger
@@ -94,6 +99,8 @@ export async function createApp(options: AppOptions): Promise<Api> {
     authRoutes(app, auth)
     ingestRoutes(app, options.ingest)
     readRoutes(app, options.read)
+    channelRoutes(app, options.channel)
+    sidecarRoutes(app, options.sidecars)
     pricingRoutes(app, options.pricing)
     app.get('/api/v1/openapi.json', { config: { callers: ADMIN }, schema: { hide: true } }, async () => app.swagger())
   })

@@ -16,15 +16,26 @@ import { connectAsOwner, isDriversOwn, type OwnerSql, openDatabase } from './db/
 import { lockFolder } from './db/folder-lock.ts'
 import { migrate, readMigrations } from './db/migrate.ts'
 import { makePartitions } from './db/partitions.ts'
+import { createWakes } from './db/wakes.ts'
 import { createLogger, errorFields, type Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { createPricingService } from './pricing/service.ts'
+import { createChannel } from './sidecars/channel.ts'
+import { createRegister } from './sidecars/register.ts'
+import { createSidecarService } from './sidecars/service.ts'
 import { createIngestService } from './usage/ingest-service.ts'
 import { createReadService } from './usage/read-service.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
 const RATE_CARD = new URL('../seed/rate-card.json', import.meta.url)
 const PARTITIONS_EVERY_MS = 60 * 60 * 1_000
+
+/** No policies are published yet. */
+const NO_POLICIES = {
+  newerThan: async () => null,
+  generation: async () => 0,
+  revisions: async () => new Map<number, string>(),
+}
 
 /** Closes a part that was opened. */
 type Closer = readonly [name: string, close: () => unknown]
@@ -65,16 +76,27 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     statedModels: async () => new Map(),
   })
 
+  const wakes = createWakes({ url: databaseUrl, log })
+  closers.push(['wakes', wakes.close])
+  const register = createRegister({ database, clock: systemClock, log })
+  closers.push(['register of sidecars', register.close])
+  const channel = createChannel({ policies: NO_POLICIES, wakes, register, log })
+  metrics.readPolls(() => channel.polls)
+
   const app = await createApp({
     auth,
     pricing,
     ingest: createIngestService({ database, clock: systemClock, onBatch: metrics.batch }),
     read: createReadService({ database }),
+    channel,
+    sidecars: createSidecarService({ database, policies: NO_POLICIES }),
     clock: systemClock,
     log,
     metrics,
   })
   closers.push(['requests', () => Promise.race([app.close(), delay(config.drainTimeoutMs)])])
+  // Closed before it: a poll that is held would hold up the end.
+  closers.push(['polls', channel.close])
   const check = () => database.inNone((tx) => tx`SELECT 1`)
   const admin = await startAdminServer(config.adminListen, { check, metrics: metrics.text })
   closers.push(['admin port', admin.close])

@@ -1,5 +1,5 @@
 import type { EventBatchAnswer } from '@agentcostcontrol/contract'
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /** The metrics of a control plane. */
 export interface Metrics {
@@ -7,6 +7,8 @@ export interface Metrics {
   observe(route: string, status: number, elapsedMs: number): void
   /** Counts a batch of events that was stored. */
   batch(answer: EventBatchAnswer): void
+  /** Where the number of polls that are held is read. */
+  readPolls(read: () => number): void
   /** The Prometheus text format. */
   text(): Promise<string>
 }
@@ -32,12 +34,24 @@ export function createMetrics(): Metrics {
     registers,
   })
   for (const result of ['stored', 'repeated', 'refused']) events.inc({ result }, 0)
+  let polls = (): number => 0
+  new Gauge({
+    name: 'acc_channel_polls',
+    help: 'Polls of sidecars that are held.',
+    registers,
+    collect() {
+      this.set(polls())
+    },
+  })
   return {
     observe: (route, status, elapsedMs) => requests.observe({ route, status }, elapsedMs / 1_000),
     batch: ({ stored, repeated, refused }) => {
       events.inc({ result: 'stored' }, stored)
       events.inc({ result: 'repeated' }, repeated)
       events.inc({ result: 'refused' }, refused.length)
+    },
+    readPolls: (read) => {
+      polls = read
     },
     text: () => registry.metrics(),
   }

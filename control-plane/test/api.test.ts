@@ -160,11 +160,13 @@ t.test(
       '/api/v1/prices/find',
       '/api/v1/prices/versions',
       '/api/v1/requests',
+      '/api/v1/sidecars',
       '/api/v1/usage/agents',
       '/api/v1/usage/models',
       '/api/v1/usage/series',
       '/api/v1/usage/summary',
       '/api/v1/usage/workflows',
+      '/sidecar/v1/channel',
       '/sidecar/v1/enrol',
       '/sidecar/v1/events',
     ])

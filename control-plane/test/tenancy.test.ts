@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import { createAuthService } from '../auth/service.ts'
 import type { Tx } from '../db/database.ts'
+import { sidecarRepository } from '../sidecars/repository.ts'
 import { createIngestService } from '../usage/ingest-service.ts'
 import { createReadService } from '../usage/read-service.ts'
 import { clusterFor, databaseFor } from './support/database.ts'
@@ -54,6 +55,8 @@ async function tenant() {
   await auth.enrol(caller, INSTANCE)
   const ingest = createIngestService({ database: db.database, clock, onBatch: () => {} })
   await ingest.ingest({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, batchOf([usageEvent()]).events)
+  const heard = { instanceId: INSTANCE, generation: 1, refused: null }
+  await db.database.inOrg(orgId, (tx) => sidecarRepository.hear(tx, [heard]))
   return { orgId, caller, token, auth }
 }
 
