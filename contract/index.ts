@@ -1,5 +1,6 @@
 export * from './channel.ts'
 export * from './codes.ts'
+export * from './event-id.ts'
 export * from './event-row.ts'
 export * from './event-upload.ts'
 export * from './finding.ts'

@@ -36,7 +36,8 @@ const usage = z.object({
   hostedToolCalls: tokens,
 })
 
-const attempt = z.object({
+/** A `UsageAttempt` as JSON. */
+export const usageAttemptSchema = z.object({
   provider: name,
   requestedModel: name,
   responseModel: name.nullable(),
@@ -58,7 +59,8 @@ const attempt = z.object({
   boundNanoUsd: amount,
 })
 
-const finding = z.object({
+/** An `EventFinding` as JSON. */
+export const eventFindingSchema = z.object({
   detectorId: name,
   ruleId: name,
   severity: z.enum(SEVERITIES),
@@ -68,7 +70,8 @@ const finding = z.object({
   count: z.int().min(1),
 })
 
-const charge = z.object({
+/** An `EventCharge` as JSON. */
+export const eventChargeSchema = z.object({
   budgetUid: text(300),
   subject: name,
   periodId: text(32),
@@ -97,9 +100,9 @@ export const usageEventSchema: z.ZodType<UsageEvent> = z
     code: z.enum(CODES).nullable(),
     clientStatus: z.int().min(100).max(999).nullable(),
     policyRevision: name,
-    attempts: z.array(attempt).max(64),
-    findings: z.array(finding).max(1_024),
-    charges: z.array(charge).max(256),
+    attempts: z.array(usageAttemptSchema).max(64),
+    findings: z.array(eventFindingSchema).max(1_024),
+    charges: z.array(eventChargeSchema).max(256),
     clampedOutputTokens: tokens.nullable(),
     durationMs: z.int().min(0),
     upstreamFirstByteMs: z.int().min(0).nullable(),

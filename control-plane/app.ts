@@ -23,6 +23,8 @@ import type { SidecarService } from './sidecars/service.ts'
 import type { IngestService } from './usage/ingest-service.ts'
 import type { ReadService } from './usage/read-service.ts'
 import { ingestRoutes, readRoutes } from './usage/routes.ts'
+import { trailRoutes } from './usage/trail-routes.ts'
+import type { TrailService } from './usage/trail-service.ts'
 
 /** What the API is made of. */
 export interface AppOptions {
@@ -31,6 +33,7 @@ export interface AppOptions {
   readonly read: ReadService
   readonly channel: Channel
   readonly sidecars: SidecarService
+  readonly trails: TrailService
   readonly pricing: PricingService
   readonly clock: Clock
   readonly log: Logger
@@ -101,6 +104,7 @@ export async function createApp(options: AppOptions): Promise<Api> {
     readRoutes(app, options.read)
     channelRoutes(app, options.channel)
     sidecarRoutes(app, options.sidecars)
+    trailRoutes(app, options.trails)
     pricingRoutes(app, options.pricing)
     app.get('/api/v1/openapi.json', { config: { callers: ADMIN }, schema: { hide: true } }, async () => app.swagger())
   })

@@ -19,12 +19,13 @@ import { makePartitions } from './db/partitions.ts'
 import { createWakes } from './db/wakes.ts'
 import { createLogger, errorFields, type Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
-import { createPricingService } from './pricing/service.ts'
+import { createPricingService, type StatedModels } from './pricing/service.ts'
 import { createChannel } from './sidecars/channel.ts'
 import { createRegister } from './sidecars/register.ts'
 import { createSidecarService } from './sidecars/service.ts'
 import { createIngestService } from './usage/ingest-service.ts'
 import { createReadService } from './usage/read-service.ts'
+import { createTrailService } from './usage/trail-service.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
 const RATE_CARD = new URL('../seed/rate-card.json', import.meta.url)
@@ -69,12 +70,8 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     process.stdout.write(`${JSON.stringify({ message: 'admin key, shown this once', adminKey })}\n`)
   if (config.enrolmentTokenFile !== null) await keepToken(auth, config.enrolmentTokenFile)
 
-  const pricing = await createPricingService({
-    database,
-    clock: systemClock,
-    card,
-    statedModels: async () => new Map(),
-  })
+  const statedModels: StatedModels = async () => null
+  const pricing = await createPricingService({ database, clock: systemClock, card, statedModels })
 
   const wakes = createWakes({ url: databaseUrl, log })
   closers.push(['wakes', wakes.close])
@@ -90,6 +87,7 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     read: createReadService({ database }),
     channel,
     sidecars: createSidecarService({ database, policies: NO_POLICIES }),
+    trails: createTrailService({ database, pricing, statedModels }),
     clock: systemClock,
     log,
     metrics,

@@ -10,5 +10,6 @@ export {
 export { findListedPrice, findPrice, worstPrice } from './find-price.ts'
 export { createPriceBook } from './price-book.ts'
 export { assertRateCard, RateCardError, readRateCard } from './rate-card.ts'
+export { type NotRecomputed, type PriceSource, type PricesThen, type Recomputed, recompute } from './recompute.ts'
 export { nearest } from './suggest.ts'
 export type * from './types.ts'

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { eventIdAt } from '@agentcostcontrol/contract'
 
 /** Time, handed in wherever it is needed, so that tests hold it. */
 export interface Clock {
@@ -28,8 +29,11 @@ export const systemTimers: Timers = {
   },
 }
 
-/** Makes the ids of events. */
-export type NewId = () => string
+/** Makes the ids of events. @param atMs their `intentAt` */
+export type NewId = (atMs: number) => string
+
+/** Ids that begin with the time. */
+export const timedId: NewId = (atMs) => eventIdAt(atMs, randomUUID())
 
 /** Random UUIDs. */
-export const randomId: NewId = () => randomUUID()
+export const randomId = (): string => randomUUID()

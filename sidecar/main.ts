@@ -9,7 +9,7 @@ import { type CompiledBudget, createPriceBook, findPrice, readRateCard } from '@
 import { startAdminServer } from './admin.ts'
 import { createAuthorize } from './authorize.ts'
 import { createReserve } from './budget/reserve-stage.ts'
-import { randomId, systemClock, systemTimers } from './clock.ts'
+import { randomId, systemClock, systemTimers, timedId } from './clock.ts'
 import { parseConfig, type SidecarConfig } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import { createControlPlaneClient } from './control/client.ts'
@@ -147,7 +147,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     },
     onInternalError,
   })
-  const data = await startDataServer(config.listen, { config, pipeline, clock, newId: randomId, onInternalError })
+  const data = await startDataServer(config.listen, { config, pipeline, clock, newId: timedId, onInternalError })
   closers.push(() => data.drain(0))
   const knownModel = (name: string, model: string): string => {
     const provider = PROVIDER_NAMES.find((known) => known === name)

@@ -108,7 +108,7 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
   server.on('checkExpectation', inTurn)
   server.on('connect', (_request, socket) => {
     clientErrors++
-    refuseOnSocket(socket, CONNECT_REFUSAL, newId())
+    refuseOnSocket(socket, CONNECT_REFUSAL, newId(clock.nowMs()))
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     const client = connections.get(socket)?.client
@@ -123,7 +123,7 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
     }
     if (!client) clientErrors++
     const refusal = parserRefusal(error)
-    refuseOnSocket(socket, refusal, newId())
+    refuseOnSocket(socket, refusal, newId(clock.nowMs()))
     // Who closed its side is gone in a moment; who did not was answered, and its exchange ends with that.
     if (refusal.code !== 'acc_body_incomplete') client?.fault(refusal)
   })
@@ -183,7 +183,7 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
     const startedMs = clock.monotonicMs()
     const body = await bodies.read(request, client, requestFault(request) ?? overload(connection))
     const raw: RawExchange = {
-      id: newId(),
+      id: newId(receivedAtMs),
       receivedAtMs,
       startedMs,
       acceptedMs: clock.monotonicMs(),

@@ -59,8 +59,15 @@ export interface PricingService {
   list(version: string): Promise<PriceList | null>
 }
 
-/** What the policy in force says of a provider's models, by the names that requests use. */
-export type StatedModels = (orgId: string, provider: ProviderName) => Promise<ReadonlyMap<string, StatedModel>>
+/**
+ * What a policy of an organisation says of a provider's models, by the names that requests use. @param revision `null` for
+ * the one in force @returns `null` if that revision is not known
+ */
+export type StatedModels = (
+  orgId: string,
+  provider: ProviderName,
+  revision: string | null,
+) => Promise<ReadonlyMap<string, StatedModel> | null>
 
 /** What the service needs. */
 export interface PricingServiceOptions {
@@ -132,7 +139,7 @@ export async function createPricingService(options: PricingServiceOptions): Prom
       const { card: asked, book } = await listOf(wanted)
       const atMs = at === null ? clock.nowMs() : Date.parse(at)
       const named = providerNamed(provider)
-      const stated = named === null ? NOTHING : await statedModels(orgId, named)
+      const stated = (named && (await statedModels(orgId, named, null))) ?? NOTHING
       const search = explainPrice(book, asked, { provider, model, atMs, stated })
       return { ...search, version: asked.version, at: new Date(atMs).toISOString() }
     },

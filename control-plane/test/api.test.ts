@@ -160,6 +160,7 @@ t.test(
       '/api/v1/prices/find',
       '/api/v1/prices/versions',
       '/api/v1/requests',
+      '/api/v1/requests/{eventId}',
       '/api/v1/sidecars',
       '/api/v1/usage/agents',
       '/api/v1/usage/models',

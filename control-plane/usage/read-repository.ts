@@ -131,6 +131,18 @@ export const readRepository = {
         ${outcome === null ? tx`` : tx`AND outcome = ${outcome}`}
       ORDER BY intent_at DESC, event_id DESC LIMIT ${limit}`
   },
+  /** One event as its sidecar told it, by its key; `null` if there is none. */
+  event: async (tx: Tx, { intentAt, eventId }: Position): Promise<unknown> => {
+    const [row] = await tx`
+      SELECT event_id AS "eventId", ${iso(tx, 'intent_at')} AS "intentAt", instance_id AS "instanceId",
+        json_build_object('agent', nullif(agent, ''), 'workflow', nullif(workflow, ''), 'session', session, 'task', task,
+          'tags', tags) AS principal,
+        operation, method, path, streamed, outcome, code, client_status AS "clientStatus",
+        policy_revision AS "policyRevision", attempts, findings, charges, clamped_tokens::float8 AS "clampedOutputTokens",
+        duration_ms::float8 AS "durationMs", first_byte_ms::float8 AS "upstreamFirstByteMs"
+      FROM usage_events WHERE intent_at = ${intentAt}::timestamptz AND event_id = ${eventId}::uuid`
+    return row ?? null
+  },
   /** The sums of the events themselves and of each table of sums, of one moment. */
   totals: async (tx: Tx): Promise<readonly Totals[]> => {
     await tx`SET LOCAL statement_timeout = 0`

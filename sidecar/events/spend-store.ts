@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CompiledBudget } from '@agentcostcontrol/policy'
-import { type Clock, type NewId, systemTimers } from '../clock.ts'
+import { type Clock, systemTimers } from '../clock.ts'
 import type { UploadSource } from '../control/uploader.ts'
 import { errorFields, type Logger } from '../log.ts'
 import { createBallast } from './ballast.ts'
@@ -25,7 +25,7 @@ export interface SpendStore extends Pick<SpendCore, 'instanceId' | 'gate' | 'out
 export interface SpendStoreOptions {
   readonly dataDir: string
   readonly clock: Clock
-  readonly newId: NewId
+  newId(): string
   /** 0 to 1, for jitter. */
   random(): number
   /** The budgets of the policy in force; another array when that changes. */
