@@ -1,4 +1,5 @@
 export { assemblePolicy, checkPolicy, compilePolicy, policyRevision } from './compile.ts'
+export { checkBeside } from './compile-beside.ts'
 export {
   explainPrice,
   type MissingPrice,
@@ -8,6 +9,8 @@ export {
   providerNamed,
 } from './explain-price.ts'
 export { findListedPrice, findPrice, worstPrice } from './find-price.ts'
+export { folderProblem, readFolder, viewFolder } from './folder.ts'
+export { EMPTIED_FOLDER, type FolderWatch, type FolderWatchOptions, watchFolder } from './folder-watch.ts'
 export { createPriceBook } from './price-book.ts'
 export { assertRateCard, RateCardError, readRateCard } from './rate-card.ts'
 export { type NotRecomputed, type PriceSource, type PricesThen, type Recomputed, recompute } from './recompute.ts'

@@ -2,8 +2,7 @@
  * Prints as JSON what a sidecar would say of a policy folder: `node policy-lint.ts FOLDER`. `acc policy lint` runs it, so
  * that there is one way to read a folder and not two that differ.
  */
-import { type CheckedPolicy, checkPolicy } from '@agentcostcontrol/policy'
-import { readFolder, viewFolder } from './policy-folder.ts'
+import { type CheckedPolicy, checkPolicy, readFolder, viewFolder } from '@agentcostcontrol/policy'
 
 const [folder = ''] = process.argv.slice(2)
 try {

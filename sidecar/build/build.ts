@@ -19,11 +19,11 @@ const folder = resolve(process.argv[2] ?? join(root, 'sidecar/dist'))
 await empty(folder)
 const { metafile, outputFiles } = await build({
   absWorkingDir: root,
-  // The names that sidecar/worker-url.ts and the Dockerfile lean on.
+  // The names that sidecar/worker-url.ts, policy/compile-beside.ts and the Dockerfile lean on.
   entryPoints: {
     main: 'sidecar/main.ts',
     spend: 'sidecar/spend.ts',
-    'policy-worker': 'sidecar/policy-worker.ts',
+    'policy-worker': 'policy/policy-worker.ts',
     'inspect/worker': 'sidecar/inspect/worker.ts',
     'events/storage-worker': 'sidecar/events/storage-worker.ts',
     // Piscina starts each of its threads with a file `worker.js` beside the one that it is in itself.

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { BigIntStats } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import type { PolicyFile, PolicyProblem } from '@agentcostcontrol/policy'
+import type { PolicyFile, PolicyProblem } from './types.ts'
 
 /** How a policy folder looks from outside, before a byte of it is read. */
 export interface FolderView {
@@ -70,6 +70,9 @@ export async function readFolder(folder: string, view: FolderView): Promise<Fold
   )
   return { files, problems }
 }
+
+/** What is wrong with a folder as a whole. */
+export const folderProblem = (message: string): PolicyProblem => problem('.', message)
 
 const problem = (file: string, message: string): PolicyProblem => ({ file, line: 1, path: '', message })
 
