@@ -39,6 +39,20 @@ export const CODES = [
 /** One of {@link CODES}. */
 export type Code = (typeof CODES)[number]
 
+/**
+ * What agents can do wrong when they tell of themselves, besides what the listener refuses of any request. No event has
+ * one of these. The catalogue is docs/agents.md.
+ */
+export const REPORT_CODES = [
+  'acc_report_invalid',
+  'acc_report_agent_unknown',
+  'acc_report_path_unknown',
+  'acc_report_tasks_full',
+] as const
+
+/** One of {@link REPORT_CODES}. */
+export type ReportCode = (typeof REPORT_CODES)[number]
+
 /** Every code of a problem that the control plane's API answers with. The catalogue is docs/control-plane.md. */
 export const API_CODES = [
   'acc_api_unauthenticated',

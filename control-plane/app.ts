@@ -7,6 +7,8 @@ import {
   serializerCompiler,
   validatorCompiler,
 } from 'fastify-zod-openapi'
+import { agentRoutes } from './agents/routes.ts'
+import type { AgentService } from './agents/service.ts'
 import { ADMIN, type Api } from './api.ts'
 import { authRoutes } from './auth/routes.ts'
 import type { AuthService } from './auth/service.ts'
@@ -28,6 +30,7 @@ import type { TrailService } from './usage/trail-service.ts'
 
 /** What the API is made of. */
 export interface AppOptions {
+  readonly agents: AgentService
   readonly auth: AuthService
   readonly ingest: IngestService
   readonly read: ReadService
@@ -100,6 +103,7 @@ export async function createApp(options: AppOptions): Promise<Api> {
   // Behind the registration, so that the document sees them.
   app.after(() => {
     authRoutes(app, auth)
+    agentRoutes(app, options.agents)
     ingestRoutes(app, options.ingest)
     readRoutes(app, options.read)
     channelRoutes(app, options.channel)

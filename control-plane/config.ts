@@ -14,6 +14,10 @@ export interface ControlPlaneConfig {
   readonly rateCardFile: string | null
   /** Where a token that enrols sidecars is written at each start; `null` for nowhere. */
   readonly enrolmentTokenFile: string | null
+  /** An agent that was not heard of for so long is shown as silent. */
+  readonly agentSilentAfterMs: number
+  /** Agents, tasks and figures of sidecars that were not heard of for so long are deleted. */
+  readonly agentDays: number
   readonly drainTimeoutMs: number
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly parentWatch: boolean
@@ -52,6 +56,8 @@ const environment = z.object({
   CONTROL_PLANE_CONNECTIONS_MAX: integer(2, 1_000).prefault('10'),
   CONTROL_PLANE_ENROLMENT_TOKEN_FILE: z.string().min(1).optional(),
   CONTROL_PLANE_RATE_CARD: z.string().min(1).optional(),
+  CONTROL_PLANE_AGENT_SILENT_AFTER_MS: integer(1_000, 86_400_000).prefault('60000'),
+  CONTROL_PLANE_AGENT_DAYS: integer(1, 3_650).prefault('30'),
   CONTROL_PLANE_DRAIN_TIMEOUT_MS: integer(0, 3_600_000).prefault('10000'),
   CONTROL_PLANE_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   CONTROL_PLANE_PARENT_WATCH: z.enum(['0', '1']).default('0'),
@@ -94,6 +100,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     connectionsMax: values.CONTROL_PLANE_CONNECTIONS_MAX,
     enrolmentTokenFile: values.CONTROL_PLANE_ENROLMENT_TOKEN_FILE ?? null,
     rateCardFile: values.CONTROL_PLANE_RATE_CARD ?? null,
+    agentSilentAfterMs: values.CONTROL_PLANE_AGENT_SILENT_AFTER_MS,
+    agentDays: values.CONTROL_PLANE_AGENT_DAYS,
     drainTimeoutMs: values.CONTROL_PLANE_DRAIN_TIMEOUT_MS,
     logLevel: values.CONTROL_PLANE_LOG_LEVEL,
     parentWatch: values.CONTROL_PLANE_PARENT_WATCH === '1',

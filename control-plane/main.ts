@@ -7,6 +7,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readRateCard } from '@agentcostcontrol/policy'
 import { startAdminServer } from './admin.ts'
+import { createAgentService } from './agents/service.ts'
 import { createApp } from './app.ts'
 import { type AuthService, createAuthService } from './auth/service.ts'
 import { systemClock } from './clock.ts'
@@ -80,13 +81,27 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   const channel = createChannel({ policies: NO_POLICIES, wakes, register, log })
   metrics.readPolls(() => channel.polls)
 
+  const read = createReadService({ database })
+  const agents = createAgentService({
+    database,
+    read,
+    clock: systemClock,
+    silentAfterMs: config.agentSilentAfterMs,
+    keepDays: config.agentDays,
+    onHeartbeat: metrics.heartbeat,
+    onForgotten: (rows) => {
+      if (rows instanceof Error) log.error('old tasks could not be deleted', errorFields(rows))
+      else log.debug('old tasks were deleted', { rows })
+    },
+  })
   const app = await createApp({
+    agents,
     auth,
     pricing,
     ingest: createIngestService({ database, clock: systemClock, onBatch: metrics.batch }),
-    read: createReadService({ database }),
+    read,
     channel,
-    sidecars: createSidecarService({ database, policies: NO_POLICIES }),
+    sidecars: createSidecarService({ database, policies: NO_POLICIES, agents }),
     trails: createTrailService({ database, pricing, statedModels }),
     clock: systemClock,
     log,

@@ -1,4 +1,4 @@
-import type { EventBatchAnswer } from '@agentcostcontrol/contract'
+import type { EventBatchAnswer, SidecarHeartbeat } from '@agentcostcontrol/contract'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /** The metrics of a control plane. */
@@ -9,6 +9,8 @@ export interface Metrics {
   batch(answer: EventBatchAnswer): void
   /** Where the number of polls that are held is read. */
   readPolls(read: () => number): void
+  /** Counts a message of a sidecar that was stored. */
+  heartbeat(heartbeat: SidecarHeartbeat): void
   /** The Prometheus text format. */
   text(): Promise<string>
 }
@@ -33,6 +35,16 @@ export function createMetrics(): Metrics {
     labelNames: ['result'],
     registers,
   })
+  const heartbeats = new Counter({
+    name: 'acc_sidecar_heartbeats_total',
+    help: 'Messages of sidecars about themselves and their agents.',
+    registers,
+  })
+  const tasks = new Counter({
+    name: 'acc_sidecar_tasks_total',
+    help: 'Reports of tasks in them.',
+    registers,
+  })
   for (const result of ['stored', 'repeated', 'refused']) events.inc({ result }, 0)
   let polls = (): number => 0
   new Gauge({
@@ -52,6 +64,10 @@ export function createMetrics(): Metrics {
     },
     readPolls: (read) => {
       polls = read
+    },
+    heartbeat: (heartbeat) => {
+      heartbeats.inc()
+      tasks.inc(heartbeat.tasks.length)
     },
     text: () => registry.metrics(),
   }

@@ -44,6 +44,21 @@ const sendBytes = (reply: FastifyReply, body: Buffer): FastifyReply => reply.typ
 
 const instant = z.string().describe('RFC 3339, the clock of the database')
 
+const count = z.number().describe('a whole number')
+const figures = z.object({
+  lastHeardAt: instant.describe('when it told them, by the clock of the database'),
+  version: z.string(),
+  nodeVersion: z.string(),
+  startedAt: z.string().describe('by its own clock'),
+  cpuShare: z.number().describe('processors kept busy: 1 is one whole core'),
+  memoryBytes: count,
+  eventLoopDelayMs: z.number().describe('99th percentile'),
+  unsentEvents: count.describe('events on its disk that are not stored here yet'),
+  queuedScans: count,
+  leaseWaits: count.describe('requests that wait for money'),
+  requestsInFlight: count,
+})
+
 /** Which sidecar runs what. */
 export function sidecarRoutes(api: Api, sidecars: SidecarService): void {
   api.route({
@@ -72,6 +87,7 @@ export function sidecarRoutes(api: Api, sidecars: SidecarService): void {
               revision: z.string().nullable().describe('of the files that it runs, where that is still known'),
               refusedGeneration: z.number().nullable(),
               problems: z.array(policyProblemSchema).describe('why it refused that'),
+              figures: figures.nullable().describe('what it told of itself last'),
               firstHeardAt: instant,
               lastHeardAt: instant,
             }),

@@ -1,3 +1,5 @@
+import type { SidecarFiguresRow } from '../agents/repository.ts'
+import type { AgentService } from '../agents/service.ts'
 import type { Caller } from '../auth/service.ts'
 import type { Database } from '../db/database.ts'
 import { ApiError } from '../errors.ts'
@@ -11,6 +13,8 @@ export interface SidecarService {
 /** A sidecar, with the revision that its generation is of where that is still known. */
 export interface Sidecar extends SidecarRow {
   readonly revision: string | null
+  /** What it told of itself last; `null` if it never did. */
+  readonly figures: Omit<SidecarFiguresRow, 'instanceId'> | null
 }
 
 /** A page of the sidecars of an organisation. */
@@ -26,6 +30,7 @@ export interface SidecarPage {
 
 /** What the service needs. */
 export interface SidecarServiceOptions {
+  readonly agents: Pick<AgentService, 'sidecars'>
   readonly database: Database
   readonly policies: {
     generation(orgId: string): Promise<number>
@@ -39,24 +44,32 @@ const HEARD_WITHIN_MS = 90_000
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** Makes the service. */
-export function createSidecarService({ database, policies }: SidecarServiceOptions): SidecarService {
+export function createSidecarService({ database, policies, agents }: SidecarServiceOptions): SidecarService {
   return {
-    list: async ({ orgId }, state, cursor, limit) => {
+    list: async (caller, state, cursor, limit) => {
       if (cursor !== null && !UUID.test(cursor)) throw new ApiError('acc_api_invalid', 'cursor: it is not one of ours')
-      const generation = await policies.generation(orgId)
+      const generation = await policies.generation(caller.orgId)
       const measure = { generation, heardWithinMs: HEARD_WITHIN_MS }
-      const { rows, counted } = await database.inOrg(orgId, async (tx) => ({
+      const { rows, counted } = await database.inOrg(caller.orgId, async (tx) => ({
         rows: await sidecarRepository.list(tx, measure, state, cursor, limit + 1),
         counted: await sidecarRepository.counts(tx, measure),
       }))
       const page = rows.slice(0, limit)
-      const revisions = await policies.revisions(orgId, [...new Set(page.map((row) => row.generation))])
+      const revisions = await policies.revisions(caller.orgId, [...new Set(page.map((row) => row.generation))])
+      const figures = await agents.sidecars(
+        caller,
+        page.map(({ instanceId }) => instanceId),
+      )
       const counts = { SYNCED: 0, STALE: 0, NACKED: 0 }
       for (const each of counted) counts[each.state] = each.count
       return {
         generation,
         counts,
-        sidecars: page.map((row) => ({ ...row, revision: revisions.get(row.generation) ?? null })),
+        sidecars: page.map((row) => ({
+          ...row,
+          revision: revisions.get(row.generation) ?? null,
+          figures: figures.get(row.instanceId) ?? null,
+        })),
         nextCursor: rows.length > limit ? (page.at(-1)?.instanceId ?? null) : null,
       }
     },

@@ -155,6 +155,7 @@ t.test(
     const document = await spec()
     t.equal(document.openapi, '3.1.0')
     t.same(Object.keys(document.paths).sort(), [
+      '/api/v1/agents',
       '/api/v1/enrolment-tokens',
       '/api/v1/prices',
       '/api/v1/prices/find',
@@ -162,6 +163,7 @@ t.test(
       '/api/v1/requests',
       '/api/v1/requests/{eventId}',
       '/api/v1/sidecars',
+      '/api/v1/tasks',
       '/api/v1/usage/agents',
       '/api/v1/usage/models',
       '/api/v1/usage/series',
@@ -170,6 +172,7 @@ t.test(
       '/sidecar/v1/channel',
       '/sidecar/v1/enrol',
       '/sidecar/v1/events',
+      '/sidecar/v1/heartbeat',
     ])
     const text = JSON.stringify(document)
     for (const [, pointer = ''] of text.matchAll(/"\$ref":"#\/([^"]+)"/g)) {

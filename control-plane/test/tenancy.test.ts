@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
+import { createAgentService } from '../agents/service.ts'
 import { createAuthService } from '../auth/service.ts'
 import type { Tx } from '../db/database.ts'
 import { sidecarRepository } from '../sidecars/repository.ts'
 import { createIngestService } from '../usage/ingest-service.ts'
 import { createReadService } from '../usage/read-service.ts'
+import { AGENTS, heartbeatOf } from './support/agents.ts'
 import { clusterFor, databaseFor } from './support/database.ts'
 import { batchOf, INSTANCE, usageEvent } from './support/events.ts'
 
@@ -57,7 +59,10 @@ async function tenant() {
   await ingest.ingest({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, batchOf([usageEvent()]).events)
   const heard = { instanceId: INSTANCE, generation: 1, refused: null }
   await db.database.inOrg(orgId, (tx) => sidecarRepository.hear(tx, [heard]))
-  return { orgId, caller, token, auth }
+  const read = createReadService({ database: db.database })
+  const agents = createAgentService({ ...AGENTS, database: db.database, read, clock })
+  await agents.heartbeat({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, heartbeatOf())
+  return { orgId, caller, token, auth, agents }
 }
 
 t.test('every table is bound to its organisation, and one that is not would be found', async (t) => {
@@ -131,6 +136,20 @@ t.test('a partition cannot be read directly, and the sums and the log show oneâ€
   }
   const stranger = { kind: 'admin', orgId: randomUUID(), keyId: '' } as const
   t.equal((await read.summary(stranger, open)).requests, 0)
+})
+
+t.test('agents, tasks and figures of sidecars are shown to their own organisation alone', async (t) => {
+  const { agents, caller } = await tenant()
+  const stranger = { kind: 'admin', orgId: randomUUID(), keyId: '' } as const
+  const every = { agent: null, status: null, workflow: null }
+  for (const [who, count] of [
+    [caller, 1],
+    [stranger, 0],
+  ] as const) {
+    t.equal((await agents.agents(who, null, 50)).agents.length, count)
+    t.equal((await agents.tasks(who, every, null, 50)).tasks.length, count)
+    t.equal((await agents.sidecars(who, [INSTANCE])).size, count)
+  }
 })
 
 t.test('a key whose organisation was changed to another is no key', async (t) => {

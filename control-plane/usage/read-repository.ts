@@ -30,6 +30,14 @@ export interface Sums {
   readonly estimatedNanoUsd: string
 }
 
+/** What an agent cost today. */
+export interface AgentToday {
+  readonly agent: string
+  readonly requests: number
+  /** Decimal. */
+  readonly costNanoUsd: string
+}
+
 /** A row of the request log. */
 export interface LoggedRequest {
   readonly eventId: string
@@ -112,6 +120,11 @@ export const readRepository = {
     tx<(Sums & { readonly at: string })[]>`
       SELECT ${iso(tx, 'bucket')} AS at, ${sums(tx)} FROM ${table(tx, span)} WHERE ${within(tx, span)}
       GROUP BY bucket ORDER BY bucket LIMIT ${limit}`,
+  /** Since midnight UTC, by the database's clock. */
+  today: (tx: Tx, agents: readonly string[]): Promise<readonly AgentToday[]> =>
+    tx<AgentToday[]>`
+      SELECT agent, sum(requests)::float8 AS requests, sum(cost_nano)::text AS "costNanoUsd" FROM rollup_day
+      WHERE bucket = date_trunc('day', now()) AND agent = ANY(${[...agents]}::text[]) GROUP BY agent`,
   /** Newest first. */
   requests: (tx: Tx, filter: LogFilter, after: Position | null, limit: number): Promise<readonly LoggedRequest[]> => {
     const { agent, model, outcome } = filter

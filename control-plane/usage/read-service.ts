@@ -2,6 +2,7 @@ import type { Caller } from '../auth/service.ts'
 import type { Database } from '../db/database.ts'
 import { ApiError } from '../errors.ts'
 import {
+  type AgentToday,
   type Dimension,
   type LogFilter,
   type LoggedRequest,
@@ -22,6 +23,8 @@ export interface ReadService {
     limit: number,
   ): Promise<readonly (Sums & { readonly key: string })[]>
   series(caller: Caller, unit: Unit, span: Asked): Promise<readonly (Sums & { readonly at: string })[]>
+  /** What each of these agents cost since midnight UTC; those without a request are left out. */
+  today(caller: Caller, agents: readonly string[]): Promise<ReadonlyMap<string, AgentToday>>
   requests(caller: Caller, filter: LogFilter, cursor: string | null, limit: number): Promise<LogPage>
 }
 
@@ -62,6 +65,10 @@ export function createReadService({ database }: { readonly database: Database })
           `more than ${SERIES_MAX} buckets: ask for a shorter span or a wider bucket`,
         )
       return rows
+    },
+    today: async ({ orgId }, agents) => {
+      const rows = await database.inOrg(orgId, (tx) => readRepository.today(tx, agents))
+      return new Map(rows.map((row) => [row.agent, row]))
     },
     requests: async ({ orgId }, filter, cursor, limit) => {
       const after = cursor === null ? null : readCursor(cursor)

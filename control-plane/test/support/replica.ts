@@ -1,6 +1,7 @@
 import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
 import type { SignedBundle } from '@agentcostcontrol/contract'
 import type { Scope } from '../../../test/support/scope.ts'
+import { createAgentService } from '../../agents/service.ts'
 import { type AppOptions, createApp } from '../../app.ts'
 import { makeKey } from '../../auth/keys.ts'
 import { createAuthService } from '../../auth/service.ts'
@@ -11,6 +12,8 @@ import { createMetrics } from '../../metrics.ts'
 import { type ChannelOptions, createChannel } from '../../sidecars/channel.ts'
 import { createRegister } from '../../sidecars/register.ts'
 import { createSidecarService } from '../../sidecars/service.ts'
+import { createReadService } from '../../usage/read-service.ts'
+import { AGENTS } from './agents.ts'
 import { QUIET, type TestDatabase } from './database.ts'
 
 /** What is published, as all replicas see it; how often a bundle was read is counted. */
@@ -83,11 +86,14 @@ export async function replicaFor(
   const auth = createAuthService({ database, clock: systemClock, newId: randomUUID })
   const metrics = createMetrics()
   metrics.readPolls(() => channel.polls)
+  const read = createReadService({ database })
+  const agents = createAgentService({ ...AGENTS, database, read, clock: systemClock })
   // Nobody asks the other capabilities anything here.
   const app = await createApp({
     auth,
     channel,
-    sidecars: createSidecarService({ database, policies }),
+    agents,
+    sidecars: createSidecarService({ database, policies, agents }),
     clock: systemClock,
     log: QUIET,
     metrics,
