@@ -7,12 +7,15 @@ import { PROVIDER_NAMES } from '@agentcostcontrol/contract'
 import { DETECTORS, selfTest } from '@agentcostcontrol/detectors'
 import { type CompiledBudget, createPriceBook, findPrice, readRateCard } from '@agentcostcontrol/policy'
 import { startAdminServer } from './admin.ts'
+import { createLocalApi } from './agents/local-api.ts'
+import { createAgentReports } from './agents/reports.ts'
 import { createAuthorize } from './authorize.ts'
 import { createReserve } from './budget/reserve-stage.ts'
 import { randomId, systemClock, systemTimers, timedId } from './clock.ts'
 import { parseConfig, type SidecarConfig } from './config.ts'
 import { ConfigError } from './config-error.ts'
 import { createControlPlaneClient } from './control/client.ts'
+import { createHeartbeats } from './control/heartbeats.ts'
 import { createUploader } from './control/uploader.ts'
 import { prepareDataFolder } from './data-folder.ts'
 import { openSpendStore } from './events/spend-store.ts'
@@ -26,6 +29,7 @@ import { createJobs } from './jobs.ts'
 import { createLogger, unexpectedFields } from './log.ts'
 import { createMeter } from './metering/meter.ts'
 import { createMetrics } from './metrics.ts'
+import { measureOwnFigures } from './own-figures.ts'
 import { createPipeline } from './pipeline.ts'
 import { openPolicyStore } from './policy-store.ts'
 import { createReadPrincipal } from './principal.ts'
@@ -48,6 +52,8 @@ const rateCardUrl = (config: SidecarConfig): URL | string =>
 
 /** How long what is on disk may still be brought up at the end; the next start brings up the rest. */
 const UPLOAD_DRAIN_MS = 3_000
+/** How long what agents told may still be told at the end; what is not is lost. */
+const HEARTBEAT_DRAIN_MS = 1_000
 
 /** Closes a part that was opened; a start that fails closes what it had, so that the process ends. */
 type Closer = () => Promise<void>
@@ -78,16 +84,12 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     log,
   })
   closers.push(spend.close)
-  const uploader =
+  const client =
     config.controlPlane === null
       ? null
-      : createUploader({
-          source: spend.settled,
-          client: createControlPlaneClient({ ...config.controlPlane, instanceId: spend.instanceId, clock }),
-          timers: systemTimers,
-          random: Math.random,
-          log,
-        })
+      : createControlPlaneClient({ ...config.controlPlane, instanceId: spend.instanceId, clock })
+  const uploader =
+    client && createUploader({ source: spend.settled, client, timers: systemTimers, random: Math.random, log })
   closers.push(async () => uploader?.drain(0))
   const policies = await openPolicyStore({
     folder: config.policyDir,
@@ -147,8 +149,28 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     },
     onInternalError,
   })
-  const data = await startDataServer(config.listen, { config, pipeline, clock, newId: timedId, onInternalError })
+  const reports = createAgentReports({ clock, keep: client !== null })
+  const local = createLocalApi({ reports, readPrincipal, trustHeaders: config.trustHeaders, clock })
+  const data = await startDataServer(config.listen, {
+    config,
+    pipeline,
+    local,
+    clock,
+    newId: timedId,
+    onInternalError,
+  })
   closers.push(() => data.drain(0))
+  const ownFigures = measureOwnFigures(clock)
+  const figures = () => ({
+    ...ownFigures(),
+    unsentEvents: spend.stats().outbox.unacknowledged,
+    queuedScans: scanPool.stats().queued,
+    leaseWaits: spend.stats().gate.waiting,
+    requestsInFlight: data.stats().inFlight,
+  })
+  const telling = { reports, figures, bootId: randomId(), timers: systemTimers, random: Math.random, log }
+  const heartbeats = client && createHeartbeats({ ...telling, client })
+  closers.push(async () => heartbeats?.drain(0))
   const knownModel = (name: string, model: string): string => {
     const provider = PROVIDER_NAMES.find((known) => known === name)
     const configured = provider && policies.current()?.provider(provider)
@@ -168,6 +190,8 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       flow,
       jobs,
       uploader,
+      reports,
+      heartbeats,
       clock,
     }),
     knownModel,
@@ -192,6 +216,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     closers: [
       ['policies', () => policies.close()],
       ['jobs', jobs.endAll],
+      ['heartbeats', () => heartbeats?.drain(HEARTBEAT_DRAIN_MS)],
       ['uploads', () => uploader?.drain(UPLOAD_DRAIN_MS)],
       ['outbox', spend.close],
       ['scan workers', scanPool.close],

@@ -1,4 +1,6 @@
+import type { AgentReports } from './agents/reports.ts'
 import type { Clock } from './clock.ts'
+import type { Heartbeats } from './control/heartbeats.ts'
 import type { Uploader } from './control/uploader.ts'
 import type { SpendStore } from './events/spend-store.ts'
 import type { Coverage } from './inspect/coverage.ts'
@@ -25,6 +27,9 @@ export interface ReadingSources {
   readonly jobs: Jobs
   /** `null` while the sidecar stands alone. */
   readonly uploader: Uploader | null
+  readonly reports: AgentReports
+  /** The same. */
+  readonly heartbeats: Heartbeats | null
   readonly coverage: Coverage
   /** Ids of detectors that failed their self-test. */
   readonly dead: readonly string[]
@@ -34,6 +39,7 @@ export interface ReadingSources {
 const gauge = (name: string, help: string, read: () => number): Reading => ({ name, help, kind: 'gauge', read })
 const counter = (name: string, help: string, read: () => number): Reading => ({ name, help, kind: 'counter', read })
 const NO_UPLOADS = { events: { stored: 0, repeated: 0, refused: 0 } }
+const NO_HEARTBEATS = { messages: { taken: 0, refused: 0, failed: 0 } }
 const flag = (value: boolean): number => (value ? 1 : 0)
 
 /** Every queue, cache and store with its bound's metric, read when it is asked for. */
@@ -48,6 +54,8 @@ export function createReadings({
   flow,
   jobs,
   uploader,
+  reports,
+  heartbeats,
   coverage,
   dead,
   clock,
@@ -150,6 +158,31 @@ export function createReadings({
       labels: ['result'],
       read: () =>
         Object.entries((uploader?.stats() ?? NO_UPLOADS).events).map(([result, value]) => ({
+          labels: [result],
+          value,
+        })),
+    },
+    counter('acc_agent_heartbeats_total', 'Heartbeats of agents', () => reports.stats().heartbeats),
+    counter('acc_agent_tasks_total', 'Reports of tasks', () => reports.stats().tasks),
+    counter(
+      'acc_agent_refused_tasks_total',
+      'Reports of tasks that found too many waiting',
+      () => reports.stats().refusedTasks,
+    ),
+    counter(
+      'acc_agent_replaced_total',
+      'Agents whose heartbeat gave way to another one’s',
+      () => reports.stats().replacedAgents,
+    ),
+    gauge('acc_agent_waiting_heartbeats', 'Agents to be told of', () => reports.stats().waitingAgents),
+    gauge('acc_agent_waiting_tasks', 'Tasks to be told of', () => reports.stats().waitingTasks),
+    {
+      name: 'acc_heartbeat_messages_total',
+      help: 'Messages to the control plane about sidecar and agents: taken, refused (never taken), failed (told again)',
+      kind: 'series',
+      labels: ['result'],
+      read: () =>
+        Object.entries((heartbeats?.stats() ?? NO_HEARTBEATS).messages).map(([result, value]) => ({
           labels: [result],
           value,
         })),

@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
+import { REPORT_BYTES_MAX } from '@agentcostcontrol/contract'
 import { BodyIntake } from './accept/body.ts'
 import { BufferedBytes } from './accept/buffered-bytes.ts'
 import { HttpClient } from './accept/client.ts'
 import { CONNECT_REFUSAL, parserRefusal, refuseOnSocket, requestFault } from './accept/refusal.ts'
+import { isLocal, type LocalApi } from './agents/local-api.ts'
 import type { Clock, NewId } from './clock.ts'
 import type { ListenAddress, SidecarConfig } from './config.ts'
 import { type Denial, denial, isDenial, type RawExchange } from './exchange.ts'
@@ -43,6 +45,8 @@ export interface DataServerOptions {
     | 'clientStallTimeoutMs'
   >
   readonly pipeline: Pipeline
+  /** Answers the paths that are the sidecar's own. */
+  readonly local: LocalApi
   readonly clock: Clock
   readonly newId: NewId
   /** Told of what should not happen. */
@@ -69,9 +73,10 @@ const NO_BODY = Buffer.alloc(0)
 
 /** Starts the data listener. */
 export async function startDataServer(listen: ListenAddress, options: DataServerOptions): Promise<DataServer> {
-  const { config, pipeline, clock, newId, onInternalError } = options
+  const { config, pipeline, local, clock, newId, onInternalError } = options
   const buffered = new BufferedBytes(config.bufferedBytesMax)
   const bodies = new BodyIntake(config, buffered)
+  const reports = new BodyIntake({ ...config, bodyBytesMax: REPORT_BYTES_MAX }, buffered)
   const connections = new Map<Socket, Connection>()
   let inFlight = 0
   let clientErrors = 0
@@ -162,7 +167,8 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
       if (connection.client === client) connection.client = null
       over()
     })
-    accept(request, client, connection)
+    const accepted = isLocal(request.url ?? '') ? acceptLocal : accept
+    accepted(request, client, connection)
       .catch((error: unknown) => {
         onInternalError(error)
         client.drop()
@@ -204,6 +210,16 @@ export async function startDataServer(listen: ListenAddress, options: DataServer
     } finally {
       bodies.release(body)
     }
+  }
+
+  async function acceptLocal(request: IncomingMessage, client: HttpClient, connection: Connection): Promise<void> {
+    const { method = '', url: target = '', rawHeaders: headers } = request
+    const body = await reports.read(request, client, requestFault(request) ?? overload(connection))
+    if (isDenial(body)) client.closeAfter()
+    else reports.release(body)
+    const answer = local({ method, target, headers, body })
+    client.head(answer.status, null, answer.headers)
+    client.end(answer.body)
   }
 
   function overload({ surplus }: Connection): Denial | null {

@@ -4,6 +4,8 @@ import {
   type EventBatchAnswer,
   enrolmentAnswerSchema,
   eventBatchAnswerSchema,
+  type SidecarHeartbeatAnswer,
+  sidecarHeartbeatAnswerSchema,
 } from '@agentcostcontrol/contract'
 import { Pool } from 'undici'
 import type { Clock } from '../clock.ts'
@@ -12,6 +14,8 @@ import type { Clock } from '../clock.ts'
 export interface ControlPlaneClient {
   /** Sends a batch. @throws unless all of it is stored or refused by name */
   sendEvents(json: string): Promise<EventBatchAnswer>
+  /** Tells how the sidecar and its agents are. @throws unless all of it is stored */
+  sendHeartbeat(json: string): Promise<SidecarHeartbeatAnswer>
   close(): Promise<void>
 }
 
@@ -34,6 +38,10 @@ class ControlPlaneError extends Error {
   }
 }
 
+/** Whether the control plane read what was sent and will never take it. */
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof ControlPlaneError && (error.status === 400 || error.status === 413)
+
 const TIMEOUT_MS = 10_000
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024
 /** A credential is renewed when this part of its time is over. */
@@ -50,6 +58,7 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
     bodyTimeout: TIMEOUT_MS,
     maxResponseSize: ANSWER_BYTES_MAX,
   })
+  let enrolling: Promise<string> | null = null
   let credential: { readonly text: string; readonly renewAtMs: number } | null = null
 
   async function post(path: string, bearer: string, body: string): Promise<unknown> {
@@ -64,9 +73,8 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
     return JSON.parse(text)
   }
 
-  async function enrolled(): Promise<string> {
+  async function enrol(): Promise<string> {
     const nowMs = options.clock.monotonicMs()
-    if (credential !== null && nowMs < credential.renewAtMs) return credential.text
     const token = (await readFile(options.tokenFile, 'utf8')).trim()
     const asked = JSON.stringify({ instanceId: options.instanceId })
     const answer: EnrolmentAnswer = enrolmentAnswerSchema.parse(await post('/sidecar/v1/enrol', token, asked))
@@ -74,16 +82,34 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
     return answer.credential
   }
 
+  /** One enrolment at a time: whoever needs a credential meanwhile waits for the same. */
+  function enrolled(): Promise<string> | string {
+    if (credential !== null && options.clock.monotonicMs() < credential.renewAtMs) return credential.text
+    enrolling ??= enrol().finally(() => {
+      enrolling = null
+    })
+    return enrolling
+  }
+
+  async function send(path: string, json: string): Promise<unknown> {
+    const bearer = await enrolled()
+    try {
+      return await post(path, bearer, json)
+    } catch (error) {
+      // The next try enrols again.
+      if (
+        error instanceof ControlPlaneError &&
+        (error.status === 401 || error.status === 403) &&
+        credential?.text === bearer
+      )
+        credential = null
+      throw error
+    }
+  }
+
   return {
-    sendEvents: async (json) => {
-      try {
-        return eventBatchAnswerSchema.parse(await post('/sidecar/v1/events', await enrolled(), json))
-      } catch (error) {
-        // The next try enrols again.
-        if (error instanceof ControlPlaneError && (error.status === 401 || error.status === 403)) credential = null
-        throw error
-      }
-    },
+    sendEvents: async (json) => eventBatchAnswerSchema.parse(await send('/sidecar/v1/events', json)),
+    sendHeartbeat: async (json) => sidecarHeartbeatAnswerSchema.parse(await send('/sidecar/v1/heartbeat', json)),
     close: () => pool.destroy(),
   }
 }

@@ -34,7 +34,7 @@ export interface UploadStats {
 /** What the uploader needs. */
 export interface UploaderOptions {
   readonly source: UploadSource
-  readonly client: ControlPlaneClient
+  readonly client: Pick<ControlPlaneClient, 'sendEvents' | 'close'>
   readonly timers: Timers
   /** 0 to 1, for jitter. */
   random(): number

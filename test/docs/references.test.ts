@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { API_CODES, CODES } from '@agentcostcontrol/contract'
+import { API_CODES, CODES, REPORT_CODES } from '@agentcostcontrol/contract'
 import { compilePolicy } from '@agentcostcontrol/policy'
 import t from 'tap'
 import { acc } from '../../cli/test/support/acc.ts'
 import { createMetrics } from '../../control-plane/metrics.ts'
+import { REPORT_CATALOGUE } from '../../sidecar/agents/local-api.ts'
 import { ERROR_CATALOGUE } from '../../sidecar/errors.ts'
 import { examples, page, pages, prose, rows } from '../support/documents.ts'
 import { inCheckout } from '../support/paths.ts'
@@ -25,12 +26,20 @@ t.test('docs/lifecycle.md shows every code that a request can end with', async (
   for (const code of CODES) if (code !== 'acc_internal') t.match(page('docs/lifecycle.md').text, `\`${code}\``)
 })
 
+t.test('docs/agents.md lists exactly the codes that agents can be answered, with their status', async (t) => {
+  const told = rows(page('docs/agents.md').text).filter(([code]) => code?.startsWith('`acc_report_'))
+  t.same(
+    told.map(([code, status]) => ({ code, status })),
+    REPORT_CATALOGUE.map(({ code, status }) => ({ code: `\`${code}\``, status: String(status) })),
+  )
+})
+
 t.test('every acc_ name in the documentation is an error code or a metric of one of the planes', async (t) => {
   const sidecar = await sidecarFor(t, { upstream: 'http://127.0.0.1:9/v1' })
   const ofSidecar = await (await fetch(`${sidecar.adminUrl}/metrics`)).text()
   const text = `${ofSidecar}${await createMetrics().text()}`
   const metrics = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name)
-  const known: readonly string[] = [...metrics, ...CODES, ...API_CODES]
+  const known: readonly string[] = [...metrics, ...CODES, ...API_CODES, ...REPORT_CODES]
   for (const { path, text } of all) {
     for (const [name] of text.matchAll(/\bacc_[a-z_]+(?:\*|\b)/g)) {
       const found = name.endsWith('*')
