@@ -1,3 +1,4 @@
+import { AGENTS } from './agents.ts'
 import { ANTHROPIC } from './anthropic.ts'
 import { BUDGETS } from './budgets.ts'
 import { COMPATIBLE } from './compatible.ts'
@@ -17,6 +18,7 @@ export const FAULTS: readonly Fault[] = [
   ...LOST,
   ...BUDGETS,
   ...GUARDS,
+  ...AGENTS,
   ...ANTHROPIC,
   ...COMPATIBLE,
   ...CONTROL_PLANE,
