@@ -58,6 +58,7 @@ export const API_CODES = [
   'acc_api_unauthenticated',
   'acc_api_forbidden',
   'acc_api_not_found',
+  'acc_api_stale_holder',
   'acc_api_invalid',
   'acc_api_body_too_large',
   'acc_api_media_type',

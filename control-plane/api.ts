@@ -5,7 +5,7 @@ import { API_CODES } from '@agentcostcontrol/contract'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
 import type { FastifyZodOpenApiTypeProvider } from 'fastify-zod-openapi'
 import * as z from 'zod'
-import type { Caller } from './auth/service.ts'
+import type { Caller, SidecarCaller } from './auth/service.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -13,6 +13,8 @@ declare module 'fastify' {
     caller: Caller | null
     /** The caller as an admin. @throws ApiError */
     admin(): Caller
+    /** The caller as a sidecar. @throws ApiError */
+    sidecar(): SidecarCaller
   }
   interface FastifyContextConfig {
     /** Whom a route is for. A route without this answers nobody. */

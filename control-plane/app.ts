@@ -14,6 +14,9 @@ import { authRoutes } from './auth/routes.ts'
 import type { AuthService } from './auth/service.ts'
 import type { Clock } from './clock.ts'
 import { ApiError, problemOf, toApiError } from './errors.ts'
+import type { LedgerOperator } from './ledger/operator.ts'
+import { ledgerRoutes, operatorRoutes } from './ledger/routes.ts'
+import type { LedgerService } from './ledger/service.ts'
 import { errorFields, type Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { pricingRoutes } from './pricing/routes.ts'
@@ -33,6 +36,8 @@ export interface AppOptions {
   readonly agents: AgentService
   readonly auth: AuthService
   readonly ingest: IngestService
+  readonly ledger: LedgerService
+  readonly operator: LedgerOperator
   readonly read: ReadService
   readonly channel: Channel
   readonly sidecars: SidecarService
@@ -77,6 +82,10 @@ export async function createApp(options: AppOptions): Promise<Api> {
     if (this.caller?.kind !== 'admin') throw new ApiError('acc_api_forbidden', 'This needs an admin key.')
     return this.caller
   })
+  app.decorateRequest('sidecar', function sidecar(this: FastifyRequest) {
+    if (this.caller?.kind !== 'sidecar') throw new ApiError('acc_api_forbidden', 'This is for sidecars.')
+    return this.caller
+  })
   app.addHook('onRequest', (_, reply, done) => void done(void reply.headers(HEADERS)))
   app.addHook(
     'onRequest',
@@ -105,6 +114,8 @@ export async function createApp(options: AppOptions): Promise<Api> {
     authRoutes(app, auth)
     agentRoutes(app, options.agents)
     ingestRoutes(app, options.ingest)
+    ledgerRoutes(app, options.ledger)
+    operatorRoutes(app, options.operator)
     readRoutes(app, options.read)
     channelRoutes(app, options.channel)
     sidecarRoutes(app, options.sidecars)

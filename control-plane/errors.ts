@@ -11,6 +11,7 @@ const KINDS: Readonly<Record<ApiCode, Kind>> = {
   acc_api_unauthenticated: { status: 401, title: 'No valid key', retryable: false },
   acc_api_forbidden: { status: 403, title: 'The key is not for this', retryable: false },
   acc_api_not_found: { status: 404, title: 'There is nothing here', retryable: false },
+  acc_api_stale_holder: { status: 409, title: 'Another holder is in force', retryable: true },
   acc_api_invalid: { status: 400, title: 'The request is not valid', retryable: false },
   acc_api_body_too_large: { status: 413, title: 'The body is too large', retryable: false },
   acc_api_media_type: { status: 415, title: 'The body is not JSON', retryable: false },

@@ -18,6 +18,8 @@ import { lockFolder } from './db/folder-lock.ts'
 import { migrate, readMigrations } from './db/migrate.ts'
 import { makePartitions } from './db/partitions.ts'
 import { createWakes } from './db/wakes.ts'
+import { createLedgerOperator } from './ledger/operator.ts'
+import { createLedgerService } from './ledger/service.ts'
 import { createLogger, errorFields, type Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { createPricingService, type StatedModels } from './pricing/service.ts'
@@ -76,9 +78,19 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
 
   const wakes = createWakes({ url: databaseUrl, log })
   closers.push(['wakes', wakes.close])
+  const ledger = createLedgerService({
+    database,
+    wakes,
+    onVerdict: metrics.verdict,
+    onEpoch: (orgId, epoch) =>
+      log.error('the ledger may have lost what it acknowledged: open counters grant nothing until that is ended', {
+        orgId,
+        epoch,
+      }),
+  })
   const register = createRegister({ database, clock: systemClock, log })
   closers.push(['register of sidecars', register.close])
-  const channel = createChannel({ policies: NO_POLICIES, wakes, register, log })
+  const channel = createChannel({ policies: NO_POLICIES, recallsSince: ledger.recallsSince, wakes, register, log })
   metrics.readPolls(() => channel.polls)
 
   const read = createReadService({ database })
@@ -98,7 +110,9 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     agents,
     auth,
     pricing,
-    ingest: createIngestService({ database, clock: systemClock, onBatch: metrics.batch }),
+    ingest: createIngestService({ database, clock: systemClock, book: ledger.book, onBatch: metrics.batch }),
+    ledger,
+    operator: createLedgerOperator({ database }),
     read,
     channel,
     sidecars: createSidecarService({ database, policies: NO_POLICIES, agents }),

@@ -1,4 +1,4 @@
-import type { EventBatchAnswer, SidecarHeartbeat } from '@agentcostcontrol/contract'
+import type { EventBatchAnswer, GrantVerdict, SidecarHeartbeat } from '@agentcostcontrol/contract'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /** The metrics of a control plane. */
@@ -11,6 +11,8 @@ export interface Metrics {
   readPolls(read: () => number): void
   /** Counts a message of a sidecar that was stored. */
   heartbeat(heartbeat: SidecarHeartbeat): void
+  /** Counts an answer of the ledger to a holder that asked for money. */
+  verdict(verdict: GrantVerdict): void
   /** The Prometheus text format. */
   text(): Promise<string>
 }
@@ -45,6 +47,13 @@ export function createMetrics(): Metrics {
     help: 'Reports of tasks in them.',
     registers,
   })
+  const verdicts = new Counter({
+    name: 'acc_ledger_verdicts_total',
+    help: 'Answers to holders that asked for money: granted, pending (it may come back), exhausted.',
+    labelNames: ['verdict'],
+    registers,
+  })
+  for (const verdict of ['granted', 'pending', 'exhausted']) verdicts.inc({ verdict }, 0)
   for (const result of ['stored', 'repeated', 'refused']) events.inc({ result }, 0)
   let polls = (): number => 0
   new Gauge({
@@ -69,6 +78,7 @@ export function createMetrics(): Metrics {
       heartbeats.inc()
       tasks.inc(heartbeat.tasks.length)
     },
+    verdict: (verdict) => verdicts.inc({ verdict }),
     text: () => registry.metrics(),
   }
 }

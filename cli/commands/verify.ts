@@ -13,12 +13,19 @@ interface Verdict {
     readonly inputTokens: string
     readonly outputTokens: string
   }[]
+  readonly ledger: {
+    readonly counters: number
+    readonly chargedByEventsNanoUsd: string
+    readonly settledByLeasesNanoUsd: string
+    readonly settledByCountersNanoUsd: string
+    readonly wrong: number
+  }
 }
 
 /** `acc verify`: whether what is shown is what was stored. */
 export const verify: Command = {
   name: 'verify',
-  summary: 'adds up every event of the control plane and compares that with the sums that it shows',
+  summary: 'adds up every event of the control plane and compares that with the sums that it shows and with its ledger',
   help: `  --data DIR   the folder of "acc up" (.acc); with DATABASE_URL in the environment that database instead
   --json       amounts in nano-USD
 
@@ -34,10 +41,13 @@ The exit code is 1 if they differ. It may run while the control plane does.`,
   },
 }
 
-const sentences = ({ ok, totals }: Verdict): string =>
+const sentences = ({ ok, totals, ledger }: Verdict): string =>
   `${totals
     .map(
       ({ of, requests, costNanoUsd, inputTokens, outputTokens }) =>
         `${of.padEnd(8)} ${requests} requests, ${inputTokens} tokens in, ${outputTokens} out, ${costNanoUsd} nano-USD\n`,
     )
-    .join('')}${ok ? 'They are equal.' : 'They are NOT EQUAL.'}\n`
+    .join(
+      '',
+    )}ledger   ${ledger.counters} counters: ${ledger.chargedByEventsNanoUsd} nano-USD charged by events, ${ledger.settledByLeasesNanoUsd} settled by leases, ${ledger.settledByCountersNanoUsd} by counters${ledger.wrong === 0 ? '' : `, ${ledger.wrong} wrong`}
+${ok ? 'They are equal.' : 'They are NOT EQUAL.'}\n`

@@ -17,12 +17,18 @@ t.test('acc verify says whether Σ events = Σ sums, while it runs and when it d
   const running = await acc(t, ['verify', '--data', data])
   t.match(running, {
     code: 0,
-    stdout: /^events {3}2 requests, 666 tokens in, 0 out, 49950 nano-USD$[\s\S]*They are equal\./m,
+    stdout:
+      /^events {3}2 requests, 666 tokens in, 0 out, 49950 nano-USD$[\s\S]*^ledger {3}1 counters: 49950 nano-USD charged by events, 49950 settled[\s\S]*They are equal\./m,
   })
 
   await ask(clusterUrlOf(plane), 'UPDATE acc.rollup_hour SET cost_nano = cost_nano + 1')
   const wrong = await acc(t, ['verify', '--data', data])
   t.match(wrong, { code: 1, stdout: /^hours .* 49951 nano-USD$[\s\S]*NOT EQUAL/m }, 'one nano is seen')
+
+  await ask(clusterUrlOf(plane), 'UPDATE acc.rollup_hour SET cost_nano = cost_nano - 1')
+  await ask(clusterUrlOf(plane), 'UPDATE acc.counters SET settled_nano = settled_nano - 1')
+  const booked = await acc(t, ['verify', '--data', data])
+  t.match(booked, { code: 1, stdout: /49949 by counters, 1 wrong$[\s\S]*NOT EQUAL/m }, 'and so in the ledger')
 
   t.equal(await plane.stop(), 0)
   const stopped = await acc(t, ['verify', '--data', data, '--json'])

@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { committedOf, grant, type LedgerLease, type OtherLease, openOf } from '../grant.ts'
+import {
+  committedOf,
+  counterState,
+  grant as grantBeside,
+  type LedgerLease,
+  type OtherLease,
+  openOf,
+  withCharged,
+} from '../grant.ts'
 import type { LeaseSyncItem } from '../lease.ts'
 import { NANO_USD_MAX, type NanoUsd, nanoUsd } from '../money.ts'
 
@@ -10,7 +18,11 @@ const lease = (granted: number, returned = 0, settled = 0): LedgerLease => ({
   granted: nano(granted),
   returned: nano(returned),
   settled: nano(settled),
+  released: nano(0),
 })
+/** A grant of a ledger that hears of charges from its holder. */
+const grant = (message: LeaseSyncItem, own: LedgerLease, others: readonly OtherLease[]) =>
+  grantBeside(message, withCharged(own, message.charged), counterState(message.limit, others))
 const other = (live: boolean, ...figures: readonly [number, number?, number?]): OtherLease => ({
   ...lease(...figures),
   live,
@@ -259,7 +271,7 @@ t.test('a closed lease gives back what was granted and not charged, also what th
 })
 
 t.test('a cumulative grant ends where a column of 64 bits does', async (t) => {
-  const full: LedgerLease = { granted: NANO_USD_MAX, returned: NANO_USD_MAX, settled: nano(0) }
+  const full: LedgerLease = { granted: NANO_USD_MAX, returned: NANO_USD_MAX, settled: nano(0), released: nano(0) }
   const { lease: after, verdict } = grant(
     { ...item({ need: 1 }), granted: NANO_USD_MAX, returned: NANO_USD_MAX, limit: nano(10n ** 18n) },
     full,

@@ -10,6 +10,9 @@ export type Caller =
   | { readonly kind: 'admin' | 'enrolment'; readonly orgId: string; readonly keyId: string }
   | { readonly kind: 'sidecar'; readonly orgId: string; readonly keyId: string; readonly instanceId: string }
 
+/** A sidecar with a credential. */
+export type SidecarCaller = Caller & { readonly kind: 'sidecar' }
+
 /** Who callers are: the one place that knows, whatever they show for it. */
 export interface Identity {
   /** Of a bearer token; `null` if it says nothing here. */

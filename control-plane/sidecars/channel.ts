@@ -38,8 +38,7 @@ export interface ChannelOptions {
     newerThan(orgId: string, generation: number): Promise<SignedBundle | null>
     generation(orgId: string): Promise<number>
   }
-  /** Missing while nobody grants leases. */
-  readonly recallsSince?: RecallsSince
+  readonly recallsSince: RecallsSince
   readonly wakes: Pick<Wakes, 'subscribe'>
   readonly register: Pick<Register, 'hear'>
   readonly log: Logger
@@ -96,7 +95,6 @@ export function createChannel(options: ChannelOptions): Channel {
   }
 
   async function lookForLeases(orgId: string, org: Organisation): Promise<void> {
-    if (recallsSince === undefined) return
     for (const poll of [...org.polls.values()]) {
       const leases = await recallsSince(orgId, poll.instanceId, poll.leases)
       if (leases !== null) poll.end(answerOf({ policy: null, leases }))

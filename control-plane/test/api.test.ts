@@ -157,6 +157,10 @@ t.test(
     t.same(Object.keys(document.paths).sort(), [
       '/api/v1/agents',
       '/api/v1/enrolment-tokens',
+      '/api/v1/ledger',
+      '/api/v1/ledger/counters',
+      '/api/v1/ledger/recovery/end',
+      '/api/v1/ledger/releases',
       '/api/v1/prices',
       '/api/v1/prices/find',
       '/api/v1/prices/versions',
@@ -173,6 +177,8 @@ t.test(
       '/sidecar/v1/enrol',
       '/sidecar/v1/events',
       '/sidecar/v1/heartbeat',
+      '/sidecar/v1/leases/hello',
+      '/sidecar/v1/leases/sync',
     ])
     const text = JSON.stringify(document)
     for (const [, pointer = ''] of text.matchAll(/"\$ref":"#\/([^"]+)"/g)) {

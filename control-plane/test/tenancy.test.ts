@@ -9,6 +9,7 @@ import { createReadService } from '../usage/read-service.ts'
 import { AGENTS, heartbeatOf } from './support/agents.ts'
 import { clusterFor, databaseFor } from './support/database.ts'
 import { batchOf, INSTANCE, usageEvent } from './support/events.ts'
+import { counter, ledgerOn, published, TestHolder } from './support/ledger.ts'
 
 const newDatabase = await clusterFor(t)
 const db = await databaseFor(t, await newDatabase())
@@ -55,7 +56,13 @@ async function tenant() {
   const caller = await auth.identify(token)
   if (caller === null) throw new Error('a token that was just made is not known')
   await auth.enrol(caller, INSTANCE)
-  const ingest = createIngestService({ database: db.database, clock, onBatch: () => {} })
+  const ledger = ledgerOn(db.database)
+  await db.database.inOrg(orgId, (tx) => ledger.adoptBudgets(tx, orgId, [published('ample', '1.00')]))
+  const holder = new TestHolder(ledger, orgId, INSTANCE)
+  await holder.hello()
+  await holder.sync(counter('ample'), { need: 1n })
+  const { book } = ledger
+  const ingest = createIngestService({ database: db.database, clock, book, onBatch: () => {} })
   await ingest.ingest({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, batchOf([usageEvent()]).events)
   const heard = { instanceId: INSTANCE, generation: 1, refused: null }
   await db.database.inOrg(orgId, (tx) => sidecarRepository.hear(tx, [heard]))

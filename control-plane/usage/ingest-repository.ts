@@ -29,15 +29,18 @@ const INSERT = `
     INSERT INTO acc.usage_events (org_id, ${COLUMNS})
     SELECT acc.current_org(), ${COLUMNS} FROM pg_temp.incoming ORDER BY intent_at, event_id
     ON CONFLICT DO NOTHING
-    RETURNING intent_at, agent, workflow, provider, model, outcome, precision, unpriced, input_tokens, output_tokens,
+    RETURNING event_id, intent_at, agent, workflow, provider, model, outcome, precision, unpriced, input_tokens, output_tokens,
       cost_nano, charged_nano
   )
-  INSERT INTO pg_temp.delta
-  SELECT date_trunc('minute', intent_at), agent, workflow, provider, model,
+  , summed AS (
+    INSERT INTO pg_temp.delta
+    SELECT date_trunc('minute', intent_at), agent, workflow, provider, model,
     count(*), count(*) FILTER (WHERE outcome = 'denied'), count(*) FILTER (WHERE outcome IN ('failed', 'unresolved')),
     count(*) FILTER (WHERE unpriced), sum(input_tokens), sum(output_tokens), sum(cost_nano), sum(charged_nano),
     coalesce(sum(cost_nano) FILTER (WHERE precision = 'estimated'), 0)
-  FROM inserted GROUP BY 1, 2, 3, 4, 5`
+    FROM inserted GROUP BY 1, 2, 3, 4, 5
+  )
+  SELECT event_id AS "eventId", (extract(epoch FROM intent_at) * 1000)::float8 AS "intentMs" FROM inserted`
 
 const upsert = (unit: 'minute' | 'hour' | 'day'): string => `
   INSERT INTO acc.rollup_${unit} AS known (org_id, ${KEY}, ${SUMS.join(', ')})
@@ -63,18 +66,22 @@ async function write(copy: Writable, rows: string): Promise<void> {
   copy.end()
 }
 
+/** The key of an event that was new. */
+export interface StoredEvent {
+  readonly eventId: string
+  readonly intentMs: number
+}
+
 /** Stores events of the transaction's organisation, and adds those that were new to its sums. */
 export const ingestRepository = {
-  /** @param lines rows in COPY's text format @returns how many were new */
-  store: async (tx: Tx, lines: readonly string[]): Promise<number> => {
+  /** @param lines rows in COPY's text format @returns those that were new */
+  store: async (tx: Tx, lines: readonly string[]): Promise<readonly StoredEvent[]> => {
     await tx.unsafe(TEMPORARY).simple()
     const copy = await tx.unsafe(`COPY pg_temp.incoming (${COLUMNS}) FROM STDIN`).writable()
     await write(copy, lines.join(''))
     // Sent behind the rows: it fails if they were not taken.
-    await tx.unsafe(INSERT)
-    const [sum] = await tx<{ stored: bigint | null }[]>`SELECT sum(requests)::bigint AS stored FROM pg_temp.delta`
-    const stored = Number(sum?.stored ?? 0)
-    if (stored > 0) for (const statement of UPSERTS) await tx.unsafe(statement)
+    const stored = await tx.unsafe<StoredEvent[]>(INSERT)
+    if (stored.length > 0) for (const statement of UPSERTS) await tx.unsafe(statement)
     return stored
   },
 }

@@ -1,7 +1,8 @@
 import { type EventBatchAnswer, type UsageEvent, usageEventSchema } from '@agentcostcontrol/contract'
-import type { Caller } from '../auth/service.ts'
+import type { SidecarCaller } from '../auth/service.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
+import type { LedgerService } from '../ledger/service.ts'
 import { copyLine } from './event-columns.ts'
 import { ingestRepository } from './ingest-repository.ts'
 
@@ -17,13 +18,15 @@ export interface IngestService {
    * Stores a batch: each good event once, and each bad one refused by name. Resolves when all of it is committed, and
    * rejects if none is.
    */
-  ingest(caller: Caller & { readonly kind: 'sidecar' }, events: readonly Sent[]): Promise<EventBatchAnswer>
+  ingest(caller: SidecarCaller, events: readonly Sent[]): Promise<EventBatchAnswer>
 }
 
 /** What the service needs. */
 export interface IngestServiceOptions {
   readonly database: Database
   readonly clock: Clock
+  /** Books what new events are charged, in the transaction that stores them. */
+  readonly book: LedgerService['book']
   /** Told of each batch that is stored. */
   onBatch(answer: EventBatchAnswer): void
 }
@@ -34,26 +37,42 @@ const AHEAD_MS_MAX = 24 * 60 * 60 * 1_000
 const FIRST_DAY = '2020-01-01'
 
 /** Makes the service. */
-export function createIngestService({ database, clock, onBatch }: IngestServiceOptions): IngestService {
+export function createIngestService({ database, clock, book, onBatch }: IngestServiceOptions): IngestService {
   return {
-    ingest: async ({ orgId, instanceId }, events) => {
-      const lines: string[] = []
+    ingest: async ({ orgId, instanceId }, sent) => {
+      const events = new Map<string, UsageEvent>()
       const refused: EventBatchAnswer['refused'] = []
       const latest = new Date(clock.nowMs() + AHEAD_MS_MAX).toISOString()
       let storedThrough = 1
-      for (const { seq, event } of events) {
+      let good = 0
+      for (const { seq, event } of sent) {
         storedThrough = Math.max(storedThrough, seq)
         const checked = check(event, instanceId, latest)
         if (typeof checked === 'string') refused.push({ seq, reason: checked })
-        else lines.push(copyLine(checked))
+        else {
+          good++
+          events.set(eventKey(checked.eventId, Date.parse(checked.intentAt)), checked)
+        }
       }
-      const stored = lines.length === 0 ? 0 : await database.inOrg(orgId, (tx) => ingestRepository.store(tx, lines))
-      const answer = { storedThrough, stored, repeated: lines.length - stored, refused }
+      const stored =
+        events.size === 0
+          ? 0
+          : await database.inOrg(orgId, async (tx) => {
+              const added = await ingestRepository.store(tx, Array.from(events.values(), copyLine))
+              const charges = added.flatMap(
+                ({ eventId, intentMs }) => events.get(eventKey(eventId, intentMs))?.charges ?? [],
+              )
+              await book(tx, instanceId, charges)
+              return added.length
+            })
+      const answer = { storedThrough, stored, repeated: good - stored, refused }
       onBatch(answer)
       return answer
     },
   }
 }
+
+const eventKey = (eventId: string, intentMs: number): string => `${eventId}/${intentMs}`
 
 /** The event, or why it will never be stored. The reason names members and never quotes them. */
 function check(sent: unknown, instanceId: string, latest: string): UsageEvent | string {

@@ -80,9 +80,7 @@ export function ingestRoutes(api: Api, ingest: IngestService): void {
     handler: async (request) => {
       const envelope = eventBatchEnvelopeSchema.safeParse(request.body)
       if (!envelope.success) throw new ApiError('acc_api_invalid', z.prettifyError(envelope.error).slice(0, 500))
-      const { caller } = request
-      if (caller?.kind !== 'sidecar') throw new ApiError('acc_api_forbidden', 'This is for sidecars.')
-      return ingest.ingest(caller, envelope.data.events)
+      return ingest.ingest(request.sidecar(), envelope.data.events)
     },
   })
 }

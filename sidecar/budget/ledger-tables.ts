@@ -178,7 +178,12 @@ const holderOf = (row: Row): Holder => ({ instanceId: String(row.instance), gene
 function leaseRow(row: Row): LeaseRow {
   return {
     holder: holderOf(row),
-    lease: { granted: amountOf(row.granted), returned: amountOf(row.returned), settled: amountOf(row.settled) },
+    lease: {
+      granted: amountOf(row.granted),
+      returned: amountOf(row.returned),
+      settled: amountOf(row.settled),
+      released: ZERO_USD,
+    },
     state: row.state === 'active' ? 'active' : row.state === 'closed' ? 'closed' : 'fenced',
   }
 }

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import {
   type Counter,
+  counterState,
   grant,
   type Holder,
   type LeaseSyncItem,
@@ -10,6 +11,7 @@ import {
   nanoUsd,
   openOf,
   periodOf,
+  withCharged,
   ZERO_USD,
 } from '@agentcostcontrol/contract'
 import type { Clock } from '../clock.ts'
@@ -35,7 +37,7 @@ export class StaleHolderError extends Error {
 /** A lease of the local ledger holds until its period ends; the time only bounds how long an answer is believed. */
 const LEASE_TTL_MS = 3_600_000
 const RETRY_AFTER_MS = 200
-const NO_LEASE: LedgerLease = { granted: ZERO_USD, returned: ZERO_USD, settled: ZERO_USD }
+const NO_LEASE: LedgerLease = { granted: ZERO_USD, returned: ZERO_USD, settled: ZERO_USD, released: ZERO_USD }
 /** Stands as the holder of what a counter opened with when its budget's kind of period was edited. */
 const OPENING: Holder = { instanceId: '', generation: 0 }
 
@@ -61,10 +63,11 @@ function ledgerOn(tables: LedgerTables, clock: Pick<Clock, 'nowMs'>, close: () =
     // A closed lease grants nothing more: who still asks for it has lost what it knew of it.
     if (own ? own.state !== 'active' : item.close) return nothing
     const before = own?.lease ?? NO_LEASE
+    const others = rows.filter((row) => row !== own).map((row) => ({ ...row.lease, live: false }))
     const { lease, verdict, available } = grant(
       item,
-      { ...before, granted: maxUsd(before.granted, item.granted) },
-      rows.filter((row) => row !== own).map((row) => ({ ...row.lease, live: false })),
+      withCharged({ ...before, granted: maxUsd(before.granted, item.granted) }, item.charged),
+      counterState(item.limit, others),
     )
     tables.saveLease(counter, holder, lease, item.close ? 'closed' : 'active')
     bookSpend(tables, counter, today(), before, lease)
@@ -131,6 +134,7 @@ function adopt(
     granted: maxUsd(known.granted, held.granted),
     settled: maxUsd(known.settled, held.charged),
     returned: takesReturns ? maxUsd(known.returned, held.returned) : known.returned,
+    released: ZERO_USD,
   }
   tables.saveLease(counter, holder, lease, row?.state ?? 'active')
   bookSpend(tables, counter, today, known, lease)

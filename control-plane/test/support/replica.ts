@@ -75,14 +75,8 @@ export async function replicaFor(
   const wakes = createWakes({ url, log: QUIET, beatMs: 200 })
   const used = more.counted ?? database
   const register = createRegister({ database: used, clock: systemClock, log: QUIET })
-  const { recallsSince } = more
-  const channel = createChannel({
-    policies,
-    wakes,
-    register,
-    log: QUIET,
-    ...(recallsSince === undefined ? {} : { recallsSince }),
-  })
+  const { recallsSince = async () => null } = more
+  const channel = createChannel({ policies, recallsSince, wakes, register, log: QUIET })
   const auth = createAuthService({ database, clock: systemClock, newId: randomUUID })
   const metrics = createMetrics()
   metrics.readPolls(() => channel.polls)

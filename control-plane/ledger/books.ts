@@ -1,0 +1,102 @@
+import {
+  type Counter,
+  committedOf,
+  counterKey,
+  type LedgerLease,
+  openOf,
+  overrunOf,
+  ZERO_USD,
+} from '@agentcostcontrol/contract'
+import type { Tx } from '../db/database.ts'
+import { type CounterRow, type LeaseKey, type LeaseRow, ledgerRepository } from './repository.ts'
+
+/**
+ * Some counters of an organisation, locked until the end of the transaction, and leases on them. What is put is written
+ * by {@link Books.write} at once, and the counters' sums move with it: nobody else writes either.
+ */
+export class Books {
+  readonly #counters: ReadonlyMap<string, CounterRow>
+  readonly #stored = new Map<string, LeaseRow>()
+  readonly #put = new Map<string, LeaseRow>()
+
+  private constructor(counters: readonly CounterRow[], leases: readonly LeaseRow[]) {
+    this.#counters = new Map(counters.map((row) => [counterKey(row.counter), row]))
+    for (const lease of leases) this.#stored.set(leaseKey(lease), lease)
+  }
+
+  /**
+   * Locks the counters of these leases in the order of their keys (C1), and reads the leases.
+   * @param unknownToo whether counters are made of budgets that nobody published: where something is booked that happened
+   */
+  static async open(
+    tx: Tx,
+    instanceId: string,
+    keys: readonly { readonly counter: Counter; readonly generation: number }[],
+    { epoch, unknownToo }: { readonly epoch: number; readonly unknownToo: boolean },
+  ): Promise<Books> {
+    const counters = [...new Map(keys.map(({ counter }) => [counterKey(counter), counter])).values()]
+    let rows = await ledgerRepository.lockCounters(tx, counters)
+    if (rows.length < counters.length) {
+      await ledgerRepository.makeCounters(tx, counters, epoch, unknownToo)
+      rows = await ledgerRepository.lockCounters(tx, counters)
+    }
+    return new Books(rows, await ledgerRepository.leases(tx, instanceId, keys))
+  }
+
+  /** A counter as it is stored; `null` where there is none. */
+  counter(counter: Counter): CounterRow | null {
+    return this.#counters.get(counterKey(counter)) ?? null
+  }
+
+  /** A lease as it stands now; `null` where there is none. */
+  lease(key: LeaseKey): LeaseRow | null {
+    return this.#put.get(leaseKey(key)) ?? this.#stored.get(leaseKey(key)) ?? null
+  }
+
+  /** Settled and escrow of every lease of a counter but this one. */
+  committedBeside(key: LeaseKey): bigint {
+    const own = leaseKey(key)
+    const stored = (id: string): bigint => committedOf(this.#stored.get(id)?.lease ?? NO_LEASE)
+    const counter = this.counter(key.counter)
+    let committed = (counter?.settled ?? 0n) + (counter?.escrow ?? 0n) - stored(own)
+    for (const [id, row] of this.#put)
+      if (id !== own && counterKey(row.counter) === counterKey(key.counter))
+        committed += committedOf(row.lease) - stored(id)
+    return committed
+  }
+
+  /** Takes in a lease of another holder, as it is stored. */
+  meet(rows: readonly LeaseRow[]): void {
+    for (const row of rows) this.#stored.set(leaseKey(row), row)
+  }
+
+  put(row: LeaseRow): void {
+    this.#put.set(leaseKey(row), row)
+  }
+
+  /** Writes what was put. @param ttlMs how long the leases hold from now on */
+  async write(tx: Tx, ttlMs: number): Promise<void> {
+    const rows = [...this.#put.values()]
+    if (rows.length === 0) return
+    const changes = new Map<string, { counter: Counter; settled: bigint; escrow: bigint; overrun: bigint }>()
+    for (const row of rows) {
+      const before = this.#stored.get(leaseKey(row))?.lease ?? NO_LEASE
+      const key = counterKey(row.counter)
+      const change = changes.get(key) ?? { counter: row.counter, settled: 0n, escrow: 0n, overrun: 0n }
+      change.settled += row.lease.settled - before.settled
+      change.escrow += openOf(row.lease) - openOf(before)
+      change.overrun += overrunOf(row.lease) - overrunOf(before)
+      changes.set(key, change)
+    }
+    await Promise.all([
+      ledgerRepository.saveLeases(tx, rows, ttlMs),
+      ledgerRepository.saveCounters(tx, [...changes.values()]),
+    ])
+  }
+}
+
+/** A lease that was never granted anything. */
+export const NO_LEASE: LedgerLease = { granted: ZERO_USD, returned: ZERO_USD, settled: ZERO_USD, released: ZERO_USD }
+
+const leaseKey = ({ counter, instanceId, generation }: LeaseKey): string =>
+  `${counterKey(counter)}\u001f${instanceId}\u001f${generation}`
