@@ -21,7 +21,8 @@ import { errorFields, type Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { pricingRoutes } from './pricing/routes.ts'
 import type { PricingService } from './pricing/service.ts'
-import { createRateLimit, type RateLimit } from './rate-limit.ts'
+import { createRateLimit, type Rate, type RateLimit, shareRateLimit } from './rate-limit.ts'
+import type { RedisLink } from './redis.ts'
 import type { Channel } from './sidecars/channel.ts'
 import { channelRoutes, sidecarRoutes } from './sidecars/routes.ts'
 import type { SidecarService } from './sidecars/service.ts'
@@ -33,6 +34,8 @@ import type { TrailService } from './usage/trail-service.ts'
 
 /** What the API is made of. */
 export interface AppOptions {
+  /** By which replicas share their limits; left out where there is none. */
+  readonly redis?: RedisLink | null
   readonly agents: AgentService
   readonly auth: AuthService
   readonly ingest: IngestService
@@ -64,7 +67,11 @@ const HEADERS = {
 
 /** Makes the API; it listens where its `listen` says. */
 export async function createApp(options: AppOptions): Promise<Api> {
-  const { auth, log, metrics, clock } = options
+  const { auth, log, metrics, clock, redis = null } = options
+  const limit = (name: string, rate: Rate): RateLimit => {
+    const own = createRateLimit({ clock, ...rate })
+    return redis === null ? own : shareRateLimit(name, own, rate, redis)
+  }
   const app = fastify({
     bodyLimit: BODY_BYTES_MAX,
     logger: false,
@@ -87,10 +94,7 @@ export async function createApp(options: AppOptions): Promise<Api> {
     return this.caller
   })
   app.addHook('onRequest', (_, reply, done) => void done(void reply.headers(HEADERS)))
-  app.addHook(
-    'onRequest',
-    guard(auth, createRateLimit({ clock, ...OF_A_KEY }), createRateLimit({ clock, ...OF_STRANGERS })),
-  )
+  app.addHook('onRequest', guard(auth, limit('key', OF_A_KEY), limit('address', OF_STRANGERS)))
   app.addHook('onResponse', (request, reply, done) => {
     metrics.observe(request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime)
     done()
@@ -134,7 +138,7 @@ function guard(auth: AuthService, known: RateLimit, strangers: RateLimit) {
   return async (request: FastifyRequest): Promise<void> => {
     const [, bearer] = BEARER.exec(request.headers.authorization ?? '') ?? []
     const caller = bearer === undefined ? null : await auth.identify(bearer)
-    const waitMs = caller === null ? strangers.take(request.ip) : known.take(caller.keyId)
+    const waitMs = await (caller === null ? strangers.take(request.ip) : known.take(caller.keyId))
     if (waitMs > 0) throw new RateLimited(waitMs)
     if (caller === null) throw new ApiError('acc_api_unauthenticated', 'Send a valid key as "Authorization: Bearer …".')
     if (request.is404) return

@@ -6,6 +6,8 @@ export interface ControlPlaneConfig {
   readonly adminListen: ListenAddress
   /** `null` for the embedded PostgreSQL. */
   readonly databaseUrl: string | null
+  /** `null` for none. */
+  readonly redisUrl: string | null
   readonly dataDir: string
   /** 0 for any free one. */
   readonly postgresPort: number
@@ -49,6 +51,7 @@ const environment = z.object({
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/, error: 'expected postgres://user:password@host:port/database' })
     .optional(),
+  REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'expected redis://user:password@host:port/number' }).optional(),
   CONTROL_PLANE_LISTEN: address.prefault('127.0.0.1:8080'),
   CONTROL_PLANE_ADMIN_LISTEN: address.prefault('127.0.0.1:8081'),
   CONTROL_PLANE_DATA_DIR: z.string().min(1).default('.acc/control-plane'),
@@ -75,7 +78,8 @@ export const CONTROL_PLANE_VARIABLES: readonly { readonly name: string; readonly
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): ControlPlaneConfig {
   const ours = Object.fromEntries(
     Object.entries(env).filter(
-      ([name, value]) => (name.startsWith('CONTROL_PLANE_') || name === 'DATABASE_URL') && value !== '',
+      ([name, value]) =>
+        (name.startsWith('CONTROL_PLANE_') || name === 'DATABASE_URL' || name === 'REDIS_URL') && value !== '',
     ),
   )
   const parsed = environment.safeParse(ours)
@@ -83,7 +87,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     ...Object.keys(ours)
       .filter((name) => !(name in environment.shape))
       .map((name) => `  ${name}: there is no such variable`),
-    // Without the value: that of DATABASE_URL holds a password.
+    // Without the value: those of DATABASE_URL and REDIS_URL hold a password.
     ...(parsed.error?.issues ?? []).map(({ path: [name], message }) => `  ${String(name)}: ${message}`),
   ]
   if (!parsed.success || mistakes.length > 0)
@@ -95,6 +99,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     listen: values.CONTROL_PLANE_LISTEN,
     adminListen: values.CONTROL_PLANE_ADMIN_LISTEN,
     databaseUrl: values.DATABASE_URL ?? null,
+    redisUrl: values.REDIS_URL ?? null,
     dataDir: values.CONTROL_PLANE_DATA_DIR,
     postgresPort: values.CONTROL_PLANE_POSTGRES_PORT,
     connectionsMax: values.CONTROL_PLANE_CONNECTIONS_MAX,

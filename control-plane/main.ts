@@ -17,12 +17,14 @@ import { connectAsOwner, isDriversOwn, type OwnerSql, openDatabase } from './db/
 import { lockFolder } from './db/folder-lock.ts'
 import { migrate, readMigrations } from './db/migrate.ts'
 import { makePartitions } from './db/partitions.ts'
+import { shareWakes } from './db/shared-wakes.ts'
 import { createWakes } from './db/wakes.ts'
 import { createLedgerOperator } from './ledger/operator.ts'
 import { createLedgerService } from './ledger/service.ts'
 import { createLogger, errorFields, type Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { createPricingService, type StatedModels } from './pricing/service.ts'
+import { createRedisLink } from './redis.ts'
 import { createChannel } from './sidecars/channel.ts'
 import { createRegister } from './sidecars/register.ts'
 import { createSidecarService } from './sidecars/service.ts'
@@ -32,6 +34,7 @@ import { createTrailService } from './usage/trail-service.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
 const RATE_CARD = new URL('../seed/rate-card.json', import.meta.url)
+const NO_REDIS = { connected: false, failures: 0 }
 const PARTITIONS_EVERY_MS = 60 * 60 * 1_000
 
 /** No policies are published yet. */
@@ -76,7 +79,11 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   const statedModels: StatedModels = async () => null
   const pricing = await createPricingService({ database, clock: systemClock, card, statedModels })
 
-  const wakes = createWakes({ url: databaseUrl, log })
+  const redis = config.redisUrl === null ? null : createRedisLink({ url: config.redisUrl, log })
+  closers.push(['Redis', () => redis?.close()])
+  metrics.readRedis(() => redis?.stats() ?? NO_REDIS)
+  const ownWakes = createWakes({ url: databaseUrl, log })
+  const wakes = redis === null ? ownWakes : shareWakes(ownWakes, redis)
   closers.push(['wakes', wakes.close])
   const ledger = createLedgerService({
     database,
@@ -107,6 +114,7 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     },
   })
   const app = await createApp({
+    redis,
     agents,
     auth,
     pricing,

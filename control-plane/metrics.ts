@@ -7,6 +7,8 @@ export interface Metrics {
   observe(route: string, status: number, elapsedMs: number): void
   /** Counts a batch of events that was stored. */
   batch(answer: EventBatchAnswer): void
+  /** Where it is read how Redis does. */
+  readRedis(read: () => { readonly connected: boolean; readonly failures: number }): void
   /** Where the number of polls that are held is read. */
   readPolls(read: () => number): void
   /** Counts a message of a sidecar that was stored. */
@@ -64,7 +66,28 @@ export function createMetrics(): Metrics {
       this.set(polls())
     },
   })
+  let redis = () => ({ connected: false, failures: 0 })
+  new Gauge({
+    name: 'acc_redis_connected',
+    help: '1 while Redis answers; 0 without one.',
+    registers,
+    collect() {
+      this.set(redis().connected ? 1 : 0)
+    },
+  })
+  new Counter({
+    name: 'acc_redis_failures_total',
+    help: 'What was asked of Redis and not answered in time.',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(redis().failures)
+    },
+  })
   return {
+    readRedis: (read) => {
+      redis = read
+    },
     observe: (route, status, elapsedMs) => requests.observe({ route, status }, elapsedMs / 1_000),
     batch: ({ stored, repeated, refused }) => {
       events.inc({ result: 'stored' }, stored)

@@ -62,6 +62,15 @@ export const connectToHear = (url: string, hooks: Required<Hooks>): OwnerSql => 
 export const isDriversOwn = (error: Error): boolean =>
   error instanceof TypeError && /nextWrite \(.*postgres.src.connection\.js/.test(error.stack ?? '')
 
+/** What is to be done when a transaction is committed. */
+const COMMITTED = new WeakMap<Tx, (() => void)[]>()
+
+/**
+ * Does something once a transaction is committed, and never if it is not. It must not throw.
+ * @param tx as {@link Database} gave it: of a savepoint nothing is remembered
+ */
+export const afterCommit = (tx: Tx, work: () => void): void => void COMMITTED.get(tx)?.push(work)
+
 /** Connects as {@link ROLE}. */
 export function openDatabase(url: string, connectionsMax: number): Database {
   let closing = false
@@ -78,7 +87,12 @@ export function openDatabase(url: string, connectionsMax: number): Database {
   let sql = open()
   const inNone: Database['inNone'] = async (work) => {
     const results: Awaited<ReturnType<typeof work>>[] = []
-    await sql.begin(async (tx) => void results.push(await work(tx)))
+    const afterwards: (() => void)[] = []
+    await sql.begin(async (tx) => {
+      COMMITTED.set(tx, afterwards)
+      results.push(await work(tx))
+    })
+    for (const each of afterwards) each()
     for (const result of results) return result
     throw new Error('a transaction ended without a result')
   }

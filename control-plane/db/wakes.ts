@@ -37,6 +37,16 @@ const SILENT_BEATS_MAX = 5
 const CLOSE_TIMEOUT_S = 1
 const PAYLOAD = /^([a-z]+) ([0-9a-f-]{36})$/
 
+/** A wake as it travels. */
+export const wakeText = (topic: WakeTopic, orgId: string): string => `${topic} ${orgId}`
+
+/** Reads a wake; `null` for what is none of ours, which a newer replica may say. */
+export function parseWake(text: string): { readonly topic: WakeTopic; readonly orgId: string } | null {
+  const [, name, orgId = ''] = PAYLOAD.exec(text) ?? []
+  const topic = TOPICS.find((known) => known === name)
+  return topic === undefined ? null : { topic, orgId }
+}
+
 /** A connection that listens, or is about to. */
 interface Ear {
   readonly sql: OwnerSql
@@ -70,10 +80,8 @@ export function createWakes({ url, log, beatMs = BEAT_MS }: WakesOptions): Wakes
     const sql = connectToHear(url, {
       onclose: () => renew(made),
       onnotify: (_, payload) => {
-        const [, name, orgId = ''] = PAYLOAD.exec(payload) ?? []
-        const topic = TOPICS.find((known) => known === name)
-        // Of a newer replica, if it is none of ours.
-        if (topic !== undefined) tell(topic, orgId)
+        const wake = parseWake(payload)
+        if (wake !== null) tell(wake.topic, wake.orgId)
       },
     })
     const made: Ear = { sql, hears: false, silentBeats: 0 }
@@ -127,7 +135,7 @@ export function createWakes({ url, log, beatMs = BEAT_MS }: WakesOptions): Wakes
   const timer = setInterval(beat, beatMs)
   return {
     announce: async (tx, topic, orgId) => {
-      await tx`SELECT pg_notify(${CHANNEL}, ${`${topic} ${orgId}`})`
+      await tx`SELECT pg_notify(${CHANNEL}, ${wakeText(topic, orgId)})`
     },
     subscribe: (listener) => {
       listeners.add(listener)

@@ -41,7 +41,7 @@ t.test('a database that is not there ends the start with its reason', async (t) 
 
 t.test('docs/configuration.md names every variable with its default, and none besides', async (t) => {
   const text = readFileSync(inCheckout('docs/configuration.md'), 'utf8')
-  const found = [...text.matchAll(/^\| `(CONTROL_PLANE_\w+|DATABASE_URL)` \|(.*?)\|(.*)\|$/gm)]
+  const found = [...text.matchAll(/^\| `(CONTROL_PLANE_\w+|DATABASE_URL|REDIS_URL)` \|(.*?)\|(.*)\|$/gm)]
   t.same(
     found.map(([, name, fallback]) => ({ name, fallback: fallback?.trim() })),
     CONTROL_PLANE_VARIABLES.map(({ name, fallback }) => ({ name, fallback: fallback ? `\`${fallback}\`` : '' })),

@@ -9,6 +9,7 @@ import { GEMINI } from './gemini.ts'
 import { GUARDS } from './guards.ts'
 import { LOST } from './lost-spend.ts'
 import { PRICING } from './pricing.ts'
+import { REDIS } from './redis.ts'
 import { REQUESTS } from './requests.ts'
 import { RESPONSES } from './responses.ts'
 
@@ -24,6 +25,7 @@ export const FAULTS: readonly Fault[] = [
   ...CONTROL_PLANE,
   ...EMBEDDINGS,
   ...GEMINI,
+  ...REDIS,
   ...RESPONSES,
   ...REQUESTS,
 ]
