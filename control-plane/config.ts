@@ -14,6 +14,8 @@ export interface ControlPlaneConfig {
   readonly connectionsMax: number
   /** A price list in place of the one that is shipped; `null` for that one. */
   readonly rateCardFile: string | null
+  /** Where an admin key is written at each start; `null` for nowhere. */
+  readonly adminKeyFile: string | null
   /** Where a token that enrols sidecars is written at each start; `null` for nowhere. */
   readonly enrolmentTokenFile: string | null
   /** An agent that was not heard of for so long is shown as silent. */
@@ -57,6 +59,7 @@ const environment = z.object({
   CONTROL_PLANE_DATA_DIR: z.string().min(1).default('.acc/control-plane'),
   CONTROL_PLANE_POSTGRES_PORT: integer(0, 65_535).prefault('0'),
   CONTROL_PLANE_CONNECTIONS_MAX: integer(2, 1_000).prefault('10'),
+  CONTROL_PLANE_ADMIN_KEY_FILE: z.string().min(1).optional(),
   CONTROL_PLANE_ENROLMENT_TOKEN_FILE: z.string().min(1).optional(),
   CONTROL_PLANE_RATE_CARD: z.string().min(1).optional(),
   CONTROL_PLANE_AGENT_SILENT_AFTER_MS: integer(1_000, 86_400_000).prefault('60000'),
@@ -103,6 +106,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     dataDir: values.CONTROL_PLANE_DATA_DIR,
     postgresPort: values.CONTROL_PLANE_POSTGRES_PORT,
     connectionsMax: values.CONTROL_PLANE_CONNECTIONS_MAX,
+    adminKeyFile: values.CONTROL_PLANE_ADMIN_KEY_FILE ?? null,
     enrolmentTokenFile: values.CONTROL_PLANE_ENROLMENT_TOKEN_FILE ?? null,
     rateCardFile: values.CONTROL_PLANE_RATE_CARD ?? null,
     agentSilentAfterMs: values.CONTROL_PLANE_AGENT_SILENT_AFTER_MS,

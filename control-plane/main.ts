@@ -2,7 +2,7 @@
  * The composition root: the only place that reads the process's environment and puts the parts together.
  */
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readRateCard } from '@agentcostcontrol/policy'
@@ -25,6 +25,7 @@ import { createLogger, errorFields, type Logger } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { createPricingService, type StatedModels } from './pricing/service.ts'
 import { createRedisLink } from './redis.ts'
+import { type Closer, closeAll, createShutdown } from './shutdown.ts'
 import { createChannel } from './sidecars/channel.ts'
 import { createRegister } from './sidecars/register.ts'
 import { createSidecarService } from './sidecars/service.ts'
@@ -43,9 +44,6 @@ const NO_POLICIES = {
   generation: async () => 0,
   revisions: async () => new Map<number, string>(),
 }
-
-/** Closes a part that was opened. */
-type Closer = readonly [name: string, close: () => unknown]
 
 async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<void> {
   const card = readRateCard(readFileSync(config.rateCardFile ?? RATE_CARD, 'utf8'))
@@ -71,10 +69,12 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   closers.push(['database', database.close])
   const metrics = createMetrics()
   const auth = createAuthService({ database, clock: systemClock, newId: randomUUID })
-  const adminKey = await auth.firstStart()
-  if (adminKey !== null)
+  await auth.firstStart((adminKey) => {
+    if (config.adminKeyFile !== null) writeSecret(config.adminKeyFile, adminKey)
     process.stdout.write(`${JSON.stringify({ message: 'admin key, shown this once', adminKey })}\n`)
-  if (config.enrolmentTokenFile !== null) await keepToken(auth, config.enrolmentTokenFile)
+  })
+  if (config.adminKeyFile !== null) await keepKey(auth, 'admin', config.adminKeyFile)
+  if (config.enrolmentTokenFile !== null) await keepKey(auth, 'enrolment', config.enrolmentTokenFile)
 
   const statedModels: StatedModels = async () => null
   const pricing = await createPricingService({ database, clock: systemClock, card, statedModels })
@@ -129,7 +129,8 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     log,
     metrics,
   })
-  closers.push(['requests', () => Promise.race([app.close(), delay(config.drainTimeoutMs)])])
+  const brokenOff = Promise.withResolvers<void>()
+  closers.push(['requests', () => Promise.race([app.close(), delay(config.drainTimeoutMs), brokenOff.promise])])
   // Closed before it: a poll that is held would hold up the end.
   closers.push(['polls', channel.close])
   const check = () => database.inNone((tx) => tx`SELECT 1`)
@@ -137,7 +138,16 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   closers.push(['admin port', admin.close])
   const url = await app.listen(config.listen)
   log.info('control plane listens', { url, admin: `${admin.address.address}:${admin.address.port}` })
-  endInOrder(config, log, closers)
+  const breakOff = (): void => {
+    app.server.closeAllConnections()
+    brokenOff.resolve()
+  }
+  const shutdown = createShutdown({ log, closers, breakOff, end: endProcess })
+  process.on('SIGTERM', (name) => shutdown.signal(name))
+  process.on('SIGINT', (name) => shutdown.signal(name))
+  if (!config.parentWatch) return
+  process.on('disconnect', () => shutdown.begin('the parent process went away'))
+  if (process.connected === false) shutdown.begin('the parent process went away')
 }
 
 async function embedded(config: ControlPlaneConfig, log: Logger, closers: Closer[]): Promise<string> {
@@ -157,46 +167,22 @@ function keepMakingPartitions(owner: OwnerSql, log: Logger): () => void {
   return () => clearInterval(timer)
 }
 
-/** A token for the sidecars of this machine: what stands in the file is kept as long as it is good. */
-async function keepToken(auth: AuthService, file: string): Promise<void> {
+/** A key for this machine: what stands in the file is kept as long as it is good. */
+async function keepKey(auth: AuthService, kind: 'admin' | 'enrolment', file: string): Promise<void> {
   const known = existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
-  if ((await auth.identify(known))?.kind === 'enrolment') return
+  if ((await auth.identify(known))?.kind === kind) return
+  writeSecret(file, kind === 'admin' ? await auth.makeAdminKey() : await auth.makeEnrolmentToken())
+}
+
+/** Whole or not at all, for its owner alone. */
+function writeSecret(file: string, text: string): void {
   mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, `${await auth.makeEnrolmentToken()}\n`, { mode: 0o600 })
+  const unfinished = `${file}.${process.pid}`
+  writeFileSync(unfinished, `${text}\n`, { mode: 0o600, flush: true })
+  renameSync(unfinished, file)
 }
 
 const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms).unref())
-
-function endInOrder(config: ControlPlaneConfig, log: Logger, closers: Closer[]): void {
-  let begun = false
-  const end = async (why: string): Promise<void> => {
-    if (begun) return
-    begun = true
-    log.info('control plane stops', { why })
-    const failed = await closeAll(closers, log)
-    log.info('control plane stopped')
-    endProcess(failed ? 1 : 0)
-  }
-  process.on('SIGTERM', (name) => void end(name))
-  process.on('SIGINT', (name) => void end(name))
-  if (!config.parentWatch) return
-  process.on('disconnect', () => void end('the parent process went away'))
-  if (process.connected === false) void end('the parent process went away')
-}
-
-/** Last opened, first closed. @returns whether one of them could not be closed in order */
-async function closeAll(closers: Closer[], log: Logger | null): Promise<boolean> {
-  let failed = false
-  for (const [part, close] of closers.splice(0).reverse()) {
-    try {
-      await close()
-    } catch (error) {
-      failed = true
-      log?.error('stopping failed', { part, ...errorFields(error) })
-    }
-  }
-  return failed
-}
 
 /** How long a handle that was left open may keep a process that has closed everything. */
 const LINGER_MS = 2_000

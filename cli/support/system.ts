@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { ProviderName } from '@agentcostcontrol/contract'
 import { type Child, startChild } from './child.ts'
@@ -73,9 +73,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const [simulator, controlPlane] = await Promise.all([
       options.simulated ? startSimulator(options, children) : null,
       options.controlPlane &&
-        startControlPlane(options, options.controlPlane, children, (key) => {
+        startControlPlane(options, options.controlPlane, children, () => {
           isNew = true
-          writeFileSync(adminKeyFile(options), `${key}\n`, { mode: 0o600 })
         }),
     ])
     const sidecar = await startSidecar(options, simulator, controlPlane, logFile, children)
@@ -115,16 +114,18 @@ function startControlPlane(
   options: SystemOptions,
   { listen, adminListen }: NonNullable<SystemOptions['controlPlane']>,
   children: Child[],
-  onAdminKey: (key: string) => void,
+  onAdminKey: () => void,
 ): Promise<string> {
   const logFile = join(options.dataDir, 'control-plane.log')
-  const { DATABASE_URL } = options.env
+  const { DATABASE_URL, REDIS_URL } = options.env
   const env = {
     ...beginning('CONTROL_PLANE_', options.env),
     ...(DATABASE_URL === undefined ? {} : { DATABASE_URL }),
+    ...(REDIS_URL === undefined ? {} : { REDIS_URL }),
     CONTROL_PLANE_LISTEN: listen,
     CONTROL_PLANE_ADMIN_LISTEN: adminListen,
     CONTROL_PLANE_DATA_DIR: resolve(options.dataDir, 'control-plane'),
+    CONTROL_PLANE_ADMIN_KEY_FILE: resolve(adminKeyFile(options)),
     CONTROL_PLANE_ENROLMENT_TOKEN_FILE: tokenFile(options),
     CONTROL_PLANE_PARENT_WATCH: '1',
   }
@@ -135,10 +136,9 @@ function startControlPlane(
     addressOptions: '--control-plane-port, CONTROL_PLANE_LISTEN or CONTROL_PLANE_ADMIN_LISTEN',
     timeoutMs: FIRST_START_TIMEOUT_MS,
     ready: (line) => {
-      const key = member(line, 'adminKey')
-      if (typeof key === 'string') {
-        // Not for the log.
-        onAdminKey(key)
+      if (typeof member(line, 'adminKey') === 'string') {
+        // Not for the log; it stands in its file.
+        onAdminKey()
         return null
       }
       appendFileSync(logFile, `${line}\n`)

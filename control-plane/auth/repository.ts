@@ -49,6 +49,18 @@ export const installationRepository = {
   /** @returns whether this was the first: of two replicas that start at once one is */
   claim: async (tx: Tx, orgId: string): Promise<boolean> =>
     (await tx`INSERT INTO installation (org_id) VALUES (${orgId}) ON CONFLICT DO NOTHING`).count === 1,
+  /**
+   * The organisation whose admin key was shown to nobody yet, until the end of the transaction for this one alone: others
+   * wait, and then it was shown. `null` otherwise.
+   */
+  lockUnshown: async (tx: Tx): Promise<string | null> => {
+    const [row] = await tx<{ orgId: string }[]>`
+      SELECT org_id AS "orgId" FROM installation WHERE key_shown_at IS NULL FOR UPDATE`
+    return row?.orgId ?? null
+  },
+  markShown: async (tx: Tx): Promise<void> => {
+    await tx`UPDATE installation SET key_shown_at = now()`
+  },
   insertOrganisation: async (tx: Tx, orgId: string, name: string): Promise<void> => {
     await tx`INSERT INTO organisations (org_id, name) VALUES (${orgId}, ${name})`
   },

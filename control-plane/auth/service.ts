@@ -21,8 +21,14 @@ export interface Identity {
 
 /** Keys and what comes of them. */
 export interface AuthService extends Identity {
-  /** Makes the organisation and its admin key at the first start of an installation. @returns the key, then and only then */
-  firstStart(): Promise<string | null>
+  /**
+   * Makes the organisation of an installation and its admin key.
+   * @param show gives the key to whoever started the first replica; told once, and again, with another key, at the next
+   * start of any if it did not return
+   */
+  firstStart(show: (adminKey: string) => void): Promise<void>
+  /** Makes another admin key of the first organisation. */
+  makeAdminKey(): Promise<string>
   /** Makes a token that enrols sidecars of an organisation, the first one's if none is named. */
   makeEnrolmentToken(orgId?: string): Promise<string>
   /** Makes a short-lived credential for one sidecar. */
@@ -75,6 +81,12 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     return text
   }
 
+  async function firstOrganisation(): Promise<string> {
+    const orgId = await database.inNone(installationRepository.orgId)
+    if (orgId === null) throw new Error('there is no organisation yet')
+    return orgId
+  }
+
   return {
     identify: async (bearer) => {
       const known = remembered.get(bearer)
@@ -82,23 +94,23 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
       remembered.delete(bearer)
       return lookUp(bearer)
     },
-    firstStart: async () => {
+    firstStart: async (show) => {
       const orgId = newId()
-      const keyId = newId()
-      const { text, hash } = makeKey('admin', orgId, keyId)
-      const first = await database.inOrg(orgId, async (tx) => {
-        if (!(await installationRepository.claim(tx, orgId))) return false
+      await database.inOrg(orgId, async (tx) => {
+        if (!(await installationRepository.claim(tx, orgId))) return
         await installationRepository.insertOrganisation(tx, orgId, 'default')
-        await keyRepository.insert(tx, { orgId, keyId, kind: 'admin', hash, instanceId: null, validForMs: null })
-        return true
       })
-      return first ? text : null
+      await database.inNone(async (tx) => {
+        const org = await installationRepository.lockUnshown(tx)
+        if (org === null) return
+        // In a transaction of its own: a key is shown when it is good, and written down as shown when that is done. One
+        // that nobody was shown stays behind as the hash of a secret that nobody has.
+        show(await insert('admin', org, null, null))
+        await installationRepository.markShown(tx)
+      })
     },
-    makeEnrolmentToken: async (orgId) => {
-      const org = orgId ?? (await database.inNone(installationRepository.orgId))
-      if (org === null) throw new Error('there is no organisation yet')
-      return insert('enrolment', org, null, null)
-    },
+    makeAdminKey: async () => insert('admin', await firstOrganisation(), null, null),
+    makeEnrolmentToken: async (orgId) => insert('enrolment', orgId ?? (await firstOrganisation()), null, null),
     enrol: async ({ orgId }, instanceId) => ({
       credential: await insert('sidecar', orgId, instanceId, credentialMs),
       validForMs: credentialMs,

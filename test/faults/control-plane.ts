@@ -15,6 +15,7 @@ const fault =
 const ingest = fault('control-plane/test/ingest.test.ts')
 const tenancy = fault('control-plane/test/tenancy.test.ts')
 const settled = fault('sidecar/test/settled-events.test.ts')
+const process_ = fault('control-plane/test/start-and-stop.test.ts')
 const uploader = fault('sidecar/test/uploader.test.ts')
 
 /** Events up, stored once, of one organisation. */
@@ -81,5 +82,24 @@ export const CONTROL_PLANE: readonly Fault[] = [
     'an answer to something else counts as one',
     'without an answer',
     edit('sidecar/control/uploader.ts', 'if (storedThrough !== batch.last)', 'if (storedThrough > batch.last)'),
+  ),
+  process_(
+    'each replica of a first start shows a key',
+    'of replicas that start at once',
+    edit('control-plane/auth/repository.ts', ' FOR UPDATE`', '`'),
+  ),
+  process_(
+    'a key that was not shown counts as shown',
+    'a control plane that is killed before',
+    edit(
+      'control-plane/auth/repository.ts',
+      'WHERE key_shown_at IS NULL',
+      "WHERE now() - created_at < interval '1 ms'",
+    ),
+  ),
+  process_(
+    'a second signal breaks off nothing',
+    'one signal lets running requests',
+    edit('control-plane/shutdown.ts', 'if (signals < 2) return', 'if (signals < 9) return'),
   ),
 ]

@@ -27,22 +27,28 @@ export interface TestControlPlane {
 export interface TestControlPlaneOptions {
   readonly dataDir?: string
   readonly env?: Readonly<Record<string, string>>
+  /** Words of Node's own in front of the entry. */
+  readonly nodeArgs?: readonly string[]
 }
 
 /** Starts a control plane on free ports and waits until it listens; it ends with the scope. @throws with what it said if it cannot start */
 export async function controlPlaneFor(scope: Scope, options: TestControlPlaneOptions = {}): Promise<TestControlPlane> {
   const dataDir = options.dataDir ?? folderFor(scope)
-  const process_ = spawn('env', [...WITHOUT_TAP, process.execPath, inCheckout('control-plane/main.ts')], {
-    env: {
-      PATH: process.env.PATH ?? '',
-      CONTROL_PLANE_LISTEN: '127.0.0.1:0',
-      CONTROL_PLANE_ADMIN_LISTEN: '127.0.0.1:0',
-      CONTROL_PLANE_DATA_DIR: dataDir,
-      CONTROL_PLANE_PARENT_WATCH: '1',
-      ...options.env,
+  const process_ = spawn(
+    'env',
+    [...WITHOUT_TAP, process.execPath, ...(options.nodeArgs ?? []), inCheckout('control-plane/main.ts')],
+    {
+      env: {
+        PATH: process.env.PATH ?? '',
+        CONTROL_PLANE_LISTEN: '127.0.0.1:0',
+        CONTROL_PLANE_ADMIN_LISTEN: '127.0.0.1:0',
+        CONTROL_PLANE_DATA_DIR: dataDir,
+        CONTROL_PLANE_PARENT_WATCH: '1',
+        ...options.env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  })
+  )
   const exited = once(process_, 'close').then(([code]: unknown[]) => (typeof code === 'number' ? code : null))
   const log: Readonly<Record<string, unknown>>[] = []
   let complaint = ''
