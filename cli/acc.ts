@@ -1,5 +1,6 @@
 /** `acc`: starts the system on this machine, drives a demo through it, tells what was spent, checks policy. */
 import { nearest } from '@agentcostcontrol/policy'
+import { backup, restore } from './commands/backup.ts'
 import { demo } from './commands/demo.ts'
 import { policyLint } from './commands/policy-lint.ts'
 import { spend } from './commands/spend.ts'
@@ -8,7 +9,7 @@ import { verify } from './commands/verify.ts'
 import { type Command, UsageError } from './support/command.ts'
 
 const HELP = new Set(['--help', '-h', 'help'])
-const COMMANDS: readonly Command[] = [up, demo, spend, verify, policyLint]
+const COMMANDS: readonly Command[] = [up, demo, spend, verify, backup, restore, policyLint]
 
 function overview(): string {
   const lines = COMMANDS.map(({ name, summary }) => `  acc ${name.padEnd(14)} ${summary}`)

@@ -30,7 +30,13 @@ interface Hooks {
   onnotify?(channel: string, payload: string): void
 }
 
-const connect = (url: string, connections: number, role: string | null, hooks: Hooks = {}): OwnerSql =>
+const connect = (
+  url: string,
+  connections: number,
+  role: string | null,
+  hooks: Hooks = {},
+  settings: Readonly<Record<string, string | number>> = {},
+): OwnerSql =>
   postgres(url, {
     max: connections,
     connect_timeout: 5,
@@ -46,11 +52,22 @@ const connect = (url: string, connections: number, role: string | null, hooks: H
       statement_timeout: 30_000,
       idle_in_transaction_session_timeout: 60_000,
       ...(role === null ? {} : { role }),
+      ...settings,
     },
   })
 
 /** Connects as the owner of the tables: for migrations and partitions alone. */
 export const connectAsOwner = (url: string): OwnerSql => connect(url, 2, null)
+
+/** The same for a program that runs once and for as long as it takes; by its name it is told from a control plane. */
+export const connectAsTool = (url: string): OwnerSql =>
+  connect(
+    url,
+    2,
+    null,
+    {},
+    { application_name: 'agentcostcontrol-tool', statement_timeout: 0, idle_in_transaction_session_timeout: 0 },
+  )
 
 /** One connection that hears notifications, for as long as it holds: it is told when it ends, and another one is made. */
 export const connectToHear = (url: string, hooks: Required<Hooks>): OwnerSql => connect(url, 1, ROLE, hooks)

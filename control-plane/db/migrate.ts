@@ -37,43 +37,67 @@ export async function migrate(owner: OwnerSql, migrations: readonly Migration[])
   await owner.begin(prepare)
   for (let applied = 0; ; applied++) {
     const next = await owner.begin(async (tx) => {
-      await tx`SELECT pg_advisory_xact_lock(${LOCK})`
-      const migration = pending(await appliedTo(tx), migrations)
-      if (migration === null) return null
-      const { number, name, sql, checksum } = migration
-      await tx.unsafe(sql).simple()
-      await tx`INSERT INTO acc.schema_migrations (number, name, checksum) VALUES (${number}, ${name}, ${checksum})`
-      return number
+      await holdMigrations(tx)
+      return applyNext(tx, migrations)
     })
     if (next === null) return applied
   }
 }
 
-interface Applied {
-  readonly number: number
-  readonly name: string
-  readonly checksum: string
+/** Brings the database to one of these migrations, in a transaction that is the caller's: it stays or goes with all of it. */
+export async function migrateWithin(tx: Tx, migrations: readonly Migration[], throughNumber: number): Promise<void> {
+  await prepare(tx)
+  const wanted = migrations.slice(0, throughNumber)
+  while ((await applyNext(tx, wanted)) !== null);
 }
 
-const appliedTo = (tx: Tx): Promise<readonly Applied[]> =>
-  tx<Applied[]>`SELECT number, name, checksum FROM acc.schema_migrations ORDER BY number`
+/** Applies the first that is missing. @returns its number; `null` if none is */
+async function applyNext(tx: Tx, migrations: readonly Migration[]): Promise<number | null> {
+  const applied = await appliedTo(tx)
+  refuseForeign(applied, migrations, 'the database')
+  const migration = migrations[applied.length]
+  if (migration === undefined) return null
+  const { number, name, sql, checksum } = migration
+  await tx.unsafe(sql).simple()
+  await tx`INSERT INTO acc.schema_migrations (number, name, checksum) VALUES (${number}, ${name}, ${checksum})`
+  return number
+}
 
-function pending(applied: readonly Applied[], migrations: readonly Migration[]): Migration | null {
+/** A migration that was applied. */
+export type AppliedMigration = Omit<Migration, 'sql'>
+
+const appliedTo = (tx: Tx): Promise<readonly AppliedMigration[]> =>
+  tx<AppliedMigration[]>`SELECT number, name, checksum FROM acc.schema_migrations ORDER BY number`
+
+/**
+ * Compares what was applied with what is known here.
+ * @param what that it was applied to
+ * @throws if it has one that is not known, or one that has changed since
+ */
+export function refuseForeign(
+  applied: readonly AppliedMigration[],
+  migrations: readonly Migration[],
+  what: 'the database' | 'the backup',
+): void {
   for (const { number, name, checksum } of applied) {
     const known = migrations[number - 1]
     if (known === undefined)
-      throw new Error(`the database is newer than this control plane: it has ${name}, which is not known here`)
+      throw new Error(`${what} is newer than this control plane: it has ${name}, which is not known here`)
     if (known.checksum !== checksum)
       throw new Error(
         `${known.name} has changed since it was applied: a migration is never edited, a new one follows it`,
       )
   }
-  return migrations[applied.length] ?? null
+}
+
+/** Keeps every other program from migrating until the transaction ends; waits for one that does. */
+export async function holdMigrations(tx: Tx): Promise<void> {
+  await tx`SELECT pg_advisory_xact_lock(${LOCK})`
 }
 
 /** What the migrations themselves stand on: the schema, their own table, and the role. */
 async function prepare(tx: Tx): Promise<void> {
-  await tx`SELECT pg_advisory_xact_lock(${LOCK})`
+  await holdMigrations(tx)
   const [role] = await tx<{ bypasses: boolean; member: boolean }[]>`
     SELECT rolsuper OR rolbypassrls AS bypasses, pg_has_role(current_user, oid, 'SET') AS member
     FROM pg_roles WHERE rolname = ${ROLE}`

@@ -13,6 +13,8 @@ export async function makePartitions(owner: OwnerSql): Promise<number> {
   let made = 0
   for (let offset = -MONTHS_BEFORE; offset <= MONTHS_AHEAD; offset++) {
     made += await owner.begin(async (tx) => {
+      // A backup holds the table for as long as it takes: what waits for it would hold up every event behind it.
+      await tx`SET LOCAL lock_timeout = '2s'`
       // One at a time, and not while a migration runs.
       await tx`LOCK TABLE acc.schema_migrations IN SHARE ROW EXCLUSIVE MODE`
       const [month] = await tx<{ name: string; first: string; next: string; known: boolean; late: boolean }[]>`
