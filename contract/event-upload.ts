@@ -1,5 +1,6 @@
 /** What a sidecar and the control plane say to each other to enrol, and to bring events up. */
 import * as z from 'zod'
+import { POLICY_KEYS_MAX, policyKeySchema } from './policy-bundle.ts'
 import { usageEventSchema } from './usage-event-schema.ts'
 
 /** Most events in one batch. */
@@ -44,6 +45,8 @@ export const enrolmentAnswerSchema = z.strictObject({
   credential: z.string(),
   /** Durations count from the asking: no clocks are compared. */
   validForMs: z.int().min(1),
+  /** What bundles of policy are signed with, the newest first. One that is signed with another key: enrol again. */
+  policyKeys: z.array(policyKeySchema).min(1).max(POLICY_KEYS_MAX),
 })
 
 /** A batch. */

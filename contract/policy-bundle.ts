@@ -7,6 +7,9 @@ import * as z from 'zod'
 /** Largest bundle as JSON, in bytes: a policy folder holds a mebibyte, which JSON may lengthen. */
 export const BUNDLE_BYTES_MAX = 3 * 1024 * 1024
 
+/** Most keys that bundles are signed with at one time: the one in use, and former ones. */
+export const POLICY_KEYS_MAX = 8
+
 /**
  * What is signed. `generation` is the database's clock in ms when it was published, and at least one more than the one
  * before: a control plane that was restored from a copy does not fall behind what its sidecars run.

@@ -19,6 +19,8 @@ import { ledgerRoutes, operatorRoutes } from './ledger/routes.ts'
 import type { LedgerService } from './ledger/service.ts'
 import { errorFields, type Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import { policyRoutes } from './policies/routes.ts'
+import type { PolicyService } from './policies/service.ts'
 import { pricingRoutes } from './pricing/routes.ts'
 import type { PricingService } from './pricing/service.ts'
 import { createRateLimit, type Rate, type RateLimit, shareRateLimit } from './rate-limit.ts'
@@ -46,6 +48,7 @@ export interface AppOptions {
   readonly sidecars: SidecarService
   readonly trails: TrailService
   readonly pricing: PricingService
+  readonly policies: PolicyService
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
@@ -124,6 +127,7 @@ export async function createApp(options: AppOptions): Promise<Api> {
     channelRoutes(app, options.channel)
     sidecarRoutes(app, options.sidecars)
     trailRoutes(app, options.trails)
+    policyRoutes(app, options.policies)
     pricingRoutes(app, options.pricing)
     app.get('/api/v1/openapi.json', { config: { callers: ADMIN }, schema: { hide: true } }, async () => app.swagger())
   })

@@ -1,3 +1,4 @@
+import { POLICY_KEYS_MAX } from '@agentcostcontrol/contract'
 import * as z from 'zod'
 
 /** Everything that a control plane can be told from outside. docs/configuration.md is its reference. */
@@ -14,6 +15,12 @@ export interface ControlPlaneConfig {
   readonly connectionsMax: number
   /** A price list in place of the one that is shipped; `null` for that one. */
   readonly rateCardFile: string | null
+  /** Folder of policy YAML, watched. */
+  readonly policyDir: string
+  /** Holds the private key that bundles of policy are signed with; `null` for one in the data folder. */
+  readonly signingKeyFile: string | null
+  /** Keys that they were signed with before, which sidecars are still given. */
+  readonly formerKeyFiles: readonly string[]
   /** Where an admin key is written at each start; `null` for nowhere. */
   readonly adminKeyFile: string | null
   /** Where a token that enrols sidecars is written at each start; `null` for nowhere. */
@@ -59,6 +66,14 @@ const environment = z.object({
   CONTROL_PLANE_DATA_DIR: z.string().min(1).default('.acc/control-plane'),
   CONTROL_PLANE_POSTGRES_PORT: integer(0, 65_535).prefault('0'),
   CONTROL_PLANE_CONNECTIONS_MAX: integer(2, 1_000).prefault('10'),
+  CONTROL_PLANE_POLICY_DIR: z.string().min(1).default('policies/starter'),
+  CONTROL_PLANE_SIGNING_KEY_FILE: z.string().min(1).optional(),
+  CONTROL_PLANE_FORMER_KEY_FILES: z
+    .string()
+    .transform((text) => text.split(',').map((file) => file.trim()))
+    .refine((files) => files.every((file) => file !== ''), 'expected paths of files, separated by commas')
+    .refine((files) => files.length < POLICY_KEYS_MAX, `expected at most ${POLICY_KEYS_MAX - 1} files`)
+    .optional(),
   CONTROL_PLANE_ADMIN_KEY_FILE: z.string().min(1).optional(),
   CONTROL_PLANE_ENROLMENT_TOKEN_FILE: z.string().min(1).optional(),
   CONTROL_PLANE_RATE_CARD: z.string().min(1).optional(),
@@ -106,6 +121,9 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     dataDir: values.CONTROL_PLANE_DATA_DIR,
     postgresPort: values.CONTROL_PLANE_POSTGRES_PORT,
     connectionsMax: values.CONTROL_PLANE_CONNECTIONS_MAX,
+    policyDir: values.CONTROL_PLANE_POLICY_DIR,
+    signingKeyFile: values.CONTROL_PLANE_SIGNING_KEY_FILE ?? null,
+    formerKeyFiles: values.CONTROL_PLANE_FORMER_KEY_FILES ?? [],
     adminKeyFile: values.CONTROL_PLANE_ADMIN_KEY_FILE ?? null,
     enrolmentTokenFile: values.CONTROL_PLANE_ENROLMENT_TOKEN_FILE ?? null,
     rateCardFile: values.CONTROL_PLANE_RATE_CARD ?? null,

@@ -3,17 +3,19 @@
  */
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { hostname } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readRateCard } from '@agentcostcontrol/policy'
 import { startAdminServer } from './admin.ts'
 import { createAgentService } from './agents/service.ts'
 import { createApp } from './app.ts'
+import { installationRepository } from './auth/repository.ts'
 import { type AuthService, createAuthService } from './auth/service.ts'
 import { systemClock } from './clock.ts'
 import { type ControlPlaneConfig, parseConfig } from './config.ts'
 import { startCluster } from './db/cluster.ts'
-import { connectAsOwner, isDriversOwn, type OwnerSql, openDatabase } from './db/database.ts'
+import { connectAsOwner, type Database, isDriversOwn, type OwnerSql, openDatabase } from './db/database.ts'
 import { lockFolder } from './db/folder-lock.ts'
 import { migrate, readMigrations } from './db/migrate.ts'
 import { makePartitions } from './db/partitions.ts'
@@ -22,7 +24,10 @@ import { createWakes } from './db/wakes.ts'
 import { createLedgerOperator } from './ledger/operator.ts'
 import { createLedgerService } from './ledger/service.ts'
 import { createLogger, errorFields, type Logger } from './log.ts'
-import { createMetrics } from './metrics.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { startPublisher } from './policies/publisher.ts'
+import { createPolicyService, type PolicyService } from './policies/service.ts'
+import { openSigner } from './policies/signer.ts'
 import { createPricingService, type StatedModels } from './pricing/service.ts'
 import { createRedisLink } from './redis.ts'
 import { type Closer, closeAll, createShutdown } from './shutdown.ts'
@@ -37,13 +42,6 @@ const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
 const RATE_CARD = new URL('../seed/rate-card.json', import.meta.url)
 const NO_REDIS = { connected: false, failures: 0 }
 const PARTITIONS_EVERY_MS = 60 * 60 * 1_000
-
-/** No policies are published yet. */
-const NO_POLICIES = {
-  newerThan: async () => null,
-  generation: async () => 0,
-  revisions: async () => new Map<number, string>(),
-}
 
 async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<void> {
   const card = readRateCard(readFileSync(config.rateCardFile ?? RATE_CARD, 'utf8'))
@@ -68,16 +66,15 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   const database = openDatabase(databaseUrl, config.connectionsMax)
   closers.push(['database', database.close])
   const metrics = createMetrics()
-  const auth = createAuthService({ database, clock: systemClock, newId: randomUUID })
+  const keyFile = config.signingKeyFile ?? join(config.dataDir, 'policy-signing-key.pem')
+  const signer = await openSigner({ database, keyFile, formerKeyFiles: config.formerKeyFiles })
+  const auth = createAuthService({ database, clock: systemClock, newId: randomUUID, policyKeys: signer.keys })
   await auth.firstStart((adminKey) => {
     if (config.adminKeyFile !== null) writeSecret(config.adminKeyFile, adminKey)
     process.stdout.write(`${JSON.stringify({ message: 'admin key, shown this once', adminKey })}\n`)
   })
   if (config.adminKeyFile !== null) await keepKey(auth, 'admin', config.adminKeyFile)
   if (config.enrolmentTokenFile !== null) await keepKey(auth, 'enrolment', config.enrolmentTokenFile)
-
-  const statedModels: StatedModels = async () => null
-  const pricing = await createPricingService({ database, clock: systemClock, card, statedModels })
 
   const redis = config.redisUrl === null ? null : createRedisLink({ url: config.redisUrl, log })
   closers.push(['Redis', () => redis?.close()])
@@ -95,9 +92,14 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
         epoch,
       }),
   })
+  const policies = createPolicyService({ database, signer, wakes, onPublish: ledger.adoptBudgets })
+  const statedModels: StatedModels = async (orgId, provider, revision) =>
+    (await policies.compiled(orgId, revision))?.provider(provider).models ?? null
+  const pricing = await createPricingService({ database, clock: systemClock, card, statedModels })
+
   const register = createRegister({ database, clock: systemClock, log })
   closers.push(['register of sidecars', register.close])
-  const channel = createChannel({ policies: NO_POLICIES, recallsSince: ledger.recallsSince, wakes, register, log })
+  const channel = createChannel({ policies, recallsSince: ledger.recallsSince, wakes, register, log })
   metrics.readPolls(() => channel.polls)
 
   const read = createReadService({ database })
@@ -117,13 +119,14 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     redis,
     agents,
     auth,
+    policies,
     pricing,
     ingest: createIngestService({ database, clock: systemClock, book: ledger.book, onBatch: metrics.batch }),
     ledger,
     operator: createLedgerOperator({ database }),
     read,
     channel,
-    sidecars: createSidecarService({ database, policies: NO_POLICIES, agents }),
+    sidecars: createSidecarService({ database, policies, agents }),
     trails: createTrailService({ database, pricing, statedModels }),
     clock: systemClock,
     log,
@@ -133,6 +136,7 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   closers.push(['requests', () => Promise.race([app.close(), delay(config.drainTimeoutMs), brokenOff.promise])])
   // Closed before it: a poll that is held would hold up the end.
   closers.push(['polls', channel.close])
+  closers.push(['policy folder', await publishFolder(config, database, policies, metrics, log)])
   const check = () => database.inNone((tx) => tx`SELECT 1`)
   const admin = await startAdminServer(config.adminListen, { check, metrics: metrics.text })
   closers.push(['admin port', admin.close])
@@ -148,6 +152,30 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   if (!config.parentWatch) return
   process.on('disconnect', () => shutdown.begin('the parent process went away'))
   if (process.connected === false) shutdown.begin('the parent process went away')
+}
+
+/** Policies of the folder are those of the organisation that the first start made. @returns what ends it */
+async function publishFolder(
+  config: ControlPlaneConfig,
+  database: Database,
+  policies: PolicyService,
+  metrics: Metrics,
+  log: Logger,
+): Promise<() => Promise<void>> {
+  const orgId = await database.inNone(installationRepository.orgId)
+  if (orgId === null) throw new Error('there is no organisation yet')
+  await policies.resign(orgId)
+  const publisher = await startPublisher({
+    folder: config.policyDir,
+    orgId,
+    // One control plane a folder: the name is the same when it is started again.
+    replica: `${hostname()}:${resolve(config.dataDir)}`,
+    policies,
+    clock: systemClock,
+    log,
+    onOutcome: metrics.policy,
+  })
+  return publisher.close
 }
 
 async function embedded(config: ControlPlaneConfig, log: Logger, closers: Closer[]): Promise<string> {

@@ -15,9 +15,15 @@ export interface Metrics {
   heartbeat(heartbeat: SidecarHeartbeat): void
   /** Counts an answer of the ledger to a holder that asked for money. */
   verdict(verdict: GrantVerdict): void
+  /** Tells what came of a policy folder, and the generation in force. @param result `null` for nothing new */
+  policy(result: PolicyResult | null, generation: number): void
   /** The Prometheus text format. */
   text(): Promise<string>
 }
+
+const POLICY_RESULTS = ['published', 'refused', 'behind'] as const
+/** What came of a policy folder. */
+export type PolicyResult = (typeof POLICY_RESULTS)[number]
 
 const SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
@@ -57,6 +63,18 @@ export function createMetrics(): Metrics {
   })
   for (const verdict of ['granted', 'pending', 'exhausted']) verdicts.inc({ verdict }, 0)
   for (const result of ['stored', 'repeated', 'refused']) events.inc({ result }, 0)
+  const revisions = new Counter({
+    name: 'acc_policy_revisions_total',
+    help: 'Revisions of policy: published, refused (not valid), behind (another replica holds a newer one).',
+    labelNames: ['result'],
+    registers,
+  })
+  for (const result of POLICY_RESULTS) revisions.inc({ result }, 0)
+  const generations = new Gauge({
+    name: 'acc_policy_generation',
+    help: 'Generation of the policy in force; 0 for none.',
+    registers,
+  })
   let polls = (): number => 0
   new Gauge({
     name: 'acc_channel_polls',
@@ -102,6 +120,10 @@ export function createMetrics(): Metrics {
       tasks.inc(heartbeat.tasks.length)
     },
     verdict: (verdict) => verdicts.inc({ verdict }),
+    policy: (result, generation) => {
+      if (result !== null) revisions.inc({ result })
+      generations.set(generation)
+    },
     text: () => registry.metrics(),
   }
 }

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { EnrolmentAnswer } from '@agentcostcontrol/contract'
+import type { EnrolmentAnswer, PolicyKey } from '@agentcostcontrol/contract'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { type KeyKind, makeKey, parseKey } from './keys.ts'
@@ -40,6 +40,8 @@ export interface AuthServiceOptions {
   readonly database: Database
   readonly clock: Clock
   newId(): string
+  /** What sidecars hold bundles of policy against. */
+  readonly policyKeys: readonly PolicyKey[]
   /** How long a sidecar's credential holds. */
   readonly credentialMs?: number
 }
@@ -51,7 +53,7 @@ const REMEMBERED_MAX = 10_000
 
 /** Makes the service. */
 export function createAuthService(options: AuthServiceOptions): AuthService {
-  const { database, clock, newId, credentialMs = CREDENTIAL_MS } = options
+  const { database, clock, newId, policyKeys, credentialMs = CREDENTIAL_MS } = options
   const remembered = new Map<string, { readonly caller: Caller; readonly untilMs: number }>()
 
   function remember(bearer: string, caller: Caller, validForMs: number): void {
@@ -114,6 +116,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     enrol: async ({ orgId }, instanceId) => ({
       credential: await insert('sidecar', orgId, instanceId, credentialMs),
       validForMs: credentialMs,
+      policyKeys: [...policyKeys],
     }),
   }
 }

@@ -1,5 +1,6 @@
 import type { Tx } from '../db/database.ts'
 import { ledgerRepository } from '../ledger/repository.ts'
+import { policyRepository } from '../policies/repository.ts'
 
 /**
  * What has to be known of a restore by those whose numbers went back with it. Runs in the transaction that restores, as
@@ -8,4 +9,6 @@ import { ledgerRepository } from '../ledger/repository.ts'
 export async function afterRestore(tx: Tx): Promise<void> {
   // Holders know of more than the ledger does now: counters that are open grant nothing until they have said so.
   await ledgerRepository.raiseEpoch(tx, 0)
+  // Sidecars refuse generations that are older than what they run.
+  await policyRepository.markRestored(tx)
 }

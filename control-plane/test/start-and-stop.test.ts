@@ -32,7 +32,7 @@ t.test(
   async (t) => {
     const newDatabase = await clusterFor(t)
     const { database, owner } = await databaseFor(t, await newDatabase())
-    const auth = createAuthService({ database, clock: { nowMs: () => Date.now() }, newId: randomUUID })
+    const auth = createAuthService({ database, clock: { nowMs: () => Date.now() }, newId: randomUUID, policyKeys: [] })
     const fails = auth.firstStart(() => {
       throw new Error('no room to print it')
     })

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { checkPolicy } from '@agentcostcontrol/policy'
 import t from 'tap'
+import { folderFor } from '../../test/support/scope.ts'
 import { createAgentService } from '../agents/service.ts'
 import { createAuthService } from '../auth/service.ts'
 import type { Tx } from '../db/database.ts'
@@ -10,13 +13,15 @@ import { AGENTS, heartbeatOf } from './support/agents.ts'
 import { clusterFor, databaseFor } from './support/database.ts'
 import { batchOf, INSTANCE, usageEvent } from './support/events.ts'
 import { counter, ledgerOn, published, TestHolder } from './support/ledger.ts'
+import { policiesFor } from './support/policies.ts'
 
 const newDatabase = await clusterFor(t)
 const db = await databaseFor(t, await newDatabase())
 const clock = { nowMs: () => Date.now() }
+const keyFile = join(folderFor(t), 'key.pem')
 
 /** Tables that are no tenant's; nothing of one may stand in them. */
-const OF_NOBODY = ['installation', 'rate_cards', 'schema_migrations']
+const OF_NOBODY = ['installation', 'policy_key', 'rate_cards', 'schema_migrations']
 
 interface Table {
   readonly name: string
@@ -51,7 +56,7 @@ async function openTables(): Promise<readonly string[]> {
 async function tenant() {
   const orgId = randomUUID()
   await db.database.inOrg(orgId, (tx) => tx`INSERT INTO organisations (org_id, name) VALUES (${orgId}, 'test')`)
-  const auth = createAuthService({ database: db.database, clock, newId: randomUUID })
+  const auth = createAuthService({ database: db.database, clock, newId: randomUUID, policyKeys: [] })
   const token = await auth.makeEnrolmentToken(orgId)
   const caller = await auth.identify(token)
   if (caller === null) throw new Error('a token that was just made is not known')
@@ -66,10 +71,15 @@ async function tenant() {
   await ingest.ingest({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, batchOf([usageEvent()]).events)
   const heard = { instanceId: INSTANCE, generation: 1, refused: null }
   await db.database.inOrg(orgId, (tx) => sidecarRepository.hear(tx, [heard]))
+  const { service } = await policiesFor(t, db, { orgId, keyFile })
+  const good = checkPolicy([])
+  if (!good.ok) throw new Error('no files are a policy')
+  const held = { replica: 'test', files: [], checked: good, provenance: null, followed: 0 }
+  const { generation } = await service.publish(orgId, held)
   const read = createReadService({ database: db.database })
   const agents = createAgentService({ ...AGENTS, database: db.database, read, clock })
   await agents.heartbeat({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, heartbeatOf())
-  return { orgId, caller, token, auth, agents }
+  return { orgId, caller, token, auth, agents, policies: { service, generation } }
 }
 
 t.test('every table is bound to its organisation, and one that is not would be found', async (t) => {
@@ -157,6 +167,21 @@ t.test('agents, tasks and figures of sidecars are shown to their own organisatio
     t.equal((await agents.tasks(who, every, null, 50)).tasks.length, count)
     t.equal((await agents.sidecars(who, [INSTANCE])).size, count)
   }
+})
+
+t.test('policies, their revisions and their files are one’s own alone', async (t) => {
+  const [a, b] = [await tenant(), await tenant()]
+  const { service, generation } = a.policies
+  const as = ({ orgId }: { readonly orgId: string }) => ({ kind: 'admin', orgId, keyId: '' }) as const
+  t.match(await service.find(as(a), String(generation)), { generation })
+  await t.rejects(service.find(as(b), String(generation)), { code: 'acc_api_not_found' })
+  t.equal((await service.list(as(b), null, 50)).revisions.length, 1)
+  t.equal(JSON.parse((await service.newerThan(b.orgId, 0))?.manifest ?? '{}').orgId, b.orgId)
+  t.same(await service.revisions(b.orgId, [generation]), new Map())
+  const stranger = randomUUID()
+  t.same(await service.current(as({ orgId: stranger })), { inForce: null, folders: [] })
+  t.equal(await service.newerThan(stranger, 0), null)
+  t.equal(await service.compiled(stranger, null), null)
 })
 
 t.test('a key whose organisation was changed to another is no key', async (t) => {

@@ -8,6 +8,7 @@ import type { Fault } from './fault.ts'
 import { GEMINI } from './gemini.ts'
 import { GUARDS } from './guards.ts'
 import { LOST } from './lost-spend.ts'
+import { POLICIES } from './policies.ts'
 import { PRICING } from './pricing.ts'
 import { REDIS } from './redis.ts'
 import { REQUESTS } from './requests.ts'
@@ -28,4 +29,5 @@ export const FAULTS: readonly Fault[] = [
   ...REDIS,
   ...RESPONSES,
   ...REQUESTS,
+  ...POLICIES,
 ]

@@ -1,5 +1,9 @@
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { EnrolmentAnswer, EventBatchAnswer } from '@agentcostcontrol/contract'
 import { runningClusterUrl } from '../../control-plane/db/cluster.ts'
@@ -31,9 +35,22 @@ export interface TestControlPlaneOptions {
   readonly nodeArgs?: readonly string[]
 }
 
+/** Replicas of one database have one key, as they need to. */
+const keys: { folder: string | null } = { folder: null }
+
+function sharedKey(databaseUrl: string): string {
+  if (keys.folder === null) {
+    const folder = mkdtempSync(join(tmpdir(), 'acc-test-keys-'))
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+    keys.folder = folder
+  }
+  return join(keys.folder, `${createHash('sha256').update(databaseUrl).digest('hex')}.pem`)
+}
+
 /** Starts a control plane on free ports and waits until it listens; it ends with the scope. @throws with what it said if it cannot start */
 export async function controlPlaneFor(scope: Scope, options: TestControlPlaneOptions = {}): Promise<TestControlPlane> {
   const dataDir = options.dataDir ?? folderFor(scope)
+  const databaseUrl = options.env?.DATABASE_URL
   const process_ = spawn(
     'env',
     [...WITHOUT_TAP, process.execPath, ...(options.nodeArgs ?? []), inCheckout('control-plane/main.ts')],
@@ -44,6 +61,7 @@ export async function controlPlaneFor(scope: Scope, options: TestControlPlaneOpt
         CONTROL_PLANE_ADMIN_LISTEN: '127.0.0.1:0',
         CONTROL_PLANE_DATA_DIR: dataDir,
         CONTROL_PLANE_PARENT_WATCH: '1',
+        ...(databaseUrl === undefined ? {} : { CONTROL_PLANE_SIGNING_KEY_FILE: sharedKey(databaseUrl) }),
         ...options.env,
       },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -77,7 +77,7 @@ export async function replicaFor(
   const register = createRegister({ database: used, clock: systemClock, log: QUIET })
   const { recallsSince = async () => null } = more
   const channel = createChannel({ policies, recallsSince, wakes, register, log: QUIET })
-  const auth = createAuthService({ database, clock: systemClock, newId: randomUUID })
+  const auth = createAuthService({ database, clock: systemClock, newId: randomUUID, policyKeys: [] })
   const metrics = createMetrics()
   metrics.readPolls(() => channel.polls)
   const read = createReadService({ database })
