@@ -27,15 +27,17 @@ async function checkInWorker(files: readonly PolicyFile[]): Promise<PolicyCheck>
   worker.unref()
   try {
     const [check]: PolicyCheck[] = await once(worker, 'message', { signal: AbortSignal.timeout(TIMEOUT_MS) })
-    return check ?? UNREAD
-  } catch {
-    return UNREAD
+    return check ?? unread('no answer')
+  } catch (error) {
+    return unread(error instanceof Error ? error.message : String(error))
   } finally {
     await worker.terminate()
   }
 }
 
-const UNREAD: PolicyCheck = {
+const unread = (reason: string): PolicyCheck => ({
   ok: false,
-  problems: [folderProblem('the policies could not be read in time or in the memory that is allowed for it')],
-}
+  problems: [
+    folderProblem(`the policies could not be read in the time and the memory that are allowed for it: ${reason}`),
+  ],
+})

@@ -43,7 +43,7 @@ export const POLICIES: readonly Fault[] = [
     edit(
       'control-plane/policies/repository.ts',
       'greatest(coalesce(max(number), 0) + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)',
-      'max((extract(epoch FROM clock_timestamp()) * 1000)::bigint)',
+      'coalesce(max(0), 0) + (extract(epoch FROM clock_timestamp()) * 1000)::bigint',
     ),
   ),
   publishing(
