@@ -49,7 +49,7 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   process.stdout.on('error', () => {})
   process.on('uncaughtException', (error) => {
     if (isDriversOwn(error)) {
-      log.warn('a connection to the database ended inside a transaction', errorFields(error))
+      log.warn('a connection to the database ended while it was used', errorFields(error))
       return
     }
     log.error('an error that nobody expected ends the control plane', errorFields(error))

@@ -73,11 +73,14 @@ export const connectAsTool = (url: string): OwnerSql =>
 export const connectToHear = (url: string, hooks: Required<Hooks>): OwnerSql => connect(url, 1, ROLE, hooks)
 
 /**
- * Whether an error is the one that postgres.js throws out of a timer when a connection ends inside a transaction
- * (porsager/postgres#1154): the transaction was told already, and nothing else hangs on it.
+ * Whether an error is one that postgres.js throws where nobody can catch it, and on which nothing hangs: out of a timer
+ * when a connection ends inside a transaction (porsager/postgres#1154), which was told already; or of what it asks by
+ * itself on each new connection, the types of arrays, when that ends meanwhile and is made again.
  */
 export const isDriversOwn = (error: Error): boolean =>
-  error instanceof TypeError && /nextWrite \(.*postgres.src.connection\.js/.test(error.stack ?? '')
+  error instanceof TypeError
+    ? /nextWrite \(.*postgres.src.connection\.js/.test(error.stack ?? '')
+    : 'query' in error && String(error.query).includes('from pg_catalog.pg_type a')
 
 /** What is to be done when a transaction is committed. */
 const COMMITTED = new WeakMap<Tx, (() => void)[]>()

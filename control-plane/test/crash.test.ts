@@ -1,3 +1,4 @@
+import { connect, createServer, type Socket } from 'node:net'
 import t from 'tap'
 import {
   askApi,
@@ -138,5 +139,70 @@ t.test('connections to the database are cut, again and again while events come u
   )
   t.match(await summary(plane, key), { requests: 4 * ALL.requests, costNanoUsd: `${4 * ALL.requests * 24_975}` })
   t.equal(plane.complaint(), '')
+  t.equal(await plane.stop(), 0)
+})
+
+/** What PostgreSQL says when it ends a connection: an ErrorResponse. */
+function terminated(): Buffer {
+  const fields = ['SFATAL', 'VFATAL', 'C57P01', 'Mterminating connection due to administrator command', '']
+  const body = Buffer.from(fields.map((field) => `${field}\0`).join(''))
+  const length = Buffer.alloc(4)
+  length.writeInt32BE(body.length + 4)
+  return Buffer.concat([Buffer.from('E'), length, body])
+}
+
+/** Passes everything on to a database, but ends connections while the driver asks by itself for types, if it is armed. */
+async function cuttingProxy(scope: Scope, url: string) {
+  const { port } = new URL(url)
+  const sockets = new Set<Socket>()
+  let left = 0
+  const server = createServer((client) => {
+    const database = connect(Number(port), '127.0.0.1')
+    for (const socket of [client, database]) {
+      sockets.add(socket)
+      socket.on('error', () => {}).on('close', () => [client, database].forEach((each) => void each.destroy()))
+    }
+    database.pipe(client)
+    client.on('data', (bytes) => {
+      const asks = bytes.includes('pg_catalog.pg_type')
+      if (!asks || left === 0) database.write(bytes)
+      else {
+        left--
+        client.end(terminated())
+      }
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  scope.teardown(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  const address = server.address()
+  if (typeof address !== 'object' || address === null) throw new Error('no port')
+  return {
+    url: url.replace(`:${port}/`, `:${address.port}/`),
+    left: () => left,
+    cut: (count: number) => {
+      left = count
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+t.test('connections to the database that end while they are made do not end the control plane', async (t) => {
+  const newDatabase = await clusterFor(t)
+  const proxy = await cuttingProxy(t, await newDatabase())
+  const plane = await controlPlaneFor(t, { env: { DATABASE_URL: proxy.url } })
+  proxy.cut(2)
+  const key = plane.adminKey ?? ''
+  await until(
+    'a request is served',
+    async () => {
+      const answer = await askApi(`${plane.url}/api/v1/usage/summary`, key)
+      t.ok(answer.status === 200 || answer.status === 503)
+      return answer.status === 200 && proxy.left() === 0 ? true : null
+    },
+    30_000,
+  )
   t.equal(await plane.stop(), 0)
 })
