@@ -14,6 +14,7 @@ import { installationRepository } from './auth/repository.ts'
 import { type AuthService, createAuthService } from './auth/service.ts'
 import { systemClock } from './clock.ts'
 import { type ControlPlaneConfig, parseConfig } from './config.ts'
+import { findBinaries } from './db/binaries.ts'
 import { startCluster } from './db/cluster.ts'
 import { connectAsOwner, type Database, isDriversOwn, type OwnerSql, openDatabase } from './db/database.ts'
 import { lockFolder } from './db/folder-lock.ts'
@@ -179,6 +180,8 @@ async function publishFolder(
 }
 
 async function embedded(config: ControlPlaneConfig, log: Logger, closers: Closer[]): Promise<string> {
+  // Before anything is made: there is none in the image, whose file system may be read-only.
+  findBinaries()
   mkdirSync(config.dataDir, { recursive: true })
   const lock = lockFolder(config.dataDir)
   closers.push(['lock', lock.release])

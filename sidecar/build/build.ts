@@ -5,18 +5,19 @@
  * The code is bundled with its packages and not minified, so that a stack trace points at lines that can be read; the
  * source maps lead to the sources with `node --enable-source-maps`, and are not opened without it.
  */
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { emptyFolder } from '../../build/empty-folder.ts'
+import { thirdPartyLicences } from '../../build/licences.ts'
 import { asciiOnly, lean } from './lean.ts'
-import { thirdPartyLicences } from './licences.ts'
 
 const NAME = '@agentcostcontrol/sidecar'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = resolve(process.argv[2] ?? join(root, 'sidecar/dist'))
 
-await empty(folder)
+await emptyFolder(folder, NAME)
 const { metafile, outputFiles } = await build({
   absWorkingDir: root,
   // The names that sidecar/worker-url.ts, policy/compile-beside.ts and the Dockerfile lean on.
@@ -60,18 +61,11 @@ await Promise.all([
     await writeFile(path, asciiOnly(text))
   }),
   writeFile(join(folder, 'package.json'), `${JSON.stringify(about, null, 2)}\n`),
-  writeFile(join(folder, 'THIRD-PARTY-LICENCES.txt'), thirdPartyLicences(root, Object.keys(metafile.inputs))),
+  writeFile(
+    join(folder, 'THIRD-PARTY-LICENCES.txt'),
+    thirdPartyLicences('The sidecar', root, Object.keys(metafile.inputs)),
+  ),
   cp(join(root, 'LICENSE'), join(folder, 'LICENSE')),
   cp(join(root, 'seed/rate-card.json'), join(folder, 'rate-card.json')),
   cp(join(root, 'policies/starter'), join(folder, 'policies/starter'), { recursive: true }),
 ])
-
-/** Empties the folder of an earlier build. @throws for a folder with anything else in it */
-async function empty(target: string): Promise<void> {
-  await mkdir(target, { recursive: true })
-  const names = await readdir(target)
-  if (names.length === 0) return
-  const mine = names.includes('package.json') && (await readFile(join(target, 'package.json'), 'utf8')).includes(NAME)
-  if (!mine) throw new Error(`${target} is neither empty nor an earlier build; nothing was done`)
-  await Promise.all(names.map((name) => rm(join(target, name), { recursive: true })))
-}

@@ -33,6 +33,12 @@ export interface TestControlPlaneOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Words of Node's own in front of the entry. */
   readonly nodeArgs?: readonly string[]
+  /** The shipped JavaScript instead of the checkout's sources. */
+  readonly entry?: string
+  /** Another Node than the one of the tests. */
+  readonly node?: string
+  /** User and group to run as; only root can. */
+  readonly user?: number
 }
 
 /** Replicas of one database have one key, as they need to. */
@@ -53,7 +59,12 @@ export async function controlPlaneFor(scope: Scope, options: TestControlPlaneOpt
   const databaseUrl = options.env?.DATABASE_URL
   const process_ = spawn(
     'env',
-    [...WITHOUT_TAP, process.execPath, ...(options.nodeArgs ?? []), inCheckout('control-plane/main.ts')],
+    [
+      ...WITHOUT_TAP,
+      options.node ?? process.execPath,
+      ...(options.nodeArgs ?? []),
+      options.entry ?? inCheckout('control-plane/main.ts'),
+    ],
     {
       env: {
         PATH: process.env.PATH ?? '',
@@ -65,6 +76,7 @@ export async function controlPlaneFor(scope: Scope, options: TestControlPlaneOpt
         ...options.env,
       },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),
     },
   )
   const exited = once(process_, 'close').then(([code]: unknown[]) => (typeof code === 'number' ? code : null))

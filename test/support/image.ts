@@ -77,7 +77,11 @@ function patternOf(line: string): RegExp {
  * Follows the build stage in a temporary folder that holds what it copies and nothing else of the checkout; the packages
  * are those that are installed. @returns the folder that the build made, moved to where nothing is beside it
  */
-export function followBuildStage(scope: Scope, stage: readonly Instruction[]): string {
+export function followBuildStage(
+  scope: Scope,
+  stage: readonly Instruction[],
+  plane: 'sidecar' | 'control-plane' = 'sidecar',
+): string {
   const source = folderFor(scope)
   for (const { source: path, to } of copiesOf(stage)) {
     const isFile = /\.json$|^LICENSE$/.test(path)
@@ -90,7 +94,7 @@ export function followBuildStage(scope: Scope, stage: readonly Instruction[]): s
   const elsewhere = folderFor(scope)
   chmodSync(elsewhere, 0o755)
   const app = join(elsewhere, 'app')
-  execFileSync(process.execPath, [join(source, 'sidecar/build/build.ts'), app], { cwd: source })
+  execFileSync(process.execPath, [join(source, plane, 'build/build.ts'), app], { cwd: source })
   return app
 }
 
