@@ -3,8 +3,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { hostname } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readRateCard } from '@agentcostcontrol/policy'
 import { startAdminServer } from './admin.ts'
@@ -27,6 +26,7 @@ import { createLedgerService } from './ledger/service.ts'
 import { createLogger, errorFields, type Logger } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { startPublisher } from './policies/publisher.ts'
+import { hasEnded, replicaName } from './policies/replica.ts'
 import { createPolicyService, type PolicyService } from './policies/service.ts'
 import { openSigner } from './policies/signer.ts'
 import { createPricingService, type StatedModels } from './pricing/service.ts'
@@ -166,11 +166,12 @@ async function publishFolder(
   const orgId = await database.inNone(installationRepository.orgId)
   if (orgId === null) throw new Error('there is no organisation yet')
   await policies.resign(orgId)
+  const { folders } = await policies.current({ kind: 'admin', orgId, keyId: '' })
+  for (const { replica } of folders) if (hasEnded(replica, config.dataDir)) await policies.leave(orgId, replica)
   const publisher = await startPublisher({
     folder: config.policyDir,
     orgId,
-    // One control plane a folder: the name is the same when it is started again.
-    replica: `${hostname()}:${resolve(config.dataDir)}`,
+    replica: replicaName(config.dataDir),
     policies,
     clock: systemClock,
     log,

@@ -24,7 +24,7 @@ export interface PublisherOptions {
   readonly folder: string
   /** Whose policy it is. */
   readonly orgId: string
-  /** Names this replica, and stays the same when it is started again. */
+  /** Names this replica, and no other that runs. */
   readonly replica: string
   readonly policies: Pick<PolicyService, 'publish' | 'refuse' | 'leave'>
   readonly clock: Clock

@@ -45,6 +45,8 @@ export interface InForce {
   readonly keyId: string
   /** From a backup: sidecars may run generations that came after it. */
   readonly restored: boolean
+  /** RFC 3339; `null` where git told of no commit. */
+  readonly committedAt: string | null
 }
 
 /** What a replica's folder holds. */
@@ -78,7 +80,8 @@ export const policyRepository = {
   },
   inForce: async (tx: Tx): Promise<InForce | null> => {
     const [row] = await tx<InForce[]>`
-      SELECT number::float8 AS generation, revision, files, manifest, key_id AS "keyId", restored
+      SELECT number::float8 AS generation, revision, files, manifest, key_id AS "keyId", restored,
+        ${iso(tx, 'committed_at')} AS "committedAt"
       FROM policy_revisions WHERE published ORDER BY number DESC LIMIT 1`
     return row ?? null
   },
@@ -155,7 +158,8 @@ export const policyRepository = {
     await tx`
       UPDATE policy_revisions
       SET author = ${author}, commit = ${commit}, committed_at = ${committedAt}::timestamptz, uncommitted = ${uncommitted}
-      WHERE number = ${generation}::float8 AND uncommitted IS DISTINCT FROM false AND NOT ${uncommitted ?? true}::boolean`
+      WHERE number = ${generation}::float8 AND ${uncommitted}::boolean IS NOT NULL
+        AND (uncommitted IS NULL OR (uncommitted AND NOT ${uncommitted}::boolean))`
   },
   /** Of every organisation. */
   markRestored: async (tx: Tx): Promise<void> => {
@@ -178,11 +182,16 @@ export const policyRepository = {
       ORDER BY policy_revisions.number DESC LIMIT 1`
     return row ?? null
   },
-  /** The manifest that a revision was last published with; of the one in force for `null`. */
-  manifest: async (tx: Tx, revision: string | null): Promise<string | null> => {
+  /** The content hash of what is in force. */
+  revisionInForce: async (tx: Tx): Promise<string | null> => {
+    const [row] = await tx<{ revision: string }[]>`
+      SELECT revision FROM policy_revisions WHERE published ORDER BY number DESC LIMIT 1`
+    return row?.revision ?? null
+  },
+  /** The manifest that a revision was last published with. */
+  manifest: async (tx: Tx, revision: string): Promise<string | null> => {
     const [row] = await tx<{ manifest: string }[]>`
-      SELECT manifest FROM policy_revisions
-      WHERE published ${revision === null ? tx`` : tx`AND revision = ${revision}`} ORDER BY number DESC LIMIT 1`
+      SELECT manifest FROM policy_revisions WHERE published AND revision = ${revision} ORDER BY number DESC LIMIT 1`
     return row?.manifest ?? null
   },
   revisions: (

@@ -18,7 +18,7 @@ const summary = z.object({
   uncommitted: z.boolean().nullable().describe('whether the files differ from that commit'),
   tests: count.describe('cases of PolicyTests, all of which passed'),
   files: count,
-  problems: z.array(policyProblemSchema).describe('why it was refused; the first hundred'),
+  problems: z.array(policyProblemSchema).describe('why it was refused; the first hundred, and ten in a list'),
   problemCount: count,
 })
 

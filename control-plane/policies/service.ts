@@ -118,6 +118,8 @@ export interface PolicyServiceOptions {
 
 /** Problems of a refused revision that are kept. */
 const PROBLEMS_MAX = 100
+/** Of them in lists. */
+const SHOWN_MAX = 10
 const MESSAGE_CHARS_MAX = 2_000
 const PATH_CHARS_MAX = 1_024
 /** Refused revisions that are kept. */
@@ -131,14 +133,15 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
   const { database, signer, wakes, onPublish } = options
   const compiled = new Map<string, Promise<CompiledPolicy | null>>()
 
-  async function compile(orgId: string, revision: string | null): Promise<CompiledPolicy | null> {
-    const manifest = await database.inOrg(orgId, (tx) => policyRepository.manifest(tx, revision))
-    if (manifest === null) return null
-    const read = readManifest(manifest)
-    const key = `${orgId} ${read.revision}`
+  async function compile(orgId: string, asked: string | null): Promise<CompiledPolicy | null> {
+    const revision = asked ?? (await database.inOrg(orgId, policyRepository.revisionInForce))
+    if (revision === null) return null
+    const key = `${orgId} ${revision}`
     const known = compiled.get(key)
     if (known !== undefined) return known
-    const made = checkBeside(read.files).then((check) => (check.ok ? assemblePolicy(check) : null))
+    const manifest = await database.inOrg(orgId, (tx) => policyRepository.manifest(tx, revision))
+    if (manifest === null) return null
+    const made = checkBeside(readManifest(manifest).files).then((check) => (check.ok ? assemblePolicy(check) : null))
     const [oldest] = compiled.keys()
     if (compiled.size >= COMPILED_MAX && oldest !== undefined) compiled.delete(oldest)
     compiled.set(key, made)
@@ -182,11 +185,12 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
   }
 
   /**
-   * Whether a folder lags behind: what it holds was in force before, and what is in force stands in the folder of another
-   * replica. Without this, two replicas whose folders differ would take turns.
+   * Whether a folder lags behind: what it holds was in force before, or was committed before what is in force, and that
+   * stands in the folder of another replica. Without this, two replicas whose folders differ would take turns.
    */
-  async function isOld(tx: Tx, { replica, checked }: GoodFolder, current: InForce): Promise<boolean> {
-    if (!(await policyRepository.wasPublished(tx, checked.revision))) return false
+  async function isOld(tx: Tx, { replica, checked, provenance }: GoodFolder, current: InForce): Promise<boolean> {
+    const isEarlier = provenance?.uncommitted === false && isBefore(provenance.committedAt, current.committedAt)
+    if (!isEarlier && !(await policyRepository.wasPublished(tx, checked.revision))) return false
     const folders = await policyRepository.folders(tx, FOLDER_HEARD_MS)
     return folders.some((other) => other.replica !== replica && other.revision === current.revision)
   }
@@ -195,6 +199,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     const { replica, revision, files } = held
     await policyRepository.lock(tx)
     const problems = held.problems.slice(0, PROBLEMS_MAX).map(bounded)
+    const first = problems.slice(0, SHOWN_MAX)
     let isNew = false
     if (revision !== null) {
       const number = await policyRepository.nextNumber(tx)
@@ -204,8 +209,8 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
       if (isNew) await policyRepository.trimRefused(tx, REFUSED_MAX)
     }
     const state = revision === null ? 'unreadable' : 'refused'
-    await policyRepository.noteFolder(tx, { replica, state, revision, problems })
-    return { state, generation: await policyRepository.generation(tx), isNew, problems }
+    await policyRepository.noteFolder(tx, { replica, state, revision, problems: first })
+    return { state, generation: await policyRepository.generation(tx), isNew, problems: first }
   }
 
   return {
@@ -234,7 +239,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
       const page = rows.slice(0, limit)
       const last = page.at(-1)
       return {
-        revisions: page.map(summaryOf),
+        revisions: page.map((row) => summaryOf({ ...row, problems: row.problems.slice(0, SHOWN_MAX) })),
         nextCursor: rows.length > limit && last !== undefined ? String(last.number) : null,
       }
     },
@@ -259,6 +264,9 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
 const TOO_LARGE = folderProblem(
   `the files are larger than ${BUNDLE_BYTES_MAX / 1024} KiB as a signed bundle: take control characters out of them`,
 )
+
+const isBefore = (one: string | null, other: string | null): boolean =>
+  one !== null && other !== null && Date.parse(one) < Date.parse(other)
 
 const REVISION = /^[0-9a-f]{64}$/
 const NUMBER = /^[1-9]\d{0,14}$/

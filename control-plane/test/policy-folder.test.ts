@@ -165,3 +165,26 @@ t.test('a second replica with a key of its own ends its start with what to do', 
   t.equal(await second.stop(), 0)
   t.equal((await current()).folders.length, 1, 'a replica that stops takes its folder along')
 })
+
+t.test('a folder that went back while the control plane was killed is followed at once', async (t) => {
+  const own = folderFor(t)
+  const write = (limit: string): void => writePolicies(own, { 'a.yaml': budgetYaml({ name: 'a', limit }) })
+  write('1.00')
+  const env = { CONTROL_PLANE_POLICY_DIR: own }
+  const first = await controlPlaneFor(t, { env })
+  const revisions = async (url: string) =>
+    (
+      await askApi<{ readonly revisions: readonly { readonly revision: string }[] }>(
+        `${url}/api/v1/policies/revisions`,
+        first.adminKey,
+      )
+    ).body.revisions
+  write('2.00')
+  await until('the edit is in force', async () => ((await revisions(first.url)).length === 2 ? true : null))
+  await first.kill()
+  write('1.00')
+  const second = await controlPlaneFor(t, { dataDir: first.dataDir, env })
+  const [newest, , oldest] = await revisions(second.url)
+  t.ok(newest)
+  t.equal(newest?.revision, oldest?.revision)
+})
