@@ -21,6 +21,7 @@ export const CODES = [
   'acc_security_blocked',
   'acc_inspection_unavailable',
   'acc_policy_missing',
+  'acc_policy_stale',
   // money
   'acc_budget_exceeded',
   'acc_budget_busy',

@@ -5,17 +5,15 @@ import { type Authorized, type Denial, denial, type Identified } from './exchang
 /** Stage 3: the policy, the security policy and the budgets that apply. */
 export type Authorize = (identified: Identified) => Authorized | Denial
 
-/** Makes stage 3. @param current the policy in force, or `null` before there is one */
-export function createAuthorize(current: () => CompiledPolicy | null): Authorize {
+/**
+ * Makes stage 3.
+ * @param current what requests are held to, or `null` while there is nothing
+ * @param isStale whether that is because the policy is too old
+ */
+export function createAuthorize(current: () => CompiledPolicy | null, isStale: () => boolean): Authorize {
   return (identified) => {
     const policy = current()
-    if (policy === null) {
-      return denial(
-        'acc_policy_missing',
-        'The sidecar has no valid policy yet: see its log and /readyz for the reason.',
-        { retryAfterS: 5 },
-      )
-    }
+    if (policy === null) return isStale() ? STALE : MISSING
     const provider = policy.provider(identified.provider)
     if (identified.ask.kind === 'passThrough') {
       const refusal = judgePassThrough(identified, identified.ask.billable, provider)
@@ -30,6 +28,18 @@ export function createAuthorize(current: () => CompiledPolicy | null): Authorize
     }
   }
 }
+
+const MISSING = denial(
+  'acc_policy_missing',
+  'The sidecar has no valid policy yet: see its log and /readyz for the reason.',
+  { retryAfterS: 5 },
+)
+
+const STALE = denial(
+  'acc_policy_stale',
+  'The control plane has been silent for longer than ACC_STALE_AFTER_MS, and ACC_ON_STALE is failClosed. This ends by itself when it answers.',
+  { retryAfterS: 5 },
+)
 
 function judgePassThrough(
   identified: Identified,

@@ -23,7 +23,7 @@ export interface SidecarConfig {
   readonly listen: ListenAddress
   readonly adminListen: ListenAddress
   readonly dataDir: string
-  readonly policyDir: string
+  readonly policies: PolicySource
   readonly rateCardFile: string | null
   /** Base URL by provider; a ProviderConfig document wins over it. */
   readonly upstreams: Upstreams
@@ -45,7 +45,7 @@ export interface SidecarConfig {
   readonly clientStallTimeoutMs: number
   readonly drainTimeoutMs: number
   readonly eventsMax: number
-  /** Where events are brought up to; `null` while it stands alone. */
+  /** Where events are brought up to, and policies come from; `null` while it stands alone. */
   readonly controlPlane: { readonly url: string; readonly tokenFile: string } | null
   readonly scanThreadsMax: number
   readonly scanQueueMax: number
@@ -53,6 +53,22 @@ export interface SidecarConfig {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly parentWatch: boolean
 }
+
+/** Where policies come from: a folder, or the control plane alone. */
+export type PolicySource =
+  | { readonly kind: 'folder'; readonly folder: string }
+  | {
+      readonly kind: 'controlPlane'
+      /** Public keys that alone may sign; `null` for those that the control plane tells. */
+      readonly keyFile: string | null
+      readonly onStale: OnStale
+      /** Silence of the control plane after which the policy is stale. */
+      readonly staleAfterMs: number
+    }
+
+const ON_STALE = ['keep', 'failOpen', 'failClosed'] as const
+/** What is done about requests once the policy is stale. */
+export type OnStale = (typeof ON_STALE)[number]
 
 const address = z
   .string()
@@ -94,11 +110,16 @@ const baseUrl = z
 /** The variable that says where a provider is. */
 export const upstreamVariable = (name: ProviderName): string => `ACC_UPSTREAM_${name.toUpperCase()}`
 
+const POLICY_DIR = 'policies/starter'
+
 const environment = z.object({
   ACC_LISTEN: address.prefault('127.0.0.1:4000'),
   ACC_ADMIN_LISTEN: address.prefault('127.0.0.1:4001'),
   ACC_DATA_DIR: z.string().min(1).default('.acc/sidecar'),
-  ACC_POLICY_DIR: z.string().min(1).default('policies/starter'),
+  ACC_POLICY_DIR: z.string().min(1).default(POLICY_DIR),
+  ACC_POLICY_KEY_FILE: z.string().min(1).optional(),
+  ACC_ON_STALE: z.enum(ON_STALE).default('keep'),
+  ACC_STALE_AFTER_MS: integer(1_000, 31_536_000_000).prefault('86400000'),
   ACC_RATE_CARD: z.string().min(1).optional(),
   ...Object.fromEntries(
     PROVIDER_NAMES.map((name) => {
@@ -160,7 +181,11 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     Object.entries(env).filter(([name, value]) => name.startsWith('ACC_') && (value !== '' || MAY_BE_EMPTY.has(name))),
   )
   const parsed = environment.safeParse(ours)
-  const mistakes = [...unknownVariables(ours), ...(parsed.success ? [] : parsed.error.issues.map(mistake(ours)))]
+  const mistakes = [
+    ...unknownVariables(ours),
+    ...twoSources(ours),
+    ...(parsed.success ? [] : parsed.error.issues.map(mistake(ours))),
+  ]
   if (!parsed.success || mistakes.length > 0) {
     throw new ConfigError(
       `the configuration is not valid (docs/configuration.md tells of every variable):\n${mistakes.join('\n')}`,
@@ -172,7 +197,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     listen: values.ACC_LISTEN,
     adminListen: values.ACC_ADMIN_LISTEN,
     dataDir: values.ACC_DATA_DIR,
-    policyDir: values.ACC_POLICY_DIR,
+    policies: policySource(values),
     rateCardFile: values.ACC_RATE_CARD ?? null,
     upstreams: readUpstreams(values),
     identity: {
@@ -202,6 +227,24 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     parentWatch: values.ACC_PARENT_WATCH === '1',
   }
 }
+
+function policySource(values: z.infer<typeof environment>): PolicySource {
+  if (values.ACC_CONTROL_PLANE_URL === undefined) return { kind: 'folder', folder: values.ACC_POLICY_DIR }
+  return {
+    kind: 'controlPlane',
+    keyFile: values.ACC_POLICY_KEY_FILE ?? null,
+    onStale: values.ACC_ON_STALE,
+    staleAfterMs: values.ACC_STALE_AFTER_MS,
+  }
+}
+
+/** Of two policies one would be in force, and nobody could say which. */
+const twoSources = (env: Readonly<Record<string, string | undefined>>): readonly string[] =>
+  env.ACC_CONTROL_PLANE_URL === undefined || env.ACC_POLICY_DIR === undefined
+    ? []
+    : [
+        '  ACC_POLICY_DIR: with ACC_CONTROL_PLANE_URL policies come from the control plane alone: leave one of the two out, and put the files where its CONTROL_PLANE_POLICY_DIR is',
+      ]
 
 function readUpstreams(values: Readonly<Record<string, unknown>>): Upstreams {
   const upstreams = new Map<ProviderName, string>()

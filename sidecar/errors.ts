@@ -20,6 +20,7 @@ const STATUS: Readonly<Record<Code, number>> = {
   acc_security_blocked: 403,
   acc_inspection_unavailable: 503,
   acc_policy_missing: 503,
+  acc_policy_stale: 503,
   acc_budget_exceeded: 429,
   acc_budget_busy: 429,
   acc_overloaded: 503,

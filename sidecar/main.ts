@@ -2,7 +2,6 @@
  * The composition root: the only place that reads the process's environment and puts the parts together.
  */
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { PROVIDER_NAMES } from '@agentcostcontrol/contract'
 import { DETECTORS, selfTest } from '@agentcostcontrol/detectors'
 import { type CompiledBudget, createPriceBook, findPrice, readRateCard } from '@agentcostcontrol/policy'
@@ -31,9 +30,9 @@ import { createMeter } from './metering/meter.ts'
 import { createMetrics } from './metrics.ts'
 import { measureOwnFigures } from './own-figures.ts'
 import { createPipeline } from './pipeline.ts'
-import { openPolicyStore } from './policy-store.ts'
+import { openPolicies } from './policy-source.ts'
 import { createReadPrincipal } from './principal.ts'
-import { createReadiness } from './readiness.ts'
+import { createReadiness, lastWordText } from './readiness.ts'
 import { createReadings } from './readings.ts'
 import { createPlan } from './routing/plan.ts'
 import { startDataServer } from './server.ts'
@@ -77,7 +76,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     clock,
     newId: randomId,
     random: Math.random,
-    budgets: () => policies.current()?.budgets ?? NO_BUDGETS,
+    budgets: () => policies.inForce()?.budgets ?? NO_BUDGETS,
     eventsMax: config.eventsMax,
     uploads: config.controlPlane !== null,
     onStored: () => uploader?.wake(),
@@ -88,15 +87,25 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     config.controlPlane === null
       ? null
       : createControlPlaneClient({ ...config.controlPlane, instanceId: spend.instanceId, clock })
+  closers.push(async () => client?.close())
   const uploader =
     client && createUploader({ source: spend.settled, client, timers: systemTimers, random: Math.random, log })
   closers.push(async () => uploader?.drain(0))
-  const policies = await openPolicyStore({
-    folder: config.policyDir,
-    lastGoodFile: join(config.dataDir, 'policy-last-good.json'),
+  const {
+    store: policies,
+    channel,
+    lastWord,
+    close: closePolicies,
+  } = await openPolicies({
+    source: config.policies,
+    dataDir: config.dataDir,
+    client,
     clock,
+    timers: systemTimers,
+    random: Math.random,
     log,
   })
+  closers.push(closePolicies)
   const pools = createUpstreamPools(config.concurrencyMax)
   const scanPool = createScanPool({
     threadsMax: config.scanThreadsMax,
@@ -117,7 +126,10 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const onInternalError = (error: unknown): void => log.error('internal error', unexpectedFields(error))
   const pipeline = createPipeline({
     identify: createIdentify(readPrincipal),
-    authorize: createAuthorize(() => policies.current()),
+    authorize: createAuthorize(
+      () => policies.current(),
+      () => policies.status().staleness === 'closed',
+    ),
     inspectRequest: createInspectRequest(scanner, detectorSet, inspection),
     plan: createPlan(prices, config.upstreams),
     reserve: createReserve({ gate: spend.gate, outbox: spend.outbox, prices, events, clock }),
@@ -134,7 +146,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     jobs,
     outbox: spend.outbox,
     events,
-    policyRevision: () => policies.current()?.revision ?? '',
+    policyRevision: () => (policies.current() ?? policies.inForce())?.revision ?? '',
     observe: (event, addedMs) => {
       metrics.observe(event, addedMs)
       if (event.code !== null) {
@@ -173,7 +185,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   closers.push(async () => heartbeats?.drain(0))
   const knownModel = (name: string, model: string): string => {
     const provider = PROVIDER_NAMES.find((known) => known === name)
-    const configured = provider && policies.current()?.provider(provider)
+    const configured = provider && policies.inForce()?.provider(provider)
     return (configured && findPrice(prices, configured, model, clock.nowMs())?.price.model) ?? 'other'
   }
   const metrics = createMetrics(
@@ -190,6 +202,8 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       flow,
       jobs,
       uploader,
+      channel,
+      lastWord,
       reports,
       heartbeats,
       clock,
@@ -199,6 +213,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const admin = await startAdminServer(config.adminListen, {
     readiness: createReadiness({
       policy: () => policies.status(),
+      controlPlane: () => lastWord && lastWordText(lastWord),
       outboxWritable: () => spend.stats().outbox.writable,
       stopping: () => shutdown.begun,
       dead,
@@ -214,10 +229,11 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       void pools.close()
     },
     closers: [
-      ['policies', () => policies.close()],
+      ['policies', closePolicies],
       ['jobs', jobs.endAll],
       ['heartbeats', () => heartbeats?.drain(HEARTBEAT_DRAIN_MS)],
       ['uploads', () => uploader?.drain(UPLOAD_DRAIN_MS)],
+      ['control plane', () => client?.close()],
       ['outbox', spend.close],
       ['scan workers', scanPool.close],
       ['connections', pools.close],

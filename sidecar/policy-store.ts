@@ -1,24 +1,13 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import {
-  assemblePolicy,
-  type CompiledPolicy,
-  checkBeside,
-  checkPolicy,
-  compilePolicy,
-  EMPTIED_FOLDER,
-  type FolderWatch,
-  type PolicyFile,
-  type PolicyProblem,
-  policyRevision,
-  watchFolder,
-} from '@agentcostcontrol/policy'
+import type { CompiledPolicy, PolicyProblem } from '@agentcostcontrol/policy'
 import type { Clock } from './clock.ts'
-import { errorFields, type Logger, unexpectedFields } from './log.ts'
+import type { Logger } from './log.ts'
 
-/** The policy in force: read from a folder, swapped whole, the last good one kept in memory and on disk. */
+/** The policy in force, wherever it comes from. */
 export interface PolicyStore {
+  /** What requests are held to: `null` while there is none, or while it is too old to be held to. */
   current(): CompiledPolicy | null
+  /** The same without regard to its age. */
+  inForce(): CompiledPolicy | null
   status(): PolicyStatus
   close(): void
 }
@@ -26,164 +15,134 @@ export interface PolicyStore {
 /** For /readyz, /metrics and the log. */
 export interface PolicyStatus {
   readonly revision: string | null
+  /** The control plane's number of it; 0 without one. */
+  readonly generation: number
   /** Where the policy in force came from. */
-  readonly source: 'folder' | 'last-known-good' | 'none'
+  readonly source: 'folder' | 'control plane' | 'last-known-good' | 'none'
   /** When it came into force, ms since the epoch. */
   readonly sinceMs: number | null
-  /** What is wrong with what stands in the folder now; empty when it is in force. */
+  /** What is wrong with what should be in force now; empty when it is. */
   readonly problems: readonly PolicyProblem[]
-  /** How often a folder came into force, and how often one was refused, since the start. */
+  /** How often a policy came into force, and how often one was refused, since the start. */
   readonly loads: number
   readonly refusals: number
+  /** What is done about its age. */
+  readonly staleness: Staleness
+  /** Requests that passed without budgets and inspection because of that. */
+  readonly unheld: number
 }
 
-/** What the store needs. */
-export interface PolicyStoreOptions {
-  readonly folder: string
-  readonly lastGoodFile: string
-  readonly clock: Clock
-  readonly log: Logger
+/** `fresh`: nothing; `open`: requests pass without budgets and inspection; `closed`: they are refused. */
+export type Staleness = 'fresh' | 'open' | 'closed'
+
+/** A policy that comes into force. */
+export interface NewPolicy {
+  readonly policy: CompiledPolicy
+  readonly generation: number
+  readonly files: number
 }
 
-/** How long after the policy in force could not be kept it is tried again. */
-const KEEP_AGAIN_MS = 500
-/** The most mistakes of one folder that are logged; the first ones are those that matter. */
+/** The most mistakes of one policy that are logged; the first ones are those that matter. */
 const LOGGED_MAX = 20
 
-/** Opens the store: the folder's policy, or the last good one if the folder's is bad. */
-export async function openPolicyStore(options: PolicyStoreOptions): Promise<PolicyStore> {
-  const store = new FolderPolicyStore(options)
-  await store.open()
-  return store
-}
-
-class FolderPolicyStore implements PolicyStore {
-  readonly #options: PolicyStoreOptions
+/** What every source of policy shares: the policy in force, swapped whole, and what is told of it. */
+export class PolicyInForce {
+  readonly #clock: Clock
+  readonly #log: Logger
   #policy: CompiledPolicy | null = null
-  #status: PolicyStatus = { revision: null, source: 'none', sinceMs: null, problems: [], loads: 0, refusals: 0 }
-  /** The files that were refused last, so that they are not compiled again. */
-  #refused: { readonly revision: string; readonly problems: readonly PolicyProblem[] } | null = null
-  /** Files of the last good policy: of the one in force, or before there is one those that were kept. */
-  #lastGood: readonly PolicyFile[] = []
-  #watch: FolderWatch | null = null
-  /** Keeps what could not be kept. */
-  #keepAgain: NodeJS.Timeout | null = null
-
-  constructor(options: PolicyStoreOptions) {
-    this.#options = options
+  /** The same as requests are held to it: kept ready, so that a request costs nothing more. */
+  #held: CompiledPolicy | null = null
+  #unheld = 0
+  #status: Omit<PolicyStatus, 'unheld'> = {
+    revision: null,
+    generation: 0,
+    source: 'none',
+    sinceMs: null,
+    problems: [],
+    loads: 0,
+    refusals: 0,
+    staleness: 'fresh',
   }
 
-  async open(): Promise<void> {
-    this.#lastGood = await readKept(this.#options.lastGoodFile)
-    const { folder, clock, log } = this.#options
-    this.#watch = await watchFolder({
-      folder,
-      clock,
-      onFiles: (files, first) => this.#judge(files, first),
-      onProblems: (problems) => this.#refuse(problems),
-      onError: (error) => log.error('the policy folder could not be judged', unexpectedFields(error)),
-    })
-    if (this.#policy === null && this.#lastGood.length > 0) this.#restore(this.#lastGood)
+  constructor(clock: Clock, log: Logger) {
+    this.#clock = clock
+    this.#log = log
   }
 
   current(): CompiledPolicy | null {
+    return this.#held
+  }
+
+  inForce(): CompiledPolicy | null {
     return this.#policy
   }
 
   status(): PolicyStatus {
-    return this.#status
+    return { ...this.#status, unheld: this.#unheld }
   }
 
-  close(): void {
-    this.#watch?.close()
-    if (this.#keepAgain) clearTimeout(this.#keepAgain)
-  }
-
-  async #judge(files: readonly PolicyFile[], first: boolean): Promise<void> {
-    const { clock, log } = this.#options
-    if (files.length === 0 && this.#lastGood.length > 0) {
-      this.#refuse([EMPTIED_FOLDER])
-      return
-    }
-    const revision = policyRevision(files)
-    if (revision === this.#policy?.revision) {
-      this.#status = { ...this.#status, source: 'folder', problems: [] }
-      return
-    }
-    if (revision === this.#refused?.revision) {
-      this.#refuse(this.#refused.problems)
-      return
-    }
-    // Nothing waits for the main thread at the start, and a worker would only cost memory.
-    const checked = first ? checkPolicy(files) : await checkBeside(files)
-    if (!checked.ok) {
-      this.#refused = { revision, problems: checked.problems }
-      this.#refuse(checked.problems)
-      return
-    }
-    const policy = assemblePolicy(checked)
-    this.#policy = policy
-    this.#lastGood = files
-    this.#refused = null
+  /** A policy comes into force. */
+  enact({ policy, generation, files }: NewPolicy, source: 'folder' | 'control plane'): void {
+    const { revision } = policy
     const loads = this.#status.loads + 1
-    this.#status = { ...this.#status, revision, source: 'folder', sinceMs: clock.nowMs(), problems: [], loads }
-    log.info('policy in force', { revision, files: files.length, budgets: policy.budgets.length })
-    await this.#keep(files)
+    this.#swap(policy, { generation, source, problems: [], loads })
+    const numbered = generation === 0 ? {} : { generation }
+    this.#log.info('policy in force', { revision, ...numbered, files, budgets: policy.budgets.length })
   }
 
-  #refuse(problems: readonly PolicyProblem[]): void {
-    const { log } = this.#options
+  /** Takes the policy that was in force when the last process ended. */
+  restore(policy: CompiledPolicy, generation: number): void {
+    const { revision } = policy
+    this.#swap(policy, { generation, source: 'last-known-good' })
+    this.#log.warn('the last known good policy is in force', { revision })
+  }
+
+  /** What should be in force is. */
+  confirm(source: 'folder' | 'control plane'): void {
+    this.#status = { ...this.#status, source, problems: [] }
+  }
+
+  /** What should be in force is not taken; the last good policy stays. */
+  refuse(problems: readonly PolicyProblem[]): void {
     const inForce = this.#policy?.revision ?? null
     if (sameProblems(problems, this.#status.problems)) return
     this.#status = { ...this.#status, problems, refusals: this.#status.refusals + 1 }
     for (const { file, line, path, message } of problems.slice(0, LOGGED_MAX))
-      log.error('policy refused', { file, line, path, reason: message, inForce, problems: problems.length })
+      this.#log.error('policy refused', { file, line, path, reason: message, inForce, problems: problems.length })
   }
 
-  async #keep(files: readonly PolicyFile[]): Promise<void> {
-    const { lastGoodFile, log } = this.#options
-    if (this.#keepAgain) clearTimeout(this.#keepAgain)
-    try {
-      await mkdir(dirname(lastGoodFile), { recursive: true })
-      await writeFile(`${lastGoodFile}.new`, JSON.stringify(files), { flush: true })
-      await rename(`${lastGoodFile}.new`, lastGoodFile)
-      this.#keepAgain = null
-    } catch (error) {
-      if (this.#keepAgain === null)
-        log.warn('the policy in force could not be kept for the next start; it is tried again', errorFields(error))
-      this.#keepAgain = setTimeout(() => void this.#keep(files), KEEP_AGAIN_MS)
-      this.#keepAgain.unref()
+  /** Says what is done about the age of the policy. */
+  age(staleness: Staleness): void {
+    if (staleness === this.#status.staleness) return
+    this.#status = { ...this.#status, staleness }
+    this.#hold()
+  }
+
+  #swap(policy: CompiledPolicy, changes: Partial<PolicyStatus>): void {
+    this.#policy = policy
+    this.#status = { ...this.#status, ...changes, revision: policy.revision, sinceMs: this.#clock.nowMs() }
+    this.#hold()
+  }
+
+  #hold(): void {
+    const { staleness } = this.#status
+    this.#held = staleness === 'fresh' ? this.#policy : staleness === 'closed' ? null : this.#open(this.#policy)
+  }
+
+  /** A policy that no budget and no inspection is left of. Its revision says so in each event. */
+  #open(policy: CompiledPolicy | null): CompiledPolicy | null {
+    if (policy === null) return null
+    return {
+      ...policy,
+      revision: `stale-open:${policy.revision}`,
+      budgetsFor: () => [],
+      securityFor: () => {
+        this.#unheld++
+        return null
+      },
     }
-  }
-
-  /** Takes the policy that was in force when the last process ended. */
-  #restore(files: readonly PolicyFile[]): void {
-    const { clock, log } = this.#options
-    const result = compilePolicy(files)
-    if (!result.ok) return
-    const { revision } = result.policy
-    this.#policy = result.policy
-    this.#status = { ...this.#status, revision, source: 'last-known-good', sinceMs: clock.nowMs() }
-    log.warn('the last known good policy is in force', { revision })
   }
 }
 
 const sameProblems = (one: readonly PolicyProblem[], other: readonly PolicyProblem[]): boolean =>
   one.length > 0 && JSON.stringify(one) === JSON.stringify(other)
-
-async function readKept(file: string): Promise<readonly PolicyFile[]> {
-  try {
-    const parsed: unknown = JSON.parse(await readFile(file, 'utf8'))
-    return Array.isArray(parsed) && parsed.every(isPolicyFile) ? parsed : []
-  } catch {
-    return []
-  }
-}
-
-const isPolicyFile = (value: unknown): value is PolicyFile =>
-  typeof value === 'object' &&
-  value !== null &&
-  'path' in value &&
-  typeof value.path === 'string' &&
-  'text' in value &&
-  typeof value.text === 'string'

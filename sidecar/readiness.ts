@@ -1,11 +1,14 @@
 import type { Readiness } from './admin.ts'
-import type { PolicyStatus } from './policy-store.ts'
+import type { LastWord } from './control/last-word.ts'
+import type { PolicyStatus, Staleness } from './policy-store.ts'
 
 type Check = Readiness['checks'][string]
 
 /** What decides whether the sidecar can serve. */
 export interface ReadinessSources {
   policy(): PolicyStatus
+  /** How long the control plane has said nothing, as text; `null` for a sidecar that stands alone. */
+  controlPlane(): string | null
   outboxWritable(): boolean
   stopping(): boolean
   /** Ids of detectors that failed their self-test. */
@@ -13,10 +16,16 @@ export interface ReadinessSources {
 }
 
 /** Makes what `/readyz` tells. */
-export function createReadiness({ policy, outboxWritable, stopping, dead }: ReadinessSources): () => Readiness {
+export function createReadiness({
+  policy,
+  controlPlane,
+  outboxWritable,
+  stopping,
+  dead,
+}: ReadinessSources): () => Readiness {
   return () => {
     const checks = {
-      policy: policyCheck(policy()),
+      policy: policyCheck(policy(), controlPlane()),
       outbox: check(outboxWritable(), 'writable', 'nothing can be written to ACC_DATA_DIR; the log says why'),
       detectors: check(dead.length === 0, 'alive', `dead: ${dead.join(', ')}`),
       serving: check(!stopping(), 'serving', 'shutting down'),
@@ -25,13 +34,30 @@ export function createReadiness({ policy, outboxWritable, stopping, dead }: Read
   }
 }
 
+/** How old the last word of the control plane is. */
+export const lastWordText = ({ ever, ageMs }: Pick<LastWord, 'ever' | 'ageMs'>): string =>
+  ever
+    ? `the control plane answered ${Math.floor(ageMs() / 1_000)} s ago`
+    : 'the control plane has not answered yet; the log says why'
+
 const check = (ok: boolean, good: string, bad: string): Check => ({ ok, detail: ok ? good : bad })
 
-/** Where the policy in force came from, and what is wrong with the one that stands in the folder. */
-function policyCheck({ revision, source, problems }: PolicyStatus): Check {
+/**
+ * Where the policy in force came from, and what is wrong with the one that should be. A policy that is there serves for
+ * as long as it is allowed to, whether the control plane can be reached or not.
+ */
+function policyCheck({ revision, source, problems, staleness }: PolicyStatus, controlPlane: string | null): Check {
+  const ok = revision !== null && staleness !== 'closed'
+  const from = [source, controlPlane, STALE[staleness]].filter((part) => part !== null).join('; ')
   const [first, ...more] = problems
-  if (!first) return { ok: revision !== null, detail: source }
+  if (!first) return { ok, detail: from }
   const place = `${first.file}:${first.line}${first.path === '' ? '' : ` ${first.path}:`}`
   const others = more.length === 0 ? '' : ` (and ${more.length} more; the log has the first ones)`
-  return { ok: revision !== null, detail: `${source}; refused: ${place} ${first.message}${others}` }
+  return { ok, detail: `${from}; refused: ${place} ${first.message}${others}` }
+}
+
+const STALE: Readonly<Record<Staleness, string | null>> = {
+  fresh: null,
+  open: 'stale: requests pass without budgets and inspection',
+  closed: 'stale: requests are refused',
 }

@@ -1,6 +1,8 @@
 import type { AgentReports } from './agents/reports.ts'
 import type { Clock } from './clock.ts'
+import type { Channel } from './control/channel.ts'
 import type { Heartbeats } from './control/heartbeats.ts'
+import type { LastWord } from './control/last-word.ts'
 import type { Uploader } from './control/uploader.ts'
 import type { SpendStore } from './events/spend-store.ts'
 import type { Coverage } from './inspect/coverage.ts'
@@ -27,6 +29,8 @@ export interface ReadingSources {
   readonly jobs: Jobs
   /** `null` while the sidecar stands alone. */
   readonly uploader: Uploader | null
+  readonly channel: Channel | null
+  readonly lastWord: LastWord | null
   readonly reports: AgentReports
   /** The same. */
   readonly heartbeats: Heartbeats | null
@@ -40,6 +44,7 @@ const gauge = (name: string, help: string, read: () => number): Reading => ({ na
 const counter = (name: string, help: string, read: () => number): Reading => ({ name, help, kind: 'counter', read })
 const NO_UPLOADS = { events: { stored: 0, repeated: 0, refused: 0 } }
 const NO_HEARTBEATS = { messages: { taken: 0, refused: 0, failed: 0 } }
+const NO_POLLS = { polls: 0, failures: 0 }
 const flag = (value: boolean): number => (value ? 1 : 0)
 
 /** Every queue, cache and store with its bound's metric, read when it is asked for. */
@@ -54,6 +59,8 @@ export function createReadings({
   flow,
   jobs,
   uploader,
+  channel,
+  lastWord,
   reports,
   heartbeats,
   coverage,
@@ -84,10 +91,38 @@ export function createReadings({
       const { sinceMs } = policies.status()
       return sinceMs === null ? 0 : (clock.nowMs() - sinceMs) / 1_000
     }),
+    gauge(
+      'acc_policy_generation',
+      'The control plane’s number of the policy in force; 0 without one',
+      () => policies.status().generation,
+    ),
+    gauge('acc_policy_stale', '1 while the policy is stale and ACC_ON_STALE changes what is done', () =>
+      flag(policies.status().staleness !== 'fresh'),
+    ),
+    counter(
+      'acc_policy_unheld_requests_total',
+      'Requests that passed without budgets and inspection because the policy was stale',
+      () => policies.status().unheld,
+    ),
+    counter(
+      'acc_control_channel_polls_total',
+      'Polls of the control plane that were answered',
+      () => (channel?.stats() ?? NO_POLLS).polls,
+    ),
+    counter(
+      'acc_control_channel_failures_total',
+      'Polls of the control plane without an answer of use',
+      () => (channel?.stats() ?? NO_POLLS).failures,
+    ),
+    gauge(
+      'acc_control_channel_silence_seconds',
+      'Since the control plane last answered, or since the start if it never did; 0 without one',
+      () => (lastWord?.ageMs() ?? 0) / 1_000,
+    ),
     gauge('acc_policy_loaded', '1 if a policy is in force', () => flag(policies.status().revision !== null)),
     gauge(
       'acc_policy_problems',
-      'Mistakes in the policy folder as it stands; 0 when it is in force',
+      'Mistakes in the policy that should be in force; 0 when it is',
       () => policies.status().problems.length,
     ),
     counter('acc_policy_loads_total', 'Revisions that came into force', () => policies.status().loads),

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { type Command, readPort, readWords, UsageError } from '../support/command.ts'
 import { InterruptedError, interruptions } from '../support/interrupt.ts'
 import { inCheckout } from '../support/paths.ts'
+import { policyState } from '../support/policy-state.ts'
 import { type System, startSystem } from '../support/system.ts'
 import { realProviders } from '../support/upstreams.ts'
 
@@ -83,7 +84,7 @@ async function runUntil(
   dataDir: string,
   policyDir: string,
 ): Promise<number> {
-  process.stdout.write(greeting(system, realOnes, dataDir, await policyState(system, policyDir)))
+  process.stdout.write(greeting(system, realOnes, dataDir, await policyState(system, dataDir, policyDir)))
   const trouble = await Promise.race([asked.then(() => null), system.broken])
   if (trouble === null)
     process.stdout.write('\nStopping: running requests are finished and everything is written down …\n')
@@ -94,17 +95,6 @@ async function runUntil(
   }
   process.stdout.write('Stopped.\n')
   return 0
-}
-
-/** The policy folder, and what the sidecar says of it. */
-async function policyState({ addresses: { admin } }: System, policyDir: string): Promise<string> {
-  const { checks }: { readonly checks: { readonly policy: { readonly ok: boolean; readonly detail: string } } } =
-    JSON.parse(await (await fetch(`${admin}/readyz`)).text())
-  const { ok, detail } = checks.policy
-  const refused = /refused: (.*)$/s.exec(detail)?.[1]
-  if (refused === undefined) return `${policyDir} (watched: an edit is in force within a second)`
-  const until = ok ? 'the last good policy is in force' : 'every request is refused with status 503'
-  return `${policyDir}\n                   REFUSED: ${refused}\n                   Until that is mended, ${until}.`
 }
 
 function greeting(

@@ -127,6 +127,7 @@ function startControlPlane(
     CONTROL_PLANE_DATA_DIR: resolve(options.dataDir, 'control-plane'),
     CONTROL_PLANE_ADMIN_KEY_FILE: resolve(adminKeyFile(options)),
     CONTROL_PLANE_ENROLMENT_TOKEN_FILE: tokenFile(options),
+    CONTROL_PLANE_POLICY_DIR: resolve(options.policyDir),
     CONTROL_PLANE_PARENT_WATCH: '1',
   }
   return started(options, children, {
@@ -155,16 +156,16 @@ function startSidecar(
   logFile: string,
   children: Child[],
 ): Promise<Pick<SystemAddresses, 'sidecar' | 'admin'>> {
+  const { ACC_POLICY_DIR: _, ...own } = beginning('ACC_', options.env)
   const env = {
     ACC_TRUST_HEADERS: 'agent,workflow,session,task,tags',
-    ...beginning('ACC_', options.env),
+    ...own,
     ACC_LISTEN: options.listen,
     ACC_ADMIN_LISTEN: options.adminListen,
     ACC_DATA_DIR: resolve(options.dataDir, 'sidecar'),
-    ACC_POLICY_DIR: resolve(options.policyDir),
     ...(simulator === null ? {} : simulatedUpstreams(simulator, options.real)),
     ...(controlPlane === null
-      ? {}
+      ? { ACC_POLICY_DIR: resolve(options.policyDir) }
       : { ACC_CONTROL_PLANE_URL: controlPlane, ACC_CONTROL_PLANE_TOKEN_FILE: tokenFile(options) }),
     ACC_PARENT_WATCH: '1',
   }

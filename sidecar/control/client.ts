@@ -1,21 +1,34 @@
 import { readFile } from 'node:fs/promises'
 import {
+  type ChannelAnswer,
+  type ChannelAsk,
+  channelAnswerSchema,
   type EnrolmentAnswer,
   type EventBatchAnswer,
   enrolmentAnswerSchema,
   eventBatchAnswerSchema,
+  type PolicyKey,
   type SidecarHeartbeatAnswer,
   sidecarHeartbeatAnswerSchema,
 } from '@agentcostcontrol/contract'
 import { Pool } from 'undici'
 import type { Clock } from '../clock.ts'
 
-/** The control plane as a sidecar calls it. */
+/** The control plane as a sidecar calls it: one enrolment for all calls, and a connection for those that wait. */
 export interface ControlPlaneClient {
   /** Sends a batch. @throws unless all of it is stored or refused by name */
   sendEvents(json: string): Promise<EventBatchAnswer>
   /** Tells how the sidecar and its agents are. @throws unless all of it is stored */
   sendHeartbeat(json: string): Promise<SidecarHeartbeatAnswer>
+  /** Polls the downward channel. @throws if there is no answer in time, or another one than a poll's */
+  poll(ask: ChannelAsk, signal: AbortSignal): Promise<ChannelAnswer>
+  /** The keys that policies are signed with. */
+  readonly policyKeys: {
+    /** As the last enrolment told them; none before. */
+    known(): readonly PolicyKey[]
+    /** Enrols anew. @throws if that is refused */
+    fresh(): Promise<readonly PolicyKey[]>
+  }
   close(): Promise<void>
 }
 
@@ -44,29 +57,51 @@ export const isRefusal = (error: unknown): boolean =>
 
 const TIMEOUT_MS = 10_000
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024
+/** A bundle is JSON within JSON. */
+const POLL_BYTES_MAX = 16 * 1024 * 1024
+/** Beyond the time that a poll waits it may take so long, however slowly it comes. */
+const POLL_MS_MAX = 60_000
 /** A credential is renewed when this part of its time is over. */
 const RENEWED_AFTER = 0.8
+
+/** How a call goes out. */
+interface Way {
+  readonly via: Pool
+  readonly headersTimeout?: number
+  readonly signal?: AbortSignal
+}
 
 /** Makes the client; it connects when it is used. */
 export function createControlPlaneClient(options: ControlPlaneClientOptions): ControlPlaneClient {
   const { origin, pathname } = new URL(options.url)
   const base = pathname.replace(/\/+$/, '')
-  const pool = new Pool(origin, {
-    connections: 1,
-    connect: { timeout: TIMEOUT_MS },
-    headersTimeout: TIMEOUT_MS,
-    bodyTimeout: TIMEOUT_MS,
-    maxResponseSize: ANSWER_BYTES_MAX,
-  })
+  const connect = (maxResponseSize: number): Pool =>
+    new Pool(origin, {
+      connections: 1,
+      connect: { timeout: TIMEOUT_MS },
+      headersTimeout: TIMEOUT_MS,
+      bodyTimeout: TIMEOUT_MS,
+      maxResponseSize,
+    })
+  const pool = connect(ANSWER_BYTES_MAX)
+  // A poll that waits must not hold up the others.
+  const pollPool = connect(POLL_BYTES_MAX)
+  let policyKeys: readonly PolicyKey[] = []
   let enrolling: Promise<string> | null = null
   let credential: { readonly text: string; readonly renewAtMs: number } | null = null
 
-  async function post(path: string, bearer: string, body: string): Promise<unknown> {
-    const response = await pool.request({
+  async function post(
+    path: string,
+    bearer: string,
+    body: string,
+    { via, ...limits }: Way = { via: pool },
+  ): Promise<unknown> {
+    const response = await via.request({
       method: 'POST',
       path: base + path,
       headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
       body,
+      ...limits,
     })
     const text = await response.body.text()
     if (response.statusCode !== 200) throw new ControlPlaneError(path, response.statusCode)
@@ -78,6 +113,7 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
     const token = (await readFile(options.tokenFile, 'utf8')).trim()
     const asked = JSON.stringify({ instanceId: options.instanceId })
     const answer: EnrolmentAnswer = enrolmentAnswerSchema.parse(await post('/sidecar/v1/enrol', token, asked))
+    policyKeys = answer.policyKeys
     credential = { text: answer.credential, renewAtMs: nowMs + answer.validForMs * RENEWED_AFTER }
     return answer.credential
   }
@@ -91,10 +127,10 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
     return enrolling
   }
 
-  async function send(path: string, json: string): Promise<unknown> {
+  async function send(path: string, json: string, how?: Way): Promise<unknown> {
     const bearer = await enrolled()
     try {
-      return await post(path, bearer, json)
+      return await post(path, bearer, json, how)
     } catch (error) {
       // The next try enrols again.
       if (
@@ -110,6 +146,22 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
   return {
     sendEvents: async (json) => eventBatchAnswerSchema.parse(await send('/sidecar/v1/events', json)),
     sendHeartbeat: async (json) => sidecarHeartbeatAnswerSchema.parse(await send('/sidecar/v1/heartbeat', json)),
-    close: () => pool.destroy(),
+    poll: async (ask, signal) => {
+      const how = {
+        via: pollPool,
+        headersTimeout: ask.waitMs + TIMEOUT_MS,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(ask.waitMs + POLL_MS_MAX)]),
+      }
+      return channelAnswerSchema.parse(await send('/sidecar/v1/channel', JSON.stringify(ask), how))
+    },
+    policyKeys: {
+      known: () => policyKeys,
+      fresh: async () => {
+        credential = null
+        await enrolled()
+        return policyKeys
+      },
+    },
+    close: async () => void (await Promise.all([pool.destroy(), pollPool.destroy()])),
   }
 }

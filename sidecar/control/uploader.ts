@@ -34,7 +34,7 @@ export interface UploadStats {
 /** What the uploader needs. */
 export interface UploaderOptions {
   readonly source: UploadSource
-  readonly client: Pick<ControlPlaneClient, 'sendEvents' | 'close'>
+  readonly client: Pick<ControlPlaneClient, 'sendEvents'>
   readonly timers: Timers
   /** 0 to 1, for jitter. */
   random(): number
@@ -140,7 +140,6 @@ export function createUploader({ source, client, timers, random, log }: Uploader
       })
       await Promise.race([running, late])
       callOff()
-      await client.close()
     },
     stats: () => ({ events, failures }),
   }

@@ -43,7 +43,22 @@ const CASES: Readonly<
     bad: [':4001'],
   },
   ACC_DATA_DIR: { good: '/data', read: ({ dataDir }) => dataDir, becomes: '/data', bad: [] },
-  ACC_POLICY_DIR: { good: '/policies', read: ({ policyDir }) => policyDir, becomes: '/policies', bad: [] },
+  ACC_POLICY_DIR: {
+    good: '/policies',
+    read: ({ policies }) => policies,
+    becomes: { kind: 'folder', folder: '/policies' },
+    bad: [],
+  },
+  ...Object.fromEntries(
+    [
+      { name: 'ACC_POLICY_KEY_FILE', good: '/keys.pem', bad: [] },
+      { name: 'ACC_ON_STALE', good: 'failOpen', bad: ['fail', 'closed'] },
+      { name: 'ACC_STALE_AFTER_MS', good: '1000', bad: ['999', '1d'] },
+    ].map(({ name, good, bad }) => [
+      name,
+      { good, read: ({ policies }: SidecarConfig) => policies.kind, becomes: 'folder', bad },
+    ]),
+  ),
   ACC_RATE_CARD: { good: '/card.json', read: ({ rateCardFile }) => rateCardFile, becomes: '/card.json', bad: [] },
   ...Object.fromEntries(
     PROVIDER_NAMES.map((name) => [
@@ -143,6 +158,23 @@ t.test('all mistakes are listed at once, and a misspelt variable is told what it
   t.match(told, /^ {2}ACC_SURPRISE: there is no such variable$/m)
   t.equal(told.split('\n').length, 5)
   t.match(told, /docs\/configuration\.md/)
+})
+
+t.test('with a control plane policies come from there alone, and a folder beside it is refused', async (t) => {
+  const url = { ACC_CONTROL_PLANE_URL: 'http://plane:8080' }
+  t.same(parseConfig(url).policies, {
+    kind: 'controlPlane',
+    keyFile: null,
+    onStale: 'keep',
+    staleAfterMs: 24 * 60 * 60 * 1_000,
+  })
+  const told = { ACC_POLICY_KEY_FILE: '/keys.pem', ACC_ON_STALE: 'failClosed', ACC_STALE_AFTER_MS: '60000' }
+  t.match(parseConfig({ ...url, ...told }).policies, {
+    keyFile: '/keys.pem',
+    onStale: 'failClosed',
+    staleAfterMs: 60_000,
+  })
+  t.match(complaint({ ...url, ACC_POLICY_DIR: '/policies' }), /^ {2}ACC_POLICY_DIR: .*leave one of the two out/m)
 })
 
 t.test('connections are 1 024 more than requests at once, unless they are told', async (t) => {

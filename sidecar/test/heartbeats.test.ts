@@ -103,6 +103,12 @@ t.test('what was not answered, or answered as something else, is told again with
   t.match(heartbeats.stats(), { messages: { taken: 1, failed: 2, refused: 0 } })
 })
 
+const ENROLLED = JSON.stringify({
+  credential: 'c',
+  validForMs: 60_000,
+  policyKeys: [{ keyId: '0'.repeat(16), publicKey: '' }],
+})
+
 t.test('a message that will never be taken does not hold up what comes behind it', async (t) => {
   let refusing = true
   const seen: string[] = []
@@ -110,7 +116,7 @@ t.test('a message that will never be taken does not hold up what comes behind it
     let body = ''
     for await (const chunk of request) body += String(chunk)
     seen.push(String(request.url))
-    if (request.url === '/sidecar/v1/enrol') response.end('{"credential":"c","validForMs":60000}')
+    if (request.url === '/sidecar/v1/enrol') response.end(ENROLLED)
     else if (refusing) response.writeHead(400).end('{}')
     else response.end(JSON.stringify({ seq: JSON.parse(body).seq }))
   })

@@ -36,7 +36,12 @@ t.test('its sidecar can be started with the environment of the image and the man
   const config = parseConfig({ ...environmentOf(image), ...own })
   t.equal(config.identity.agent, 'researcher')
   const mounts = sidecar.volumeMounts.map(({ mountPath }: { mountPath: string }) => mountPath)
-  t.same(mounts, [config.dataDir, config.policyDir], 'what it writes and reads is mounted')
+  t.same(mounts, [config.dataDir, '/etc/acc/policies'], 'what it writes and reads is mounted')
+  t.same(config.policies, { kind: 'folder', folder: 'policies/starter' })
+  t.ok(
+    image.some(({ rest }) => rest.includes('ln -s /etc/acc/policies policies/starter')),
+    'and found there',
+  )
   const { runAsUser, runAsGroup } = sidecar.securityContext
   t.equal(said(image, 'USER'), `${runAsUser}:${runAsGroup}`)
   t.same(config.adminListen, { host: '0.0.0.0', port: sidecar.ports[0].containerPort })

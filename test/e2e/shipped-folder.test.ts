@@ -56,7 +56,7 @@ t.test('the image runs what was built, as a user that is not root and writes to 
     copiesOf(image, 'build'),
     [
       { source: '/src/sidecar/dist', to: './' },
-      { source: '/src/policies/starter', to: `${settings.ACC_POLICY_DIR}/` },
+      { source: '/src/policies/starter', to: '/etc/acc/policies/' },
     ],
     'what was built, and the policies that hold until others are mounted over them',
   )

@@ -8,7 +8,7 @@ import { send } from '../support/ask.ts'
 import { askApi, enrol, type TestControlPlane } from '../support/control-plane.ts'
 import { planeFor } from '../support/plane.ts'
 import { chunked, RawConnection, request } from '../support/raw-http.ts'
-import { readEvents, sidecarFor, type TestSidecar } from '../support/sidecar.ts'
+import { readEvents, sidecarFor, type TestSidecar, withPolicy } from '../support/sidecar.ts'
 import { simulatorFor } from '../support/simulator.ts'
 import { until } from '../support/until.ts'
 
@@ -41,7 +41,7 @@ t.test(
     const { plane, key, env } = await planeFor(t)
     const options = { upstream: `${simulator.url}/v1`, env }
     const [shared, own] = [
-      await sidecarFor(t, options),
+      await withPolicy(sidecarFor(t, options)),
       await sidecarFor(t, { ...options, env: { ...env, ACC_AGENT: 'writer', ACC_WORKFLOW: 'reports' } }),
     ]
     await Promise.all([
@@ -150,7 +150,7 @@ t.test(
     await tell(first, 'tasks', { agent: 'a', taskId: 't-1', status: 'running' })
     await until('the task', async () => ((await tasksOf(plane, key)).length === 1 ? true : null), SLOW_MS)
     await first.kill()
-    const second = await sidecarFor(t, { ...options, dataDir: first.dataDir, policyDir: first.policyDir })
+    const second = await sidecarFor(t, { ...options, dataDir: first.dataDir })
     await tell(second, 'heartbeat', { agent: 'a', status: 'error' })
     await tell(second, 'tasks', { agent: 'a', taskId: 't-1', status: 'failed' })
     await until(

@@ -6,7 +6,7 @@ import { send } from '../support/ask.ts'
 import { chat } from '../support/chat.ts'
 import { askApi, controlPlaneFor } from '../support/control-plane.ts'
 import { folderFor } from '../support/scope.ts'
-import { budgetYaml, sidecarFor } from '../support/sidecar.ts'
+import { budgetYaml, sidecarFor, withPolicy } from '../support/sidecar.ts'
 import { simulatorFor } from '../support/simulator.ts'
 import { until } from '../support/until.ts'
 
@@ -14,13 +14,17 @@ t.test(
   'what a client is told as its request’s id leads to its trail, and every cost can be computed again',
   async (t) => {
     const tokenFile = join(folderFor(t), 'token')
-    const plane = await controlPlaneFor(t, { env: { CONTROL_PLANE_ENROLMENT_TOKEN_FILE: tokenFile } })
-    const simulator = await simulatorFor(t)
-    const sidecar = await sidecarFor(t, {
-      upstream: `${simulator.url}/v1`,
+    const plane = await controlPlaneFor(t, {
       policies: { 'budget.yaml': budgetYaml({ name: 'ample', limit: '5' }) },
-      env: { ACC_CONTROL_PLANE_URL: plane.url, ACC_CONTROL_PLANE_TOKEN_FILE: tokenFile },
+      env: { CONTROL_PLANE_ENROLMENT_TOKEN_FILE: tokenFile },
     })
+    const simulator = await simulatorFor(t)
+    const sidecar = await withPolicy(
+      sidecarFor(t, {
+        upstream: `${simulator.url}/v1`,
+        env: { ACC_CONTROL_PLANE_URL: plane.url, ACC_CONTROL_PLANE_TOKEN_FILE: tokenFile },
+      }),
+    )
     const get = <Body>(path: string) => askApi<Body>(`${plane.url}/api/v1/requests${path}`, plane.adminKey)
     const asks = [
       {},

@@ -5,7 +5,7 @@ import type { LogPage } from '../../control-plane/usage/read-service.ts'
 import { send } from '../support/ask.ts'
 import { askApi, type TestControlPlane } from '../support/control-plane.ts'
 import { planeFor } from '../support/plane.ts'
-import { budgetYaml, readEvents, sidecarFor, type TestSidecar } from '../support/sidecar.ts'
+import { budgetYaml, readEvents, sidecarFor, type TestSidecar, withPolicy } from '../support/sidecar.ts'
 import { simulatorFor } from '../support/simulator.ts'
 import { until } from '../support/until.ts'
 
@@ -32,11 +32,11 @@ t.test(
   'a request shows up in the summary with its cost, whatever became of it; two sidecars share the sums',
   async (t) => {
     const simulator = await simulatorFor(t)
-    const { plane, key, env } = await planeFor(t)
-    const options = { upstream: `${simulator.url}/v1`, env }
-    const first = await sidecarFor(t, options)
-    const policies = { 'budget.yaml': budgetYaml({ name: 'none', limit: '0.000000001' }) }
-    const broke = await sidecarFor(t, { ...options, policies })
+    const policies = { 'budget.yaml': budgetYaml({ name: 'none', limit: '0.000000001', agent: 'broke' }) }
+    const { plane, key, env } = await planeFor(t, {}, policies)
+    const upstream = `${simulator.url}/v1`
+    const first = await withPolicy(sidecarFor(t, { upstream, env }))
+    const broke = await withPolicy(sidecarFor(t, { upstream, env: { ...env, ACC_AGENT: 'broke' } }))
     await send(first.url, {})
     await stored(plane, key, 1)
     await send(first.url, { stream: true })
@@ -64,14 +64,14 @@ t.test(
     const simulator = await simulatorFor(t)
     const { plane, key, again, env } = await planeFor(t)
     const options = { upstream: `${simulator.url}/v1`, env }
-    const first = await sidecarFor(t, options)
+    const first = await withPolicy(sidecarFor(t, options))
     for (let at = 0; at < 5; at++) t.equal((await send(first.url, {})).status, 200)
     await plane.kill()
     for (let at = 0; at < 10; at++) t.equal((await send(first.url, {})).status, 200, 'served')
     await until('a failed batch', async () => ((await first.metric('acc_upload_failures_total')) > 0 ? true : null))
     t.ok((await first.metric('acc_outbox_unacknowledged_events')) >= 10)
     await first.kill()
-    const second = await sidecarFor(t, { ...options, dataDir: first.dataDir, policyDir: first.policyDir })
+    const second = await sidecarFor(t, { ...options, dataDir: first.dataDir })
     t.equal((await send(second.url, {})).status, 200)
     const back = await again()
     const sums = await stored(back, key, 16)
@@ -88,7 +88,7 @@ t.test(
   async (t) => {
     const simulator = await simulatorFor(t)
     const { plane, key, env, tokenFile } = await planeFor(t)
-    const sidecar = await sidecarFor(t, { upstream: `${simulator.url}/v1`, env })
+    const sidecar = await withPolicy(sidecarFor(t, { upstream: `${simulator.url}/v1`, env }))
     for (let at = 0; at < 3; at++) await send(sidecar.url, {})
     t.equal(await sidecar.stop(), 0)
     t.equal((await summary(plane, key)).requests, 3)
@@ -97,16 +97,19 @@ t.test(
     writeFileSync(wrongFile, 'not a token\n')
     const stranger = await sidecarFor(t, {
       upstream: `${simulator.url}/v1`,
+      dataDir: sidecar.dataDir,
       env: { ...env, ACC_CONTROL_PLANE_TOKEN_FILE: wrongFile },
     })
     t.equal((await send(stranger.url, {})).status, 200)
-    const told = await until(
-      'a line in the log',
-      () => stranger.log.find(({ message }) => String(message).startsWith('events do not reach')) ?? null,
-    )
-    t.match(told, { level: 'warn', reason: /enrol with status 401/ })
+    for (const what of ['events do not reach', 'the channel of the control plane is interrupted']) {
+      const told = await until(
+        'a line in the log',
+        () => stranger.log.find(({ message }) => String(message).startsWith(what)) ?? null,
+      )
+      t.match(told, { level: 'warn', reason: /enrol with status 401/ })
+    }
     t.equal(await stranger.stop(), 0)
     t.equal((await summary(plane, key)).requests, 3)
-    t.equal(readEvents(stranger.dataDir).length, 1)
+    t.equal(readEvents(stranger.dataDir).length, 4)
   },
 )

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -9,13 +9,14 @@ import type { EnrolmentAnswer, EventBatchAnswer } from '@agentcostcontrol/contra
 import { runningClusterUrl } from '../../control-plane/db/cluster.ts'
 import { inCheckout } from './paths.ts'
 import { folderFor, type Scope } from './scope.ts'
-import { WITHOUT_TAP } from './sidecar.ts'
+import { AMPLE_BUDGET, WITHOUT_TAP, writePolicies } from './sidecar.ts'
 
 /** A real control plane: a process of its own, with a PostgreSQL of its own unless another one is named. */
 export interface TestControlPlane {
   readonly url: string
   readonly adminUrl: string
   readonly dataDir: string
+  readonly policyDir: string
   readonly pid: number
   /** Of its PostgreSQL's postmaster; `null` where that is another's. */
   postgresPid(): number | null
@@ -30,6 +31,10 @@ export interface TestControlPlane {
 /** How a control plane is started. */
 export interface TestControlPlaneOptions {
   readonly dataDir?: string
+  /** The folder with the policies of its organisation; one of its own if left out. */
+  readonly policyDir?: string
+  /** What stands in that folder of its own; a budget that is never reached if left out. */
+  readonly policies?: Readonly<Record<string, string>>
   readonly env?: Readonly<Record<string, string>>
   /** Words of Node's own in front of the entry. */
   readonly nodeArgs?: readonly string[]
@@ -56,6 +61,10 @@ function sharedKey(databaseUrl: string): string {
 /** Starts a control plane on free ports and waits until it listens; it ends with the scope. @throws with what it said if it cannot start */
 export async function controlPlaneFor(scope: Scope, options: TestControlPlaneOptions = {}): Promise<TestControlPlane> {
   const dataDir = options.dataDir ?? folderFor(scope)
+  // Found again by one that is started on the same data.
+  const policyDir = options.policyDir ?? join(dataDir, 'policies')
+  if (options.policyDir === undefined && !existsSync(policyDir))
+    writePolicies(policyDir, options.policies ?? { 'budget.yaml': AMPLE_BUDGET })
   const databaseUrl = options.env?.DATABASE_URL
   const process_ = spawn(
     'env',
@@ -72,6 +81,7 @@ export async function controlPlaneFor(scope: Scope, options: TestControlPlaneOpt
         CONTROL_PLANE_ADMIN_LISTEN: '127.0.0.1:0',
         CONTROL_PLANE_DATA_DIR: dataDir,
         CONTROL_PLANE_PARENT_WATCH: '1',
+        CONTROL_PLANE_POLICY_DIR: policyDir,
         ...(databaseUrl === undefined ? {} : { CONTROL_PLANE_SIGNING_KEY_FILE: sharedKey(databaseUrl) }),
         ...options.env,
       },
@@ -105,6 +115,7 @@ export async function controlPlaneFor(scope: Scope, options: TestControlPlaneOpt
     url: String(url),
     adminUrl: `http://${String(admin)}`,
     dataDir,
+    policyDir,
     pid: process_.pid ?? 0,
     postgresPid: () => {
       const runs = log.findLast(({ message }) => String(message).startsWith('the embedded PostgreSQL runs'))

@@ -15,10 +15,14 @@ export interface TestPlane {
 }
 
 /** Starts a control plane at a port that stays the same when it comes back. */
-export async function planeFor(scope: Scope, settings: Readonly<Record<string, string>> = {}): Promise<TestPlane> {
+export async function planeFor(
+  scope: Scope,
+  settings: Readonly<Record<string, string>> = {},
+  policies?: Readonly<Record<string, string>>,
+): Promise<TestPlane> {
   const tokenFile = join(folderFor(scope), 'token')
   const env = { ...settings, CONTROL_PLANE_ENROLMENT_TOKEN_FILE: tokenFile }
-  const plane = await controlPlaneFor(scope, { env })
+  const plane = await controlPlaneFor(scope, { env, ...(policies === undefined ? {} : { policies }) })
   const listen = new URL(plane.url).host
   return {
     plane,

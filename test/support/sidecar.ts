@@ -37,7 +37,7 @@ export interface TestSidecar {
 export interface TestSidecarOptions {
   /** The provider's base URL, e.g. `${simulator.url}/v1`. */
   readonly upstream: string
-  /** Policy files by name; a budget that is never reached and no security policy if left out. */
+  /** Policy files by name; a budget that is never reached and no security policy if left out. Not with a control plane. */
   readonly policies?: Readonly<Record<string, string>>
   /** Settings over those of the tests. */
   readonly env?: Readonly<Record<string, string>>
@@ -137,7 +137,8 @@ export async function sidecarFor(scope: Scope, options: TestSidecarOptions): Pro
         ACC_LISTEN: '127.0.0.1:0',
         ACC_ADMIN_LISTEN: '127.0.0.1:0',
         ACC_DATA_DIR: dataDir,
-        ACC_POLICY_DIR: policyDir,
+        // From the control plane, where there is one.
+        ...(options.env?.ACC_CONTROL_PLANE_URL === undefined ? { ACC_POLICY_DIR: policyDir } : {}),
         ACC_UPSTREAM_OPENAI: options.upstream,
         ACC_TRUST_HEADERS: 'agent,workflow,session,task,tags',
         ACC_PARENT_WATCH: '1',
@@ -187,6 +188,13 @@ export async function sidecarFor(scope: Scope, options: TestSidecarOptions): Pro
     stop: () => end('SIGTERM'),
     kill: async () => void (await end('SIGKILL')),
   }
+}
+
+/** Waits until a sidecar has the policy of its control plane. */
+export async function withPolicy(starting: Promise<TestSidecar>): Promise<TestSidecar> {
+  const sidecar = await starting
+  await until('a policy is in force', async () => ((await sidecar.metric('acc_policy_loaded')) === 1 ? true : null))
+  return sidecar
 }
 
 /** The events in a data folder, oldest first; also while a sidecar runs on it. */

@@ -49,6 +49,8 @@ export interface Way {
 export interface Desk {
   readonly name: string
   readonly settings?: Omit<TestSidecarOptions, 'upstream'>
+  /** Makes the data folder that the sidecar finds; an empty one if left out. */
+  dataDir?(t: Scope): string
   /** Base URL of the provider; the simulator if left out. */
   upstream?(t: Scope): Promise<string>
   readonly ways: readonly Way[]
@@ -78,7 +80,8 @@ export const aborted = (charged: Charged): readonly Ending[] => [
 export async function tryDesk(t: Test, desk: Desk): Promise<void> {
   const simulator = await simulatorFor(t)
   const upstream = (await desk.upstream?.(t)) ?? `${simulator.url}/v1`
-  const sidecar = await sidecarFor(t, { upstream, ...desk.settings })
+  const found = desk.dataDir === undefined ? {} : { dataDir: desk.dataDir(t) }
+  const sidecar = await sidecarFor(t, { upstream, ...desk.settings, ...found })
   let told = 0
   for (const [at, way] of desk.ways.entries()) {
     await t.test(way.name, async (t) => {

@@ -102,7 +102,12 @@ export class Stages {
       body,
       client: { gone: false, signal: new AbortController().signal, onGone: () => {} },
     })
-    const authorized = isDenial(identified) ? identified : createAuthorize(() => this.#policy)(identified)
+    const authorized = isDenial(identified)
+      ? identified
+      : createAuthorize(
+          () => this.#policy,
+          () => false,
+        )(identified)
     const planned = isDenial(authorized) ? authorized : this.#plan({ authorized, body, findings: [], warnings: [] })
     if (isDenial(planned)) throw new Error(planned.message)
     return planned

@@ -3,7 +3,9 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { send } from '../../support/ask.ts'
+import { bundleSigner, keepBundle } from '../../support/bundles.ts'
 import { inCheckout } from '../../support/paths.ts'
+import { folderFor } from '../../support/scope.ts'
 import { AMPLE_BUDGET, budgetYaml, providerYaml, securityYaml } from '../../support/sidecar.ts'
 import { until } from '../../support/until.ts'
 import { aborted, completed, type Desk, denied, type Place, type Way } from '../../support/ways-out.ts'
@@ -308,5 +310,29 @@ const lawless: Desk = {
   ways: [{ name: 'nobody knows what is allowed', go: ({ ask }) => ask(), ends: denied('acc_policy_missing', 503) }],
 }
 
+/** A sidecar whose control plane has been gone for too long. */
+const forgotten: Desk = {
+  name: 'a policy that is too old',
+  settings: {
+    env: { ACC_CONTROL_PLANE_URL: 'http://127.0.0.1:9', ACC_ON_STALE: 'failClosed', ACC_STALE_AFTER_MS: '1000' },
+  },
+  dataDir: (t) => {
+    const dataDir = folderFor(t)
+    const signer = bundleSigner()
+    keepBundle(dataDir, signer.bundle({ 'budget.yaml': AMPLE_BUDGET }), [signer.key])
+    return dataDir
+  },
+  ways: [
+    {
+      name: 'the control plane is silent',
+      go: async ({ sidecar, ask }) => {
+        await until('it is stale', async () => ((await sidecar.metric('acc_policy_stale')) === 1 ? true : null))
+        return ask()
+      },
+      ends: denied('acc_policy_stale', 503),
+    },
+  ],
+}
+
 /** Everything that is refused before it is sent. */
-export const REFUSED: readonly Desk[] = [strict, guarded, tight, impatient, poor, locked, lawless]
+export const REFUSED: readonly Desk[] = [strict, guarded, tight, impatient, poor, locked, lawless, forgotten]

@@ -1,0 +1,85 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock, Timers } from './clock.ts'
+import type { OnStale, PolicySource } from './config.ts'
+import { ConfigError } from './config-error.ts'
+import { type TrustedKey, trustedKeys } from './control/bundle.ts'
+import { type Channel, createChannel } from './control/channel.ts'
+import type { ControlPlaneClient } from './control/client.ts'
+import { type LastWord, openLastWord } from './control/last-word.ts'
+import type { Logger } from './log.ts'
+import { openBundledPolicies } from './policy-from-control-plane.ts'
+import { openFolderPolicies } from './policy-from-folder.ts'
+import type { PolicyStore, Staleness } from './policy-store.ts'
+
+/** The policy in force, and where it comes from. */
+export interface Policies {
+  readonly store: PolicyStore
+  /** `null` while the sidecar stands alone. */
+  readonly channel: Channel | null
+  readonly lastWord: LastWord | null
+  close(): Promise<void>
+}
+
+/** What it needs. */
+export interface PoliciesOptions {
+  readonly source: PolicySource
+  readonly dataDir: string
+  /** `null` while the sidecar stands alone. */
+  readonly client: ControlPlaneClient | null
+  readonly clock: Clock
+  readonly timers: Timers
+  random(): number
+  readonly log: Logger
+}
+
+/** Opens the policy of a folder, or that of the control plane and the channel that it comes on. */
+export async function openPolicies(options: PoliciesOptions): Promise<Policies> {
+  const { source, dataDir, client, clock, timers, random, log } = options
+  if (source.kind === 'folder' || client === null) {
+    const folder = source.kind === 'folder' ? source.folder : ''
+    const lastGoodFile = join(dataDir, 'policy-last-good.json')
+    const store = await openFolderPolicies({ folder, lastGoodFile, clock, log })
+    return { store, channel: null, lastWord: null, close: async () => store.close() }
+  }
+  const store = await openBundledPolicies({
+    file: join(dataDir, 'policy-bundle.json'),
+    pinned: source.keyFile === null ? null : await readKeys(source.keyFile),
+    told: client.policyKeys,
+    clock,
+    log,
+  })
+  const lastWord = await openLastWord({
+    file: join(dataDir, 'control-plane-last-word'),
+    staleAfterMs: source.staleAfterMs,
+    onStale: (stale) => store.age(stale ? WHEN_STALE[source.onStale] : 'fresh'),
+    clock,
+    timers,
+    log,
+  })
+  const { staleAfterMs } = source
+  const onAnswer = lastWord.heard
+  const channel = createChannel({ client, policies: store, staleAfterMs, onAnswer, clock, timers, random, log })
+  return {
+    store,
+    channel,
+    lastWord,
+    close: async () => {
+      lastWord.close()
+      store.close()
+      await channel.close()
+    },
+  }
+}
+
+const WHEN_STALE: Readonly<Record<OnStale, Staleness>> = { keep: 'fresh', failOpen: 'open', failClosed: 'closed' }
+
+async function readKeys(file: string): Promise<readonly TrustedKey[]> {
+  try {
+    return trustedKeys(await readFile(file, 'utf8'))
+  } catch (error) {
+    throw new ConfigError(
+      `ACC_POLICY_KEY_FILE ${file} holds no public keys that can be used: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
+}
