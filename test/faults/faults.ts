@@ -1,6 +1,7 @@
 import { AGENTS } from './agents.ts'
 import { ANTHROPIC } from './anthropic.ts'
 import { BUDGETS } from './budgets.ts'
+import { CHANNEL_FAULTS } from './channel.ts'
 import { COMPATIBLE } from './compatible.ts'
 import { CONTROL_PLANE } from './control-plane.ts'
 import { EMBEDDINGS } from './embeddings.ts'
@@ -22,6 +23,7 @@ export const FAULTS: readonly Fault[] = [
   ...GUARDS,
   ...AGENTS,
   ...ANTHROPIC,
+  ...CHANNEL_FAULTS,
   ...COMPATIBLE,
   ...CONTROL_PLANE,
   ...EMBEDDINGS,
