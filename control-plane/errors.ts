@@ -74,6 +74,8 @@ export function toApiError(error: unknown): ApiError {
     return new ApiError('acc_api_media_type', 'Send application/json.', { cause: error })
   if (UNREACHABLE.test(code))
     return new ApiError('acc_api_unavailable', 'Nothing was changed; try again.', { cause: error })
+  // No name has it, so nothing is found by one; PostgreSQL's text does not hold it at all.
+  if (code === '22021') return new ApiError('acc_api_invalid', 'The request holds a NUL character.', { cause: error })
   const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
   if (status >= 400 && status < 500)
     return new ApiError('acc_api_invalid', error instanceof Error ? error.message : '', { cause: error })

@@ -84,6 +84,17 @@ t.test('an enrolment token gives a credential of one sidecar, which brings up th
   )
 })
 
+t.test('what PostgreSQL cannot even read is a mistake of whoever asks', async (t) => {
+  for (const path of [
+    'tasks?agent=%00',
+    'tasks?workflow=a%00',
+    'requests?agent=%00',
+    'requests?model=%00',
+    'agents?cursor=AA',
+  ])
+    isProblem(t, await askApi(`${url}/api/v1/${path}`, adminKey), 'acc_api_invalid', path)
+})
+
 t.test('what is no batch is refused whole, and nothing of it is stored', async (t) => {
   const before = (await askApi(`${url}/api/v1/usage/summary`, adminKey)).body
   const event = usageEvent()
