@@ -26,6 +26,11 @@ t.test(
     t.match(stdout, /\n {3}403: Blocked by the security policy "demo": secrets\/aws-access-key-id/)
     for (const agent of ['researcher', 'looper', 'spender', 'leaker'])
       t.match(stdout, new RegExp(`^${agent} +\\d+`, 'm'))
+    t.match(
+      stdout,
+      /\n {3}leaker +denied +acc_security_blocked +\$0\.00\n {3}spender +denied +acc_budget_exceeded +\$0\.00\n/,
+    )
+    t.match(stdout, /\n {3}spender +completed +gpt-4\.1 +\$0\.0\d+\n/, 'the request log is the control plane’s')
     t.match(stdout, /billed \$(\d\.\d+); our record says \$\1: equal to the nano-dollar\.\n$/)
     t.same(readdirSync(temporary), [], 'its data folder is gone')
   },
@@ -36,7 +41,7 @@ t.test('Ctrl-C in the demo ends everything that it started', async (t) => {
   const running = startAcc(t, ['demo'], { env: { TMPDIR: temporary } })
   await running.printed(/10 of 10 answered/)
   const children = running.children()
-  t.equal(children.length, 2)
+  t.equal(children.length, 3, 'simulator, control plane and sidecar')
   running.kill('SIGINT')
   t.equal((await running.ended).code, 130)
   await gone(children)
