@@ -47,9 +47,9 @@ async function folderOf({ addresses: { controlPlane }, adminKey }: System, dataD
     const { folders }: { readonly folders?: readonly (Folder & { readonly replica: string })[] } = JSON.parse(
       await response.text(),
     )
-    // The name that a control plane gives to itself.
-    const own = `${hostname()}:${resolve(dataDir, 'control-plane')}`
-    return folders?.find(({ replica }) => replica === own) ?? null
+    // The name that a control plane gives to itself: its process follows.
+    const own = `${hostname()}:${resolve(dataDir, 'control-plane')}:`
+    return folders?.find(({ replica }) => replica.startsWith(own)) ?? null
   } catch {
     return null
   }
