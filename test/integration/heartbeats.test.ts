@@ -3,6 +3,7 @@ import { AGENT_STATUSES, TASK_STATUSES } from '@agentcostcontrol/contract'
 import fc from 'fast-check'
 import t from 'tap'
 import type { Agent, AgentPage, TaskPage } from '../../control-plane/agents/service.ts'
+import type { SidecarPage } from '../../control-plane/sidecars/service.ts'
 import { TASKS_MAX } from '../../sidecar/agents/reports.ts'
 import { send } from '../support/ask.ts'
 import { askApi, enrol, type TestControlPlane } from '../support/control-plane.ts'
@@ -86,6 +87,18 @@ t.test(
     t.match(await tasksOf(plane, key, '?agent=writer'), [
       { taskId: 't-1', name: 'a report', workflow: 'reports', status: 'failed', errorCode: 'timeout', endedAt: /Z$/ },
     ])
+    const { sidecars } = await until(
+      'figures of both sidecars',
+      async () => {
+        const { body } = await askApi<SidecarPage>(`${plane.url}/api/v1/sidecars`, key)
+        return body.sidecars.filter(({ figures }) => figures !== null).length === 2 ? body : null
+      },
+      SLOW_MS,
+    )
+    for (const { figures } of sidecars) {
+      t.match(figures, { version: /^\d+\.\d+/, nodeVersion: process.version, startedAt: /Z$/ })
+      t.ok((figures?.memoryBytes ?? 0) > 1e7)
+    }
     const credential = await enrol(plane.url, key, randomUUID())
     for (const [path, bearer] of [
       ['agents', credential],
