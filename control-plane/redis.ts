@@ -27,7 +27,7 @@ export interface RedisOptions {
 
 const CHANNEL = 'acc:wakes'
 /** Longest that an answer is waited for. */
-export const REDIS_ANSWER_MS = 10
+const ANSWER_MS = 10
 /** How long nobody waits after that. */
 const REST_MS = 1_000
 const RECONNECT_MS_MAX = 1_000
@@ -76,7 +76,7 @@ export function createRedisLink({ url, log }: RedisOptions): RedisLink {
   /** Counted from the asking; what has come in the same turn of the event loop has come in time. */
   function late(): { readonly passed: Promise<typeof LATE>; callOff(): void } {
     const { promise, resolve } = Promise.withResolvers<typeof LATE>()
-    const timer = setTimeout(() => setImmediate(() => resolve(LATE)), REDIS_ANSWER_MS)
+    const timer = setTimeout(() => setImmediate(() => resolve(LATE)), ANSWER_MS)
     return { passed: promise, callOff: () => clearTimeout(timer) }
   }
 

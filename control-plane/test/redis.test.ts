@@ -6,7 +6,7 @@ import { until } from '../../test/support/until.ts'
 import { shareWakes } from '../db/shared-wakes.ts'
 import { createWakes, type Wakes } from '../db/wakes.ts'
 import { createRateLimit, shareRateLimit } from '../rate-limit.ts'
-import { createRedisLink, REDIS_ANSWER_MS } from '../redis.ts'
+import { createRedisLink } from '../redis.ts'
 import { clusterFor, databaseFor, QUIET } from './support/database.ts'
 
 const RATE = { perSecond: 0.01, burst: 20 }
@@ -64,16 +64,16 @@ for (const [what, break_] of [
       await break_(redis)
       const waits: number[] = []
       let longestMs = 0
-      const from = performance.now()
+      const before = link.stats().failures
       for (let at = 0; at < 2 * RATE.burst; at++) {
         const asked = performance.now()
         waits.push(await limited.take('a'))
         longestMs = Math.max(longestMs, performance.now() - asked)
       }
-      const totalMs = performance.now() - from
       t.equal(waits.filter((ms) => ms === 0).length, RATE.burst - 1)
       t.ok(longestMs < 500, `the longest took ${longestMs} ms`)
-      t.ok(totalMs < REDIS_ANSWER_MS * RATE.burst, `one in a second is kept waiting, all took ${totalMs} ms`)
+      // One in a second is kept waiting, and all of this takes less than two.
+      t.ok(link.stats().failures - before <= 3, 'nobody else is kept waiting')
       if (what === 'killed') await redis.again()
       else redis.resume()
       const other = limit('other')
