@@ -107,9 +107,10 @@ async function syncFolder(folder: string): Promise<void> {
 export async function checkBackup(file: string, migrations: readonly Migration[]): Promise<BackupContents> {
   const tables: BackupTableEnd[] = []
   const header = await readParts(file, async (part) => {
-    if (part.kind === 'header') refuseForeign(part.header.migrations, migrations, 'the backup')
-    else if (part.kind === 'tableEnd') tables.push(part.end)
+    if (part.kind === 'tableEnd') tables.push(part.end)
   })
+  // Behind the end: before it nobody knows whether the names are those that were written.
+  refuseForeign(header.migrations, migrations, 'the backup')
   return contentsOf(header, tables)
 }
 

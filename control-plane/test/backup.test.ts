@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
 import { inCheckout } from '../../test/support/paths.ts'
@@ -83,6 +83,7 @@ t.test('what is restored is what was there: every row of every organisation, and
     ['an owner whom row-level security binds', await ownedByPlain(), await ownedByPlain()],
   ] as const) {
     await fill(t, source, [...shipped, NEXT])
+    await ask(source, "INSERT INTO acc.counted (text) VALUES ('one more than the migration made')")
     const { file, made } = await backupOf(t, source)
     t.equal(made.tables.find(({ table }) => table === 'usage_events')?.rows, 804, `${who}: nothing is left out`)
     t.equal(statSync(file).mode & 0o777, 0o600)
@@ -105,7 +106,7 @@ t.test('what is restored is what was there: every row of every organisation, and
     t.equal(own.length, who === 'a superuser' ? 804 : 0, 'the owner is bound again')
     await ask(target, "INSERT INTO acc.counted (text) VALUES ('next')")
     t.match(await ask(target, "SELECT id::int, twice FROM acc.counted WHERE text IN ('next')"), [
-      { id: 4, twice: 'nextnext' },
+      { id: 5, twice: 'nextnext' },
     ])
     await makePartitions(toolFor(t, target))
   }
@@ -224,6 +225,30 @@ t.test('a file that was cut or changed anywhere is refused with the place, and c
     /damaged in the table \w+, behind row \d+ \(byte \d+ of its contents\)/,
   )
 })
+
+t.test(
+  'a container that is sound is not believed either: each block, and the whole, have to be what was written',
+  async (t) => {
+    const source = await newDatabase()
+    await fill(t, source)
+    const { file } = await backupOf(t, source)
+    const contents = zstdDecompressSync(readFileSync(file)).toString('latin1')
+    const lastLine = contents.lastIndexOf('{"end"')
+    for (const [how, changed, message] of [
+      ['a row', contents.replace('researcher', 'researchex'), /the bytes of this block were changed/],
+      [
+        'the header',
+        contents.replace(/"systemIdentifier":"./, '"systemIdentifier":"0'),
+        /damaged at its end .*its checksum is another/,
+      ],
+      ['its end is missing', contents.slice(0, lastLine), /damaged at its end .*the file ends here/],
+      ['something follows', `${contents}x`, /something stands behind its end/],
+    ] as const) {
+      writeFileSync(file, zstdCompressSync(Buffer.from(changed, 'latin1')))
+      await t.rejects(checkBackup(file, shipped), message, how)
+    }
+  },
+)
 
 t.test('what never was a backup is told apart from one that is damaged', async (t) => {
   const file = join(folderFor(t), 'file')

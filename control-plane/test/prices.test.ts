@@ -8,6 +8,11 @@ import { folderFor } from '../../test/support/scope.ts'
 import { clusterFor } from './support/database.ts'
 
 const seed: RateCard = JSON.parse(readFileSync(inCheckout('seed/rate-card.json'), 'utf8'))
+const doubled = (price: ModelPrice): ModelPrice => ({
+  ...price,
+  rates: { ...price.rates, input: `${BigInt(price.rates.input) * 2n}` },
+})
+
 const newDatabase = await clusterFor(t)
 const env = { DATABASE_URL: await newDatabase() }
 const plane = await controlPlaneFor(t, { env })
@@ -83,11 +88,6 @@ t.test('a new version is noted beside the old one, and both can be asked', async
     ['test.2', '800000'],
   ])
     t.match(await get(`${find}&version=${version}`), { body: { version, price: { rates: { input } } } })
-})
-
-const doubled = (price: ModelPrice): ModelPrice => ({
-  ...price,
-  rates: { ...price.rates, input: `${BigInt(price.rates.input) * 2n}` },
 })
 
 t.test('the same version with another content ends the start, and says so', async (t) => {

@@ -9,6 +9,7 @@ import type { Fault } from './fault.ts'
 import { GEMINI } from './gemini.ts'
 import { GUARDS } from './guards.ts'
 import { LOST } from './lost-spend.ts'
+import { OPERATIONS } from './operations.ts'
 import { POLICIES } from './policies.ts'
 import { PRICING } from './pricing.ts'
 import { REDIS } from './redis.ts'
@@ -28,6 +29,7 @@ export const FAULTS: readonly Fault[] = [
   ...CONTROL_PLANE,
   ...EMBEDDINGS,
   ...GEMINI,
+  ...OPERATIONS,
   ...REDIS,
   ...RESPONSES,
   ...REQUESTS,
