@@ -70,6 +70,8 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   })
   await prepareDataFolder(config.dataDir)
   const prices = createPriceBook(readRateCard(await readFile(rateCardUrl(config), 'utf8')))
+  const { controlPlane } = config
+  const fenced = new AbortController()
   // First, since it locks the folder: nothing of it may be touched before.
   const spend = await openSpendStore({
     dataDir: config.dataDir,
@@ -78,16 +80,14 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     random: Math.random,
     budgets: () => policies.inForce()?.budgets ?? NO_BUDGETS,
     eventsMax: config.eventsMax,
-    uploads: config.controlPlane !== null,
+    connect: controlPlane && ((instanceId) => createControlPlaneClient({ ...controlPlane, instanceId, clock })),
+    onFenced: () => fenced.abort(),
     onStored: () => uploader?.wake(),
     log,
   })
-  closers.push(spend.close)
-  const client =
-    config.controlPlane === null
-      ? null
-      : createControlPlaneClient({ ...config.controlPlane, instanceId: spend.instanceId, clock })
+  const { client } = spend
   closers.push(async () => client?.close())
+  closers.push(spend.close)
   const uploader =
     client && createUploader({ source: spend.settled, client, timers: systemTimers, random: Math.random, log })
   closers.push(async () => uploader?.drain(0))
@@ -100,6 +100,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     source: config.policies,
     dataDir: config.dataDir,
     client,
+    recall: spend.gate.recall,
     clock,
     timers: systemTimers,
     random: Math.random,
@@ -233,8 +234,9 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       ['jobs', jobs.endAll],
       ['heartbeats', () => heartbeats?.drain(HEARTBEAT_DRAIN_MS)],
       ['uploads', () => uploader?.drain(UPLOAD_DRAIN_MS)],
-      ['control plane', () => client?.close()],
+      // It returns what is free of its leases.
       ['outbox', spend.close],
+      ['control plane', () => client?.close()],
       ['scan workers', scanPool.close],
       ['connections', pools.close],
       ['admin port', admin.close],
@@ -247,6 +249,10 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     prices: prices.version,
   })
 
+  // What runs may end on the leases that it has; the next process begins with new ones.
+  const endFenced = (): void => shutdown.begin('the ledger knows another holder under this name')
+  if (fenced.signal.aborted) endFenced()
+  else fenced.signal.addEventListener('abort', endFenced)
   process.on('SIGTERM', (name) => shutdown.signal(name))
   process.on('SIGINT', (name) => shutdown.signal(name))
   if (config.parentWatch) {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { ChannelAnswer, Counter } from '@agentcostcontrol/contract'
 import type { Clock, Timers } from './clock.ts'
 import type { OnStale, PolicySource } from './config.ts'
 import { ConfigError } from './config-error.ts'
@@ -27,6 +28,8 @@ export interface PoliciesOptions {
   readonly dataDir: string
   /** `null` while the sidecar stands alone. */
   readonly client: ControlPlaneClient | null
+  /** Gives back what is free of these counters' leases. */
+  recall(counters: readonly Counter[]): void
   readonly clock: Clock
   readonly timers: Timers
   random(): number
@@ -59,7 +62,14 @@ export async function openPolicies(options: PoliciesOptions): Promise<Policies> 
   })
   const { staleAfterMs } = source
   const onAnswer = lastWord.heard
-  const channel = createChannel({ client, policies: store, staleAfterMs, onAnswer, clock, timers, random, log })
+  const leases = {
+    version: 0,
+    take: ({ version, recalls }: Recalled): void => {
+      options.recall(recalls.map(({ counter }) => counter))
+      leases.version = version
+    },
+  }
+  const channel = createChannel({ client, policies: store, leases, staleAfterMs, onAnswer, clock, timers, random, log })
   return {
     store,
     channel,
@@ -71,6 +81,8 @@ export async function openPolicies(options: PoliciesOptions): Promise<Policies> 
     },
   }
 }
+
+type Recalled = NonNullable<ChannelAnswer['leases']>
 
 const WHEN_STALE: Readonly<Record<OnStale, Staleness>> = { keep: 'fresh', failOpen: 'open', failClosed: 'closed' }
 

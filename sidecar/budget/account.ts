@@ -28,6 +28,8 @@ export class Account {
   /** Until when reservations may be made without asking, on both clocks (H1); -Infinity before the first answer. */
   believedUntilMs = Number.NEGATIVE_INFINITY
   believedUntilWallMs = Number.NEGATIVE_INFINITY
+  /** The same on the wall clock, as the last process wrote it down; 0 for never. */
+  storedUntilWallMs = 0
   /** Until when `exhausted` is remembered. */
   exhaustedUntilMs = Number.NEGATIVE_INFINITY
   /** Before then it is of no use to ask for more: the grantor said `pending`, or gave next to nothing. */

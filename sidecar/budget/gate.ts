@@ -1,4 +1,4 @@
-import { maxUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
+import { type Counter, counterKey, maxUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
 import { type Account, balanceOf, isTold, LeaseReservation } from './account.ts'
 import type { Match, Slot } from './books.ts'
 import { type Ask, createLeaseSync, type LeaseSyncOptions } from './lease-sync.ts'
@@ -8,6 +8,8 @@ import type { BudgetGate, ReserveOutcome, ReserveRequest, Shortage } from './typ
 export interface SpendGate extends BudgetGate {
   /** Money came back or was charged: those who wait look again, once this turn of the event loop is through. */
   wake(): void
+  /** Returns what is free of these counters' leases: somebody else needs it. */
+  recall(counters: readonly Counter[]): void
   /** Returns what idle leases hold; with `all`, everything. Resolves when the grantor knows, or cannot be reached. */
   returnIdle(all: boolean): Promise<void>
   stats(): GateStats
@@ -224,11 +226,18 @@ export function createBudgetGate(options: GateOptions): SpendGate {
 
   async function returnNow(all: boolean): Promise<void> {
     holder.turnBooks()
+    if (!sync.isReachable) {
+      // What a ledger does not hear of would be nobody's: it stays with its lease, until a message is answered again.
+      const [probe] = holder.accounts.values()
+      if (all || !probe) return
+      holder.tell(probe)
+      sync.kick()
+      return
+    }
     const nowMs = clock.monotonicMs()
-    const wallMs = clock.nowMs()
     let returns = 0
     for (const account of holder.accounts.values()) {
-      const isOver = wallMs >= account.period.endsAtMs && holder.isOver(account)
+      const isOver = holder.isOver(account)
       if (all || isOver || nowMs - account.usedAtMs >= IDLE_MS) holder.giveBack(account)
       if (isTold(account) && !(isOver && account.uncharged === 0n)) continue
       holder.tell(account)
@@ -245,6 +254,13 @@ export function createBudgetGate(options: GateOptions): SpendGate {
       if (reservation instanceof LeaseReservation && holder.release(reservation)) wake()
     },
     wake,
+    recall: (counters) => {
+      for (const counter of counters) {
+        const account = holder.accounts.get(counterKey(counter))
+        if (account) holder.giveBack(account)
+      }
+      if (holder.untold > 0) sync.kick()
+    },
     returnIdle: async (all) => {
       if (all) refills.clear()
       await returnNow(all)

@@ -16,7 +16,7 @@ import type { CompiledBudget, MatchedBudget } from '@agentcostcontrol/policy'
 import type { Clock } from '../clock.ts'
 import { Account, balanceOf, isTold, LeaseReservation } from './account.ts'
 import { type Book, Books, type Match, type Slot } from './books.ts'
-import type { KnownPeriod } from './lease-source.ts'
+import type { GrantedLease, KnownPeriod } from './lease-source.ts'
 
 /** Leases grow from a fiftieth to a twentieth of the limit: what a lost disk leaves open stays small. */
 const FIRST_SLICE_PARTS = 50n
@@ -33,6 +33,8 @@ const NONE: readonly Slot[] = []
 /** What the holder needs. */
 export interface HolderOptions {
   readonly clock: Clock
+  /** The time that periods begin and end by. */
+  readonly time: Pick<Clock, 'nowMs'>
   readonly generation: number
   /** The budgets of the policy in force; another array when that changes. */
   budgets(): readonly CompiledBudget[]
@@ -45,6 +47,7 @@ export interface HolderOptions {
 /** The holder. */
 export class LeaseHolder {
   readonly #clock: Clock
+  readonly #time: Pick<Clock, 'nowMs'>
   readonly #generation: number
   readonly #books: Books
   /** Accounts that live: of the current period, or with money that is not settled. */
@@ -53,8 +56,9 @@ export class LeaseHolder {
   /** Accounts that gave money back of which the grantor does not know. */
   readonly #untold = new Set<Account>()
 
-  constructor({ clock, generation, budgets, accounts, periods }: HolderOptions) {
+  constructor({ clock, time, generation, budgets, accounts, periods }: HolderOptions) {
     this.#clock = clock
+    this.#time = time
     this.#generation = generation
     for (const account of accounts) this.accounts.set(account.key, account)
     this.#books = new Books({
@@ -70,7 +74,7 @@ export class LeaseHolder {
 
   /** What the lines mean now: each counter once, in the period in force. */
   match(lines: readonly MatchedBudget[]): Match {
-    return this.#books.match(lines, this.#clock.nowMs())
+    return this.#books.match(lines, this.#time.nowMs())
   }
 
   /** True while reservations may be made from the account without asking (H1). */
@@ -139,6 +143,21 @@ export class LeaseHolder {
     if (account.available < 0n) this.#payBack(account)
   }
 
+  /** The ledger tells of the leases of this generation: answers may have been lost, and it a copy. */
+  welcome(leases: readonly GrantedLease[]): void {
+    for (const { key, granted, returned, settled } of leases) {
+      const account = this.accounts.get(key)
+      if (!account) continue
+      if (granted > account.granted) {
+        account.granted = granted
+        this.#touch(account)
+      }
+      account.toldReturned = returned
+      account.toldCharged = settled
+      if (!isTold(account)) this.#untold.add(account)
+    }
+  }
+
   /** Returns what is free of an account; the grantor is told once it is on disk (H6). */
   giveBack(account: Account): void {
     this.#return(account, balanceOf(account))
@@ -172,12 +191,12 @@ export class LeaseHolder {
 
   /** Goes on to the period in force in every budget, also in those that nobody asks for. */
   turnBooks(): void {
-    this.#books.turn(this.#clock.nowMs())
+    this.#books.turn(this.#time.nowMs())
   }
 
   /** True once nothing can be reserved from the account any more. */
   isOver(account: Account): boolean {
-    return this.#books.isOver(account, this.#clock.nowMs())
+    return this.#books.isOver(account, this.#time.nowMs())
   }
 
   /** The grantor has closed the lease of an ended period: nothing of it is kept. */

@@ -1,5 +1,4 @@
 import {
-  type Holder,
   type LeaseSyncItem,
   type LeaseSyncResult,
   maxUsd,
@@ -10,7 +9,7 @@ import {
 import type { Clock, Timers } from '../clock.ts'
 import { type Account, balanceOf } from './account.ts'
 import type { LeaseHolder } from './holder.ts'
-import type { LeaseSource } from './lease-source.ts'
+import type { LedgerSession } from './ledger-session.ts'
 
 /** What an account asks the grantor for. */
 export interface Ask {
@@ -30,14 +29,15 @@ export interface LeaseSync {
   kick(): void
   /** Resolves when everything that there was to say has been said, or could not be. */
   idle(): Promise<void>
+  /** False once a message was not answered, until one is. */
+  readonly isReachable: boolean
   stats(): { readonly syncs: number; readonly syncFailures: number; readonly wouldDeny: number }
 }
 
 /** What the sync needs. */
 export interface LeaseSyncOptions {
   readonly holder: LeaseHolder
-  readonly identity: Holder
-  readonly source: LeaseSource
+  readonly session: Pick<LedgerSession, 'sync'>
   readonly clock: Clock
   readonly timers: Timers
   /** 0 to 1, for jitter. */
@@ -60,9 +60,10 @@ const NOTHING: ReadonlyMap<Account, Ask> = new Map()
 
 /** Makes the sync. */
 export function createLeaseSync(options: LeaseSyncOptions): LeaseSync {
-  const { holder, identity, source, clock, timers, random, commit, demand, onAnswer } = options
+  const { holder, session, clock, timers, random, commit, demand, onAnswer } = options
   const counts = { syncs: 0, syncFailures: 0, wouldDeny: 0 }
   let wanted = false
+  let isReachable = true
   let running: Promise<void> | null = null
 
   async function run(): Promise<void> {
@@ -97,8 +98,10 @@ export function createLeaseSync(options: LeaseSyncOptions): LeaseSync {
     const items = accounts.map((account) => itemOf(account, asks.get(account)))
     let results: readonly LeaseSyncResult[]
     try {
-      results = await source.sync(identity, items)
+      results = await session.sync(items)
+      isReachable = true
     } catch (error) {
+      isReachable = false
       for (const account of untold) holder.tell(account)
       throw error
     }
@@ -167,6 +170,9 @@ export function createLeaseSync(options: LeaseSyncOptions): LeaseSync {
     },
     idle: async () => {
       while (running) await running
+    },
+    get isReachable() {
+      return isReachable
     },
     stats: () => counts,
   }

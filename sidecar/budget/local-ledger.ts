@@ -15,7 +15,7 @@ import {
   ZERO_USD,
 } from '@agentcostcontrol/contract'
 import type { Clock } from '../clock.ts'
-import type { HeldLease, Hello, Welcome } from './lease-source.ts'
+import { type HeldLease, type Hello, StaleHolderError, type Welcome } from './lease-source.ts'
 import { type LeaseRow, type LedgerTables, ledgerTables } from './ledger-tables.ts'
 
 /**
@@ -27,11 +27,6 @@ export interface LocalLedger {
   /** @throws StaleHolderError */
   sync(holder: Holder, items: readonly LeaseSyncItem[]): readonly LeaseSyncResult[]
   close(): void
-}
-
-/** Thrown for a message of a holder, or of a generation, that leases are no longer granted to. */
-export class StaleHolderError extends Error {
-  override readonly name = 'StaleHolderError'
 }
 
 /** A lease of the local ledger holds until its period ends; the time only bounds how long an answer is believed. */
@@ -87,6 +82,7 @@ function ledgerOn(tables: LedgerTables, clock: Pick<Clock, 'nowMs'>, close: () =
         return {
           generation,
           continuity: trusted ? 'same' : 'broken',
+          ledgerEpoch: 0,
           leases: tables.activeLeases(current),
           periods: tables.periods(),
         }

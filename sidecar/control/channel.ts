@@ -25,8 +25,7 @@ export interface ChannelOptions {
     take(bundle: NonNullable<ChannelAnswer['policy']>): Promise<void>
     confirm(): void
   }
-  /** Missing where leases do not come from the control plane. */
-  readonly leases?: {
+  readonly leases: {
     /** Of the last recall that was followed; 0 for none. */
     readonly version: number
     take(leases: NonNullable<ChannelAnswer['leases']>): void
@@ -75,13 +74,13 @@ export function createChannel(options: ChannelOptions): Channel {
     Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.min(failuresInARow - 1, 10)) * (0.5 + random() / 2)
 
   const has = (): Omit<ChannelAsk, 'waitMs'> => ({
-    versions: { policy: policies.generation, leases: leases?.version ?? 0 },
+    versions: { policy: policies.generation, leases: leases.version },
     refused: policies.refused,
   })
 
   async function follow({ policy, leases: recalled }: ChannelAnswer): Promise<void> {
     // Recalls first: somebody waits for the money.
-    if (recalled !== null) leases?.take(recalled)
+    if (recalled !== null) leases.take(recalled)
     if (policy === null) policies.confirm()
     else await policies.take(policy)
   }

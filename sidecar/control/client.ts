@@ -7,6 +7,12 @@ import {
   type EventBatchAnswer,
   enrolmentAnswerSchema,
   eventBatchAnswerSchema,
+  type LeaseHello,
+  type LeaseSyncAnswer,
+  type LeaseSyncMessage,
+  type LeaseWelcome,
+  leaseSyncAnswerSchema,
+  leaseWelcomeSchema,
   type PolicyKey,
   type SidecarHeartbeatAnswer,
   sidecarHeartbeatAnswerSchema,
@@ -18,6 +24,10 @@ import type { Clock } from '../clock.ts'
 export interface ControlPlaneClient {
   /** Sends a batch. @throws unless all of it is stored or refused by name */
   sendEvents(json: string): Promise<EventBatchAnswer>
+  /** Begins as a holder of leases. @throws ControlPlaneError */
+  leaseHello(hello: LeaseHello): Promise<LeaseWelcome>
+  /** Tells of leases and asks for more. @throws ControlPlaneError */
+  leaseSync(message: LeaseSyncMessage): Promise<LeaseSyncAnswer>
   /** Tells how the sidecar and its agents are. @throws unless all of it is stored */
   sendHeartbeat(json: string): Promise<SidecarHeartbeatAnswer>
   /** Polls the downward channel. @throws if there is no answer in time, or another one than a poll's */
@@ -42,7 +52,7 @@ export interface ControlPlaneClientOptions {
 }
 
 /** The control plane said something else than yes. */
-class ControlPlaneError extends Error {
+export class ControlPlaneError extends Error {
   override readonly name = 'ControlPlaneError'
   readonly status: number
   constructor(path: string, status: number) {
@@ -56,6 +66,8 @@ export const isRefusal = (error: unknown): boolean =>
   error instanceof ControlPlaneError && (error.status === 400 || error.status === 413)
 
 const TIMEOUT_MS = 10_000
+/** Whoever waits for a lease waits a second; the next message is not held up for much longer. */
+const LEASE_TIMEOUT_MS = 2_000
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024
 /** A bundle is JSON within JSON. */
 const POLL_BYTES_MAX = 16 * 1024 * 1024
@@ -86,6 +98,8 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
   const pool = connect(ANSWER_BYTES_MAX)
   // A poll that waits must not hold up the others.
   const pollPool = connect(POLL_BYTES_MAX)
+  // Requests wait for leases, and not for events that are on their way.
+  const leasePool = connect(ANSWER_BYTES_MAX)
   let policyKeys: readonly PolicyKey[] = []
   let enrolling: Promise<string> | null = null
   let credential: { readonly text: string; readonly renewAtMs: number } | null = null
@@ -162,6 +176,12 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
         return policyKeys
       },
     },
-    close: async () => void (await Promise.all([pool.destroy(), pollPool.destroy()])),
+    leaseHello: async (hello) =>
+      leaseWelcomeSchema.parse(await send('/sidecar/v1/leases/hello', JSON.stringify(hello), { via: leasePool })),
+    leaseSync: async (message) => {
+      const how = { via: leasePool, signal: AbortSignal.timeout(LEASE_TIMEOUT_MS) }
+      return leaseSyncAnswerSchema.parse(await send('/sidecar/v1/leases/sync', JSON.stringify(message), how))
+    },
+    close: async () => void (await Promise.all([pool.destroy(), pollPool.destroy(), leasePool.destroy()])),
   }
 }

@@ -10,8 +10,8 @@ export interface UploadSource {
   readonly uploaded: number
   /** The next events behind a number, in order; `null` if there are none. */
   settledAfter(seq: number, limit: number): Promise<SettledEvents | null>
-  /** The control plane has stored everything up to this number, `count` events more than before. */
-  acknowledge(seq: number, count: number): void
+  /** The control plane has stored everything behind `from` up to `seq`, `count` events. */
+  acknowledge(from: number, seq: number, count: number): void
   /** Resolves when everything so far is on disk. */
   flush(): Promise<void>
 }
@@ -71,18 +71,22 @@ export function createUploader({ source, client, timers, random, log }: Uploader
       hurry = resolve
     })
 
-  function count(batch: SettledEvents, { stored, repeated, refused, storedThrough }: EventBatchAnswer): void {
+  function count(
+    from: number,
+    batch: SettledEvents,
+    { stored, repeated, refused, storedThrough }: EventBatchAnswer,
+  ): void {
     if (storedThrough !== batch.last) throw new Error('the control plane acknowledged something else than was sent')
     events.stored += stored
     events.repeated += repeated
     events.refused += refused.length
     for (const { seq, reason } of refused.slice(0, 3))
       log.error('the control plane refused an event; it stays in the outbox', { seq, reason })
-    source.acknowledge(batch.last, batch.count)
+    source.acknowledge(from, batch.last, batch.count)
   }
 
-  async function send(batch: SettledEvents): Promise<void> {
-    count(batch, await client.sendEvents(batch.json))
+  async function send(from: number, batch: SettledEvents): Promise<void> {
+    count(from, batch, await client.sendEvents(batch.json))
     if (failuresInARow > 0) log.info('events reach the control plane again', { failures: failuresInARow })
     failuresInARow = 0
   }
@@ -101,9 +105,10 @@ export function createUploader({ source, client, timers, random, log }: Uploader
   async function step(): Promise<'sent' | 'empty' | 'failed'> {
     try {
       hasNews = false
-      const batch = await source.settledAfter(source.uploaded, BATCH_EVENTS)
+      const from = source.uploaded
+      const batch = await source.settledAfter(from, BATCH_EVENTS)
       if (batch === null) return 'empty'
-      await send(batch)
+      await send(from, batch)
       return 'sent'
     } catch (error) {
       failed(error)

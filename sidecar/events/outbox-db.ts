@@ -50,6 +50,8 @@ export interface OutboxMeta {
   readonly clean: string
   /** The number of the last event that the control plane has stored; 0 for none. */
   readonly uploaded: string
+  /** The epoch of the control plane's ledger that was last heard of; 0 for a ledger of its own. */
+  readonly ledgerEpoch: string
 }
 
 const SCHEMA_VERSION = 4n
@@ -58,7 +60,7 @@ const SCHEMA = `
   CREATE TABLE leases (
     counter TEXT NOT NULL, generation INTEGER NOT NULL, budget_uid TEXT NOT NULL, budget_name TEXT NOT NULL,
     subject TEXT NOT NULL, period_id TEXT NOT NULL, budget_limit INTEGER NOT NULL,
-    granted INTEGER NOT NULL, returned INTEGER NOT NULL, charged INTEGER NOT NULL,
+    granted INTEGER NOT NULL, returned INTEGER NOT NULL, charged INTEGER NOT NULL, believed_until INTEGER NOT NULL,
     PRIMARY KEY (counter, generation)
   ) STRICT, WITHOUT ROWID;
   ${GROUP_SCHEMA}
@@ -97,9 +99,9 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
 
   const setMeta = db.prepare('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value')
   const saveLease = db.prepare(`
-    INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET budget_limit = excluded.budget_limit, granted = excluded.granted,
-      returned = excluded.returned, charged = excluded.charged`)
+      returned = excluded.returned, charged = excluded.charged, believed_until = excluded.believed_until`)
   const deleteLease = db.prepare('DELETE FROM leases WHERE counter = ? AND generation = ?')
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
@@ -118,6 +120,7 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
       boot: meta.boot ?? '',
       clean: meta.clean ?? '',
       uploaded: meta.uploaded ?? '0',
+      ledgerEpoch: meta.ledgerEpoch ?? '0',
     },
     leases: (generation) => db.prepare('SELECT * FROM leases WHERE generation = ?').all(generation).map(accountOf),
     heldLeases: () => db.prepare('SELECT * FROM leases').all().map(heldLeaseOf),
@@ -138,6 +141,7 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
         granted,
         returned,
         charged,
+        Math.max(0, Math.floor(account.believedUntilWallMs)),
       )
     },
     deleteLease: ({ key, generation }) => deleteLease.run(key, generation),
@@ -206,5 +210,6 @@ function accountOf(row: Row): Account {
   account.granted = granted
   account.returned = account.durableReturned = returned
   account.charged = account.durableCharged = charged
+  account.storedUntilWallMs = Number(row.believed_until)
   return account
 }

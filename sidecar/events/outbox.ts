@@ -16,8 +16,10 @@ export interface GroupedOutbox extends Outbox {
   close(): Promise<void>
   /** The number of the last event that the control plane has stored. */
   readonly uploaded: number
-  /** The control plane has stored everything up to this number, `count` events more than before. */
-  acknowledge(seq: number, count: number): void
+  /** The control plane has stored everything behind `from` up to `seq`, `count` events. */
+  acknowledge(from: number, seq: number, count: number): void
+  /** All events that are kept are brought up again. */
+  resend(): void
   stats(): OutboxStats
 }
 
@@ -284,10 +286,18 @@ export function createOutbox(options: OutboxOptions): GroupedOutbox {
     get uploaded() {
       return acknowledged ?? uploaded
     },
-    acknowledge: (seq, count) => {
+    acknowledge: (from, seq, count) => {
+      // All of it is to be sent again since the batch was read.
+      if (from !== (acknowledged ?? uploaded)) return
       acknowledged = seq
       unacknowledged -= count
       schedule()
+    },
+    resend: () => {
+      acknowledged = 0
+      unacknowledged = stored
+      schedule()
+      options.onStored()
     },
     close: async () => {
       state = 'closing'

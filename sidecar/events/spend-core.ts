@@ -11,9 +11,10 @@ import type { CompiledBudget } from '@agentcostcontrol/policy'
 import type { Account } from '../budget/account.ts'
 import { createBudgetGate, type GateStats, type SpendGate } from '../budget/gate.ts'
 import { LeaseHolder } from '../budget/holder.ts'
-import type { LeaseSource, Welcome } from '../budget/lease-source.ts'
+import type { Hello, LeaseSource, Welcome } from '../budget/lease-source.ts'
+import { createLedgerSession } from '../budget/ledger-session.ts'
 import type { Clock, Timers } from '../clock.ts'
-import type { Logger } from '../log.ts'
+import { errorFields, type Logger } from '../log.ts'
 import type { Ballast } from './ballast.ts'
 import { createOutbox, type GroupedOutbox, type OutboxStats } from './outbox.ts'
 import type { OutboxDb } from './outbox-db.ts'
@@ -53,6 +54,10 @@ export interface SpendCoreOptions {
   readonly eventsMax: number
   /** True if events are brought up to a control plane. */
   readonly uploads: boolean
+  /** The time that periods begin and end by. */
+  readonly time: Pick<Clock, 'nowMs'>
+  /** Another holder is known under this name: nothing can be reserved any more. */
+  onFenced(): void
   /** Events are on disk. */
   onStored(): void
   readonly log: Logger
@@ -62,24 +67,35 @@ export interface SpendCoreOptions {
   readonly damaged: boolean
 }
 
+/** How long the start waits for a ledger that does not answer. */
+const HELLO_TIMEOUT_MS = 3_000
+
 /** Says hello to the grantor, resolves what the last process left open (H7), and starts. */
 export async function startSpend(options: SpendCoreOptions): Promise<SpendCore> {
-  const { db, ballast, source, clock, log, bootId } = options
-  const { instance, generation: lastGeneration, boot, clean } = db.meta
-  const isSame = !options.damaged && (clean === '1' || (boot === bootId && bootId !== ''))
-  const welcome = await source.hello({
+  const { db, ballast, source, clock, timers, log, bootId } = options
+  const { instance, generation: lastGeneration, boot, clean, ledgerEpoch: lastEpoch } = db.meta
+  const isSound = !options.damaged && (clean === '1' || (boot === bootId && bootId !== ''))
+  // What a ledger of one's own granted is not known to that of a control plane.
+  const isKnown = !source.isRemote || lastEpoch !== '0'
+  const hello: Hello = {
     instanceId: instance,
     generation: Number(lastGeneration),
-    continuity: isSame ? 'same' : 'broken',
+    continuity: isSound && isKnown ? 'same' : 'broken',
+    ledgerEpoch: Number(lastEpoch),
     leases: db.heldLeases(),
-  })
+  }
+  const greeting = source.isRemote ? await inTime(source.hello(hello), timers) : await source.hello(hello)
+  const welcome = greeting ?? unanswered(hello)
   const { generation, continuity } = welcome
-  const unresolvedAtStart = resolveIntents(db, welcome, bootId, clock.nowMs())
+  // A sound disk knows what was sent, whoever grants from now on.
+  const isCharged = continuity === 'same' || (isSound && !isKnown)
+  const unresolvedAtStart = resolveIntents(db, welcome, isCharged, bootId, clock.nowMs())
   if (unresolvedAtStart > 0 || continuity === 'broken')
     log.warn('intents of the last process were resolved', { continuity, unresolved: unresolvedAtStart, generation })
 
   const identity: Holder = { instanceId: instance, generation }
   const accounts = restoreAccounts(db, welcome)
+  if (greeting === null) believeStored(accounts, clock)
   const holder = new LeaseHolder({ ...options, generation, accounts, periods: welcome.periods })
   ballast.acquire()
   const outbox = createOutbox({
@@ -92,7 +108,39 @@ export async function startSpend(options: SpendCoreOptions): Promise<SpendCore> 
       else log.error('the outbox cannot be written: no request that costs money is sent', { reason })
     },
   })
-  const gate = createBudgetGate({ ...options, holder, identity, commit: outbox.flush })
+  let epoch = Number(lastEpoch)
+  let isWelcome = greeting !== null
+  const heardOf = (heard: Welcome): void => {
+    if (heard.ledgerEpoch === epoch) return
+    // A ledger that was rolled back may have lost events that it acknowledged.
+    if (epoch !== 0) outbox.resend()
+    epoch = heard.ledgerEpoch
+    try {
+      db.durably(() => db.setMeta('ledgerEpoch', String(epoch)))
+    } catch (error) {
+      log.warn('the epoch of the ledger could not be written down: it is asked for again', errorFields(error))
+    }
+  }
+  if (greeting !== null) heardOf(greeting)
+  const session = createLedgerSession({
+    ...options,
+    identity,
+    greeted: greeting !== null,
+    hello: () => {
+      const leases = db.heldLeases()
+      if (isWelcome || continuity === 'same')
+        return { instanceId: instance, generation, continuity: 'same', ledgerEpoch: epoch, leases }
+      return { ...hello, leases: leases.filter((lease) => lease.generation <= hello.generation) }
+    },
+    onWelcome: (heard) => {
+      isWelcome = true
+      heardOf(heard)
+      holder.welcome(heard.leases)
+      gate.wake()
+    },
+    onFenced: options.onFenced,
+  })
+  const gate = createBudgetGate({ ...options, holder, session, commit: outbox.flush })
   return {
     instanceId: identity.instanceId,
     gate,
@@ -107,9 +155,36 @@ export async function startSpend(options: SpendCoreOptions): Promise<SpendCore> 
     }),
     close: async () => {
       await gate.returnIdle(true)
+      session.close()
       await outbox.close()
       db.durably(() => db.setMeta('clean', '1'))
     },
+  }
+}
+
+/** The answer, or `null` if there is none in time. */
+async function inTime(answer: Promise<Welcome>, timers: Timers): Promise<Welcome | null> {
+  let callOff = (): void => {}
+  const late = new Promise<null>((resolve) => {
+    callOff = timers.after(HELLO_TIMEOUT_MS, () => resolve(null))
+  })
+  return Promise.race([answer.catch(() => null), late]).finally(callOff)
+}
+
+/** What a holder goes by that nobody answered: a sound disk is trusted, and of any other nothing is spent. */
+const unanswered = ({ generation, continuity, ledgerEpoch }: Hello): Welcome => ({
+  generation: continuity === 'same' ? generation : generation + 1,
+  continuity,
+  ledgerEpoch,
+  leases: [],
+  periods: [],
+})
+
+/** Leases are believed as long as the last process was told, on the wall clock: there is no other that both know. */
+function believeStored(accounts: readonly Account[], clock: Clock): void {
+  for (const account of accounts) {
+    account.believedUntilWallMs = account.storedUntilWallMs
+    account.believedUntilMs = clock.monotonicMs() + account.storedUntilWallMs - clock.nowMs()
   }
 }
 
@@ -119,18 +194,24 @@ export async function startSpend(options: SpendCoreOptions): Promise<SpendCore> 
  * for them. The mark of an orderly end goes at the same time, before anything can be spent: a power loss that brought it
  * back would pass for one.
  */
-function resolveIntents(db: OutboxDb, { continuity, generation }: Welcome, bootId: string, nowMs: number): number {
+function resolveIntents(
+  db: OutboxDb,
+  { generation }: Welcome,
+  isCharged: boolean,
+  bootId: string,
+  nowMs: number,
+): number {
   const intents = db.intents()
   db.durably(() => {
     const accounts = new Map(db.leases(generation).map((account) => [account.key, account]))
     for (const { seq, holds, bound, event } of intents) {
-      if (continuity === 'same') {
+      if (isCharged) {
         for (const key of holds) {
           const account = accounts.get(key)
           if (account) account.charged = minUsd(NANO_USD_MAX, nanoUsd(account.charged + bound))
         }
       }
-      db.insertEvent(continuity === 'same' ? event : uncharged(event))
+      db.insertEvent(isCharged ? event : uncharged(event))
       db.deleteIntent(seq)
     }
     for (const account of accounts.values()) db.saveLease(account)

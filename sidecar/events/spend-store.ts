@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CompiledBudget } from '@agentcostcontrol/policy'
+import { LedgerTime } from '../budget/ledger-time.ts'
 import { type Clock, systemTimers } from '../clock.ts'
+import { createLeaseClient, type LeaseCalls } from '../control/lease-client.ts'
 import type { UploadSource } from '../control/uploader.ts'
 import { errorFields, type Logger } from '../log.ts'
 import { createBallast } from './ballast.ts'
@@ -13,16 +15,19 @@ import { sqliteCode } from './sqlite-error.ts'
 import { type StorageThread, startStorageThread } from './storage-thread.ts'
 
 /** Everything that keeps money right on this machine: leases, reservations, intents, events. */
-export interface SpendStore extends Pick<SpendCore, 'instanceId' | 'gate' | 'outbox'> {
+export interface SpendStore<Client extends LeaseCalls = LeaseCalls>
+  extends Pick<SpendCore, 'instanceId' | 'gate' | 'outbox'> {
   /** The events that are to be brought up. */
   readonly settled: UploadSource
+  /** What the options' `connect` made; `null` for a sidecar that stands alone. */
+  readonly client: Client | null
   stats(): SpendStats & { readonly checkpointFailures: number }
   /** Writes everything down, returns idle money and marks the files as closed in order. */
   close(): Promise<void>
 }
 
 /** What the store needs. */
-export interface SpendStoreOptions {
+export interface SpendStoreOptions<Client extends LeaseCalls> {
   readonly dataDir: string
   readonly clock: Clock
   newId(): string
@@ -31,8 +36,10 @@ export interface SpendStoreOptions {
   /** The budgets of the policy in force; another array when that changes. */
   budgets(): readonly CompiledBudget[]
   readonly eventsMax: number
-  /** True if events are brought up to a control plane. */
-  readonly uploads: boolean
+  /** Makes this sidecar's client of the control plane; `null` for one that stands alone. */
+  readonly connect: ((instanceId: string) => Client) | null
+  /** The control plane knows another holder under this name. */
+  onFenced(): void
   /** Events are on disk. */
   onStored(): void
   readonly log: Logger
@@ -47,7 +54,9 @@ const IDLE_CHECK_MS = 5_000
  * Opens the data folder and resolves what the last process left open (H7).
  * @throws OutboxLockedError, or whatever keeps its files from being opened
  */
-export async function openSpendStore(options: SpendStoreOptions): Promise<SpendStore> {
+export async function openSpendStore<Client extends LeaseCalls>(
+  options: SpendStoreOptions<Client>,
+): Promise<SpendStore<Client>> {
   const { dataDir, clock, log } = options
   const bootId = options.bootId ?? readBootId()
   const lock = lockFolder(dataDir)
@@ -79,8 +88,22 @@ export async function openSpendStore(options: SpendStoreOptions): Promise<SpendS
     const files = { ledgerFile: join(dataDir, 'ledger.sqlite'), outboxFile: join(dataDir, 'outbox.sqlite') }
     const thread = startStorageThread(files, (error) => log.error('the storage worker ended', errorFields(error)))
     closers.push(() => thread.close())
-    await openLedger(thread, damaged, log)
-    const core = await startSpend({ ...options, db, ballast, source: thread, timers: systemTimers, bootId, damaged })
+    const time = new LedgerTime(clock)
+    const client = options.connect?.(db.meta.instance) ?? null
+    if (client === null) await openLedger(thread, damaged, log)
+    const source = client === null ? thread : createLeaseClient({ calls: client, clock, time })
+    const uploads = client !== null
+    const core = await startSpend({
+      ...options,
+      db,
+      ballast,
+      source,
+      uploads,
+      time,
+      timers: systemTimers,
+      bootId,
+      damaged,
+    })
     const checkpoints = createCheckpoints(thread.checkpoint, log)
     const timers = [
       every(CHECKPOINT_EVERY_MS, checkpoints.run),
@@ -98,7 +121,7 @@ export async function openSpendStore(options: SpendStoreOptions): Promise<SpendS
       acknowledge: outbox.acknowledge,
       flush: outbox.flush,
     }
-    return { instanceId, gate, outbox, settled, stats, close: closeAll }
+    return { instanceId, gate, outbox, settled, client, stats, close: closeAll }
   } catch (error) {
     await closeAll().catch(() => {})
     throw sqliteCode(error) === null

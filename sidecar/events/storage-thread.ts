@@ -82,6 +82,7 @@ export function startStorageThread(
   }
 
   return {
+    isRemote: false,
     open: () => call({ kind: 'open' }),
     hello: (hello) => call({ kind: 'hello', hello }),
     sync: (holder, items) => call({ kind: 'sync', holder, items }),

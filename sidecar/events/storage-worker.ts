@@ -4,7 +4,7 @@
  */
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import { createLocalLedger } from '../budget/local-ledger.ts'
+import { createLocalLedger, type LocalLedger } from '../budget/local-ledger.ts'
 import { settledAfter } from './settled-events.ts'
 import { openSound } from './sound-file.ts'
 import type {
@@ -17,31 +17,38 @@ import type {
 
 const { ledgerFile, outboxFile }: StorageWorkerData = workerData
 let damaged: StorageAnswers['open']['damaged'] = null
-const ledger = openSound(
-  ledgerFile,
-  (db) => createLocalLedger(db, { nowMs: Date.now }),
-  (keptAs, reason) => {
-    damaged = { keptAs, reason }
-  },
-  Date.now(),
-)
+/** Opened by the first who asks it something: nobody does where a control plane grants leases. */
+let opened: LocalLedger | null = null
 const outbox = new DatabaseSync(outboxFile)
+
+function ledger(): LocalLedger {
+  opened ??= openSound(
+    ledgerFile,
+    (db) => createLocalLedger(db, { nowMs: Date.now }),
+    (keptAs, reason) => {
+      damaged = { keptAs, reason }
+    },
+    Date.now(),
+  )
+  return opened
+}
 
 function answer(request: StorageRequest): StorageAnswers[keyof StorageAnswers] {
   switch (request.kind) {
     case 'open':
+      ledger()
       return { damaged }
     case 'hello':
-      return ledger.hello(request.hello)
+      return ledger().hello(request.hello)
     case 'sync':
-      return ledger.sync(request.holder, request.items)
+      return ledger().sync(request.holder, request.items)
     case 'checkpoint':
       outbox.exec('PRAGMA wal_checkpoint(PASSIVE)')
       return null
     case 'settledAfter':
       return settledAfter(outbox, request.seq, request.limit)
     case 'close':
-      ledger.close()
+      opened?.close()
       outbox.close()
       return null
   }

@@ -24,7 +24,14 @@ class Bench {
   ) {
     this.budgets = budgets
     const { accounts = [], periods = [] } = restored
-    this.holder = new LeaseHolder({ clock: this.time, generation: 1, budgets: () => this.budgets, accounts, periods })
+    this.holder = new LeaseHolder({
+      clock: this.time,
+      time: this.time,
+      generation: 1,
+      budgets: () => this.budgets,
+      accounts,
+      periods,
+    })
   }
 
   accountsOf(lines: readonly MatchedBudget[]): readonly Account[] {

@@ -40,7 +40,8 @@ const opened = (dataDir: string, log: Line[] = []): Promise<SpendStore> =>
     random: () => 0.5,
     budgets: () => [BUDGET],
     eventsMax: 1_000,
-    uploads: false,
+    connect: null,
+    onFenced: () => {},
     onStored: () => {},
     log: recordingLog(log),
     bootId: 'boot',
@@ -147,7 +148,7 @@ t.test('a storage worker that dies is begun anew, and calls under way fail inste
   const files = { ledgerFile: join(folder, 'ledger.sqlite'), outboxFile: join(folder, 'outbox.sqlite') }
   const entry = new URL('./support/dying-storage-worker.ts', import.meta.url)
   const thread = startStorageThread(files, (error) => deaths.push(error), entry)
-  const hello = { instanceId: 'i', generation: 1, continuity: 'same', leases: [] } as const
+  const hello = { instanceId: 'i', generation: 1, continuity: 'same', ledgerEpoch: 0, leases: [] } as const
   t.match(await thread.hello(hello), { generation: 1, continuity: 'same' })
   await t.rejects(thread.checkpoint(), { message: 'the storage worker is gone' })
   await until('the death is told', () => (deaths.length === 1 ? true : null))

@@ -16,7 +16,7 @@ function sourceOf(count: number, batchMax = 3) {
       const last = Math.min(source.count, seq + batchMax)
       return last > seq ? { json: JSON.stringify({ from: seq + 1, to: last }), count: last - seq, last } : null
     },
-    acknowledge: (seq: number, events: number) => {
+    acknowledge: (_: number, seq: number, events: number) => {
       source.uploaded = seq
       acknowledged.push([seq, events])
     },

@@ -349,6 +349,8 @@ class Life {
       budgets: () => this.#world.budgets,
       eventsMax: this.#world.eventsMax,
       uploads: this.#world.uploads,
+      time: this.#world.time,
+      onFenced: () => {},
       onStored: () => {},
       log: silentLog,
       bootId: this.#bootId,
@@ -386,6 +388,7 @@ class Life {
   #source(): LeaseSource {
     const { faults, messages } = this.#world
     return {
+      isRemote: false,
       hello: async (hello) => this.ledger.hello(hello),
       sync: async (holder: Holder, items: readonly LeaseSyncItem[]) => {
         if (this.#dead) return new Promise(() => {})
