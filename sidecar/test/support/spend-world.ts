@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { copyFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -5,6 +6,7 @@ import { type Holder, type LeaseSyncItem, type NanoUsd, nanoUsd, type UsageEvent
 import type { CompiledBudget, MatchedBudget } from '@agentcostcontrol/policy'
 import { folderFor, type Scope } from '../../../test/support/scope.ts'
 import type { LeaseSource } from '../../budget/lease-source.ts'
+import { LedgerTime } from '../../budget/ledger-time.ts'
 import { createLocalLedger, type LocalLedger } from '../../budget/local-ledger.ts'
 import type { Reservation, ReserveOutcome } from '../../budget/types.ts'
 import type { Ballast } from '../../events/ballast.ts'
@@ -31,6 +33,13 @@ export interface Faults {
   lostAnswers: number
 }
 
+/** What a world differs in. */
+export interface SpendWorldOptions {
+  readonly eventsMax?: number
+  readonly uploads?: boolean
+  readonly remote?: SpendWorld['remote']
+}
+
 /**
  * The money core on real files: gate, holder, local ledger and outbox, as the sidecar puts them together, with a clock
  * that tests hold and processes that can die.
@@ -42,6 +51,9 @@ export class SpendWorld {
   readonly eventsMax: number
   /** Whether a control plane is to get the events. */
   readonly uploads: boolean
+  /** Grants leases in place of a ledger of its own; given the holder's id. */
+  readonly remote: ((instanceId: string, world: SpendWorld) => LeaseSource) | null
+  readonly ledgerTime = new LedgerTime(this.time)
   /** The policy in force. */
   budgets: readonly CompiledBudget[] = []
   /** The most events that were written in one transaction. */
@@ -55,18 +67,19 @@ export class SpendWorld {
   #instances = 0
   #life: Life | null = null
 
-  private constructor(folder: string, eventsMax: number, uploads: boolean) {
+  private constructor(folder: string, { eventsMax = 100_000, uploads = false, remote = null }: SpendWorldOptions) {
     this.folder = folder
     this.eventsMax = eventsMax
     this.uploads = uploads
+    this.remote = remote
   }
 
   static async open(
     scope: Scope,
     budgets: readonly CompiledBudget[],
-    { eventsMax = 100_000, uploads = false }: { readonly eventsMax?: number; readonly uploads?: boolean } = {},
+    options: SpendWorldOptions = {},
   ): Promise<SpendWorld> {
-    const world = new SpendWorld(folderFor(scope), eventsMax, uploads)
+    const world = new SpendWorld(folderFor(scope), options)
     world.budgets = budgets
     await world.start()
     scope.teardown(() => world.#end())
@@ -87,7 +100,8 @@ export class SpendWorld {
 
   /** A process starts on what is in the folder. */
   async start(): Promise<void> {
-    const life = new Life(this, this.bootId, () => `instance-${++this.#instances}`)
+    const newId = () => (this.remote === null ? `instance-${++this.#instances}` : randomUUID())
+    const life = new Life(this, this.bootId, newId)
     this.#life = life
     await life.start()
     // What a start leaves in the WAL alone is lost with the power.
@@ -175,7 +189,7 @@ export class SpendWorld {
     for (let same = 0; same < 4; ) {
       await new Promise((resolve) => setImmediate(resolve))
       const now = this.#life?.signature() ?? ''
-      same = now === last ? same + 1 : 0
+      same = now === last && !this.#life?.isAsking ? same + 1 : 0
       last = now
     }
   }
@@ -305,6 +319,8 @@ class Life {
   #group = { events: 0, refusals: false }
   #core: SpendCore | null = null
   #dead = false
+  /** Messages to the grantor that are under way. */
+  #asking = 0
 
   constructor(world: SpendWorld, bootId: string, newId: () => string) {
     this.#world = world
@@ -349,7 +365,7 @@ class Life {
       budgets: () => this.#world.budgets,
       eventsMax: this.#world.eventsMax,
       uploads: this.#world.uploads,
-      time: this.#world.time,
+      time: this.#world.ledgerTime,
       onFenced: () => {},
       onStored: () => {},
       log: silentLog,
@@ -362,6 +378,10 @@ class Life {
     this.#dead = true
     this.#raw.close()
     this.ledger.close()
+  }
+
+  get isAsking(): boolean {
+    return this.#asking > 0 && !this.#dead
   }
 
   signature(): string {
@@ -386,24 +406,37 @@ class Life {
 
   /** The ledger as the holder sees it: messages and answers may be lost on the way. */
   #source(): LeaseSource {
-    const { faults, messages } = this.#world
-    return {
+    const { faults, messages, remote } = this.#world
+    const grantor: LeaseSource = remote?.(this.#raw.meta.instance, this.#world) ?? {
       isRemote: false,
       hello: async (hello) => this.ledger.hello(hello),
-      sync: async (holder: Holder, items: readonly LeaseSyncItem[]) => {
-        if (this.#dead) return new Promise(() => {})
-        if (faults.lostQuestions > 0) {
-          faults.lostQuestions--
-          throw new Error('the question was lost')
-        }
-        messages.push(items)
-        const answer = this.ledger.sync(holder, items)
-        if (faults.lostAnswers > 0) {
-          faults.lostAnswers--
-          throw new Error('the answer was lost')
-        }
-        return answer
-      },
+      sync: async (holder, items) => this.ledger.sync(holder, items),
+    }
+    const asked = async <T>(question: () => Promise<T>): Promise<T> => {
+      if (this.#dead) return new Promise(() => {})
+      if (faults.lostQuestions > 0) {
+        faults.lostQuestions--
+        throw new Error('the question was lost')
+      }
+      this.#asking++
+      const answer = await question().finally(() => {
+        this.#asking--
+      })
+      if (this.#dead) return new Promise(() => {})
+      if (faults.lostAnswers > 0) {
+        faults.lostAnswers--
+        throw new Error('the answer was lost')
+      }
+      return answer
+    }
+    return {
+      isRemote: grantor.isRemote,
+      hello: (hello) => (grantor.isRemote ? asked(() => grantor.hello(hello)) : grantor.hello(hello)),
+      sync: (holder: Holder, items: readonly LeaseSyncItem[]) =>
+        asked(() => {
+          messages.push(items)
+          return grantor.sync(holder, items)
+        }),
     }
   }
 }
