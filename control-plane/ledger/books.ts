@@ -32,12 +32,12 @@ export class Books {
     tx: Tx,
     instanceId: string,
     keys: readonly { readonly counter: Counter; readonly generation: number }[],
-    { epoch, unknownToo }: { readonly epoch: number; readonly unknownToo: boolean },
+    { unknownToo }: { readonly unknownToo: boolean },
   ): Promise<Books> {
     const counters = [...new Map(keys.map(({ counter }) => [counterKey(counter), counter])).values()]
     let rows = await ledgerRepository.lockCounters(tx, counters)
     if (rows.length < counters.length) {
-      await ledgerRepository.makeCounters(tx, counters, epoch, unknownToo)
+      await ledgerRepository.makeCounters(tx, counters, unknownToo)
       rows = await ledgerRepository.lockCounters(tx, counters)
     }
     return new Books(rows, await ledgerRepository.leases(tx, instanceId, keys))

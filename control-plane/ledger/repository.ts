@@ -207,11 +207,11 @@ export const ledgerRepository = {
   },
 
   /** Makes the counters that are missing, at the limits of their budgets. */
-  makeCounters: async (tx: Tx, counters: readonly Counter[], epoch: number, unknownToo: boolean): Promise<void> => {
+  makeCounters: async (tx: Tx, counters: readonly Counter[], unknownToo: boolean): Promise<void> => {
     const { uids, subjects, periods } = columns(counters)
     await tx`
       INSERT INTO counters (org_id, budget_uid, subject, period_id, limit_nano, epoch, entered_at)
-      SELECT current_org(), c.uid, c.subject, c.period, b.limit_nano, ${epoch},
+      SELECT current_org(), c.uid, c.subject, c.period, b.limit_nano, coalesce((SELECT epoch FROM ledgers), 1),
         CASE WHEN b.period_since IS NULL THEN now() ELSE '-infinity' END
       FROM unnest(${uids}::text[], ${subjects}::text[], ${periods}::text[]) AS c (uid, subject, period)
         LEFT JOIN budgets AS b ON b.budget_uid = c.uid

@@ -117,8 +117,7 @@ export function createLedgerService({ database, wakes, onVerdict, onEpoch }: Led
       }
       const keys = [...sums.values()]
       if (keys.length === 0) return
-      const { epoch } = await ledgerRepository.state(tx)
-      const books = await Books.open(tx, instanceId, keys, { epoch, unknownToo: true })
+      const books = await Books.open(tx, instanceId, keys, { unknownToo: true })
       for (const { counter, generation, nano } of keys) {
         const row = books.lease({ counter, instanceId, generation }) ?? newLease(counter, instanceId, generation)
         const settled = nanoUsd(row.lease.settled + nano)
@@ -224,11 +223,11 @@ async function adopt(
   instanceId: string,
   { leases, generation }: LeaseHello,
   trusted: boolean,
-  { epoch, nowMs }: LedgerState,
+  { nowMs }: LedgerState,
 ): Promise<boolean> {
   const held = leases.filter(({ counter }) => !isOver(counter, nowMs))
   if (held.length === 0) return false
-  const books = await Books.open(tx, instanceId, held, { epoch, unknownToo: true })
+  const books = await Books.open(tx, instanceId, held, { unknownToo: true })
   let isBehind = false
   for (const { counter, generation: ofGeneration, granted, returned, charged } of held) {
     const row = books.lease({ counter, instanceId, generation: ofGeneration })
@@ -266,7 +265,7 @@ async function answerAll(
   state: LedgerState,
 ): Promise<Done | 'behind'> {
   const keys = items.map(({ counter }) => ({ counter, instanceId, generation }))
-  const books = await Books.open(tx, instanceId, keys, { epoch: state.epoch, unknownToo: false })
+  const books = await Books.open(tx, instanceId, keys, { unknownToo: false })
   const asking = items.filter(isAsking).map(({ counter }) => counter)
   const others = new Map(
     asking.length === 0
