@@ -141,7 +141,7 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
         granted,
         returned,
         charged,
-        Math.max(0, Math.floor(account.believedUntilWallMs)),
+        Math.floor(Math.max(account.storedUntilWallMs, account.believedUntilWallMs)),
       )
     },
     deleteLease: ({ key, generation }) => deleteLease.run(key, generation),
