@@ -155,6 +155,7 @@ t.test('after a restart the bundle is verified again, and an older one is refuse
   plane.publish(signer.bundle(AMPLE, { generation: 10 }))
   const first = await sidecar()
   await inForce(first, 10)
+  t.equal((await chat(first.url)).status, 200)
   await first.kill()
   await plane.stop()
   const second = await sidecar({ dataDir: first.dataDir })

@@ -2,7 +2,14 @@ import { writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import type { ChannelAsk, PolicyKey, SignedBundle } from '@agentcostcontrol/contract'
+import type {
+  ChannelAsk,
+  LeaseSyncAnswer,
+  LeaseSyncMessage,
+  LeaseWelcome,
+  PolicyKey,
+  SignedBundle,
+} from '@agentcostcontrol/contract'
 import { folderFor, type Scope } from './scope.ts'
 
 /** How a control plane fails on its channel. */
@@ -80,6 +87,22 @@ export async function scriptedPlaneFor(scope: Scope, keys: readonly PolicyKey[])
       const storedThrough = events.at(-1)?.seq
       response.end(JSON.stringify({ storedThrough, stored: events.length, repeated: 0, refused: [] }))
     },
+    '/sidecar/v1/leases/hello': (response) => {
+      const leases: LeaseWelcome = {
+        generation: 2,
+        continuity: 'broken',
+        ledgerEpoch: 1,
+        nowMs: Date.now(),
+        leases: [],
+        periods: [],
+      }
+      response.end(JSON.stringify(leases))
+    },
+    '/sidecar/v1/leases/sync': (response, body) => {
+      const { items }: LeaseSyncMessage = JSON.parse(body)
+      const answer: LeaseSyncAnswer = { ledgerEpoch: 1, nowMs: Date.now(), items: items.map(granted) }
+      response.end(JSON.stringify(answer))
+    },
     '/sidecar/v1/heartbeat': (response, body) => {
       const { seq }: { readonly seq: number } = JSON.parse(body)
       response.end(JSON.stringify({ seq }))
@@ -137,6 +160,23 @@ export async function scriptedPlaneFor(scope: Scope, keys: readonly PolicyKey[])
   await plane.start()
   scope.teardown(() => (server.listening ? plane.stop() : undefined))
   return plane
+}
+
+/** All that is asked of a budget, but of the one that is named `none`. */
+function granted({
+  counter,
+  granted: before,
+  want,
+}: LeaseSyncMessage['items'][number]): LeaseSyncAnswer['items'][number] {
+  const isNone = counter.budgetUid === 'Budget/none'
+  return {
+    granted: String(BigInt(before) + (isNone ? 0n : BigInt(want))),
+    verdict: isNone ? 'exhausted' : 'granted',
+    available: isNone ? '1' : '1000000000000000',
+    ttlMs: 3_600_000,
+    periodEndsInMs: null,
+    retryAfterMs: 200,
+  }
 }
 
 /** Sends a text in many small pieces. */
