@@ -361,6 +361,11 @@ export const ledgerRepository = {
         AND (c.recalled_at IS NULL OR c.recalled_at < now() - ${atMostEveryMs}::float8 * interval '1 millisecond')`
     return count > 0
   },
+  /** Recalls are numbered by the clock from now on: above every number that was given out before. */
+  raiseRecalls: async (tx: Tx): Promise<void> => {
+    await tx`SELECT setval('acc.recall_versions', greatest(nextval('acc.recall_versions'),
+      (extract(epoch FROM clock_timestamp()) * 1000)::bigint))`
+  },
   /** Recalls behind a version of counters that a holder has an active lease on. */
   recallsSince: async (
     tx: Tx,

@@ -14,7 +14,7 @@ import { createIngestService } from '../usage/ingest-service.ts'
 import { verify } from '../usage/verify.ts'
 import { ask, clusterFor } from './support/database.ts'
 import { batchOf, INSTANCE, usageEvent } from './support/events.ts'
-import { ledgerOn } from './support/ledger.ts'
+import { ledgerOn, TestHolder } from './support/ledger.ts'
 
 const newDatabase = await clusterFor(t)
 const superuser = await newDatabase()
@@ -54,7 +54,8 @@ async function fill(scope: Scope, url: string, migrations = shipped): Promise<vo
   await migrate(owner, migrations)
   await makePartitions(owner)
   const database = openDatabase(url, 2)
-  const { book } = ledgerOn(database)
+  const ledger = ledgerOn(database)
+  const { book } = ledger
   const ingest = createIngestService({ database, clock: { nowMs: () => Date.now() }, book, onBatch: () => {} })
   for (const orgId of orgIds) {
     await database.inOrg(orgId, (tx) => tx`INSERT INTO organisations (org_id, name) VALUES (${orgId}, ${'näme\t\\N'})`)
@@ -63,7 +64,9 @@ async function fill(scope: Scope, url: string, migrations = shipped): Promise<vo
       usageEvent({ intentAt: '2021-02-03T04:05:06.789Z' }),
       ...Array.from({ length: 400 }, () => usageEvent()),
     ]
-    await ingest.ingest({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, batchOf(events).events)
+    const holder = new TestHolder(ledger, orgId, INSTANCE)
+    await holder.hello()
+    await ingest.ingest(holder.caller, batchOf(events).events)
   }
   await database.close()
 }

@@ -224,16 +224,20 @@ export function createBudgetGate(options: GateOptions): SpendGate {
     return { kind: 'busy', shortage, retryAfterMs: WAIT_MS }
   }
 
+  /** Whether the ledger answers again. */
+  async function isHeard(): Promise<boolean> {
+    const [probe] = holder.accounts.values()
+    if (!probe) return false
+    holder.tell(probe)
+    sync.kick()
+    await sync.idle()
+    return sync.isReachable
+  }
+
   async function returnNow(all: boolean): Promise<void> {
     holder.turnBooks()
-    if (!sync.isReachable) {
-      // What a ledger does not hear of would be nobody's: it stays with its lease, until a message is answered again.
-      const [probe] = holder.accounts.values()
-      if (all || !probe) return
-      holder.tell(probe)
-      sync.kick()
-      return
-    }
+    // What a ledger does not hear of would be nobody's: it stays with its lease until a message is answered again.
+    if (!sync.isReachable && !(await isHeard())) return
     const nowMs = clock.monotonicMs()
     let returns = 0
     for (const account of holder.accounts.values()) {

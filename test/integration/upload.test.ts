@@ -88,10 +88,16 @@ t.test(
   async (t) => {
     const simulator = await simulatorFor(t)
     const { plane, key, env, tokenFile } = await planeFor(t)
-    const sidecar = await withPolicy(sidecarFor(t, { upstream: `${simulator.url}/v1`, env }))
+    const place = { upstream: `${simulator.url}/v1`, env }
+    const sidecar = await withPolicy(sidecarFor(t, place))
     for (let at = 0; at < 3; at++) await send(sidecar.url, {})
     t.equal(await sidecar.stop(), 0)
     t.equal((await summary(plane, key)).requests, 3)
+    // One that was killed has its leases still.
+    const again = await withPolicy(sidecarFor(t, { ...place, dataDir: sidecar.dataDir }))
+    await send(again.url, {})
+    await stored(plane, key, 4)
+    await again.kill()
 
     const wrongFile = `${tokenFile}.wrong`
     writeFileSync(wrongFile, 'not a token\n')
@@ -109,7 +115,7 @@ t.test(
       t.match(told, { level: 'warn', reason: /enrol with status 401/ })
     }
     t.equal(await stranger.stop(), 0)
-    t.equal((await summary(plane, key)).requests, 3)
-    t.equal(readEvents(stranger.dataDir).length, 4)
+    t.equal((await summary(plane, key)).requests, 4)
+    t.equal(readEvents(stranger.dataDir).length, 5)
   },
 )
