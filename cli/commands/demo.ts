@@ -5,6 +5,7 @@ import { formatUsd, nanoFromWire, nanoUsd } from '@agentcostcontrol/contract'
 import { type Command, readWords } from '../support/command.ts'
 import { InterruptedError, type Interruptions, interruptions } from '../support/interrupt.ts'
 import { inCheckout } from '../support/paths.ts'
+import { sidecarsPolicy } from '../support/policy-state.ts'
 import type { Spend } from '../support/spend.ts'
 import { type System, type SystemAddresses, startSystem } from '../support/system.ts'
 import { spendTable } from './spend.ts'
@@ -50,6 +51,7 @@ async function tell({ asked, again }: Interruptions, dataDir: string): Promise<n
     throw new InterruptedError()
   })
   const story = async (): Promise<number> => {
+    await sidecarsPolicy(system)
     const sent = await play(system.addresses)
     return await compare(system, sent)
   }

@@ -26,7 +26,7 @@ const LOOK_MS = 50
 export async function policyState(system: System, dataDir: string, policyDir: string): Promise<string> {
   const folder = await folderOf(system, dataDir)
   const isGood = folder === null || folder.state === 'inForce'
-  const { ok, detail } = await sidecarsPolicy(system, isGood ? ARRIVAL_MS : 0)
+  const { ok, detail } = await sidecarsPolicy(system, isGood ? undefined : 0)
   const refused = folder === null ? /refused: (.*)$/s.exec(detail)?.[1] : refusalOf(folder)
   if (refused === undefined && ok) {
     const within = system.addresses.controlPlane === null ? 'a second' : 'two seconds'
@@ -65,9 +65,9 @@ function refusalOf({ state, problems }: Folder): string | undefined {
 }
 
 /** What the sidecar says of its policy, once it has one, or after this long. */
-async function sidecarsPolicy(
+export async function sidecarsPolicy(
   { addresses: { admin } }: System,
-  withinMs: number,
+  withinMs = ARRIVAL_MS,
 ): Promise<{ readonly ok: boolean; readonly detail: string }> {
   const deadlineMs = performance.now() + withinMs
   for (;;) {
