@@ -2,6 +2,7 @@ import type { ChannelAnswer, ChannelAsk } from '@agentcostcontrol/contract'
 import type { Clock, Timers } from '../clock.ts'
 import { errorFields, type Logger } from '../log.ts'
 import type { ControlPlaneClient } from './client.ts'
+import { backoffMs, createPauses } from './pause.ts'
 
 /** The sidecar's end of the downward channel: one poll at a time, and another one at once. */
 export interface Channel {
@@ -44,8 +45,7 @@ export interface ChannelOptions {
 /** Shorter than what proxies in between take for a dead connection. */
 const WAIT_MS_MAX = 25_000
 /** Quick at first: what changes meanwhile has two seconds to arrive. */
-const BACKOFF_MS = 100
-const BACKOFF_MS_MAX = 5_000
+const BACKOFF = { firstMs: 100, mostMs: 5_000 } as const
 
 /** Starts to poll. */
 export function createChannel(options: ChannelOptions): Channel {
@@ -58,20 +58,7 @@ export function createChannel(options: ChannelOptions): Channel {
   let failures = 0
   let failuresInARow = 0
 
-  /** Ends the pause that is under way. */
-  let hurry = (): void => {}
-
-  const pause = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const callOff = timers.after(ms, resolve)
-      hurry = () => {
-        callOff()
-        resolve()
-      }
-    })
-
-  const backoffMs = (): number =>
-    Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.min(failuresInARow - 1, 10)) * (0.5 + random() / 2)
+  const pauses = createPauses(timers)
 
   const has = (): Omit<ChannelAsk, 'waitMs'> => ({
     versions: { policy: policies.generation, leases: leases.version },
@@ -118,7 +105,7 @@ export function createChannel(options: ChannelOptions): Channel {
       } catch (error) {
         if (ending.signal.aborted) return
         failed(error)
-        await pause(backoffMs())
+        await pauses.wait(backoffMs(BACKOFF, failuresInARow, random()))
       }
     }
   }
@@ -128,7 +115,7 @@ export function createChannel(options: ChannelOptions): Channel {
     stats: () => ({ polls, failures }),
     close: async () => {
       ending.abort()
-      hurry()
+      pauses.hurry()
       await running
     },
   }

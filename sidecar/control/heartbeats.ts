@@ -3,6 +3,7 @@ import type { AgentReports } from '../agents/reports.ts'
 import type { Timers } from '../clock.ts'
 import { errorFields, type Logger } from '../log.ts'
 import { type ControlPlaneClient, isRefusal } from './client.ts'
+import { createPauses } from './pause.ts'
 
 /** Tells the control plane how the sidecar and its agents are, off the request path: one message at a time. */
 export interface Heartbeats {
@@ -42,17 +43,7 @@ export function createHeartbeats(options: HeartbeatOptions): Heartbeats {
   let seq = 0
   let failuresInARow = 0
   let draining = false
-  /** Ends the pause that is under way. */
-  let hurry = (): void => {}
-
-  const pause = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const callOff = timers.after(ms, resolve)
-      hurry = () => {
-        callOff()
-        resolve()
-      }
-    })
+  const pauses = createPauses(timers)
 
   function failed(error: unknown): void {
     messages.failed++
@@ -94,7 +85,7 @@ export function createHeartbeats(options: HeartbeatOptions): Heartbeats {
       const isTold = await tell()
       if (isTold && reports.stats().waitingTasks > 0) continue
       if (last || (draining && !isTold)) return
-      if (!draining) await pause(HEARTBEAT_EVERY_MS * (1 - JITTER / 2 + JITTER * random()))
+      if (!draining) await pauses.wait(HEARTBEAT_EVERY_MS * (1 - JITTER / 2 + JITTER * random()))
     }
   }
 
@@ -102,7 +93,7 @@ export function createHeartbeats(options: HeartbeatOptions): Heartbeats {
   return {
     drain: async (timeoutMs) => {
       draining = true
-      hurry()
+      pauses.hurry()
       let callOff = (): void => {}
       const late = new Promise<void>((resolve) => {
         callOff = timers.after(timeoutMs, resolve)

@@ -3,6 +3,7 @@ import type { Timers } from '../clock.ts'
 import type { SettledEvents } from '../events/settled-events.ts'
 import { errorFields, type Logger } from '../log.ts'
 import type { ControlPlaneClient } from './client.ts'
+import { backoffMs, createPauses } from './pause.ts'
 
 /** The outbox as the uploader sees it. */
 export interface UploadSource {
@@ -44,8 +45,7 @@ export interface UploaderOptions {
 const BATCH_EVENTS = 500
 /** New events wait so long for others, so that a busy sidecar sends few batches; they show up within a second. */
 const GATHER_MS = 200
-const BACKOFF_MS = 250
-const BACKOFF_MS_MAX = 15_000
+const BACKOFF = { firstMs: 500, mostMs: 15_000 } as const
 
 /** Starts to bring up what the last process left, and then what comes. */
 export function createUploader({ source, client, timers, random, log }: UploaderOptions): Uploader {
@@ -54,22 +54,7 @@ export function createUploader({ source, client, timers, random, log }: Uploader
   let failuresInARow = 0
   let hasNews = true
   let draining = false
-  /** Ends the pause that is under way. */
-  let hurry = (): void => {}
-
-  const pause = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const callOff = timers.after(ms, resolve)
-      hurry = () => {
-        callOff()
-        resolve()
-      }
-    })
-
-  const news = (): Promise<void> =>
-    new Promise((resolve) => {
-      hurry = resolve
-    })
+  const pauses = createPauses(timers)
 
   function count(
     from: number,
@@ -98,10 +83,6 @@ export function createUploader({ source, client, timers, random, log }: Uploader
     tell('events do not reach the control plane; they are kept and sent again', errorFields(error))
   }
 
-  /** Equal jitter: half of it is certain, so that a control plane that comes back is not met by all at once. */
-  const backoffMs = (): number =>
-    Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.min(failuresInARow, 10)) * (0.5 + random() / 2)
-
   async function step(): Promise<'sent' | 'empty' | 'failed'> {
     try {
       hasNews = false
@@ -120,10 +101,10 @@ export function createUploader({ source, client, timers, random, log }: Uploader
     for (;;) {
       const result = await step()
       if (draining && result !== 'sent') return
-      if (result === 'failed') await pause(backoffMs())
+      if (result === 'failed') await pauses.wait(backoffMs(BACKOFF, failuresInARow, random()))
       else if (result === 'empty') {
-        if (!hasNews) await news()
-        if (!draining) await pause(GATHER_MS)
+        if (!hasNews) await pauses.wait()
+        if (!draining) await pauses.wait(GATHER_MS)
       }
     }
   }
@@ -132,13 +113,13 @@ export function createUploader({ source, client, timers, random, log }: Uploader
   return {
     wake: () => {
       hasNews = true
-      if (failuresInARow === 0) hurry()
+      if (failuresInARow === 0) pauses.hurry()
     },
     drain: async (timeoutMs) => {
       // On a full disk what is there is brought up all the same.
       await source.flush().catch(() => {})
       draining = true
-      hurry()
+      pauses.hurry()
       let callOff = (): void => {}
       const late = new Promise<void>((resolve) => {
         callOff = timers.after(timeoutMs, resolve)
