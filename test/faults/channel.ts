@@ -129,7 +129,11 @@ export const CHANNEL_FAULTS: readonly Fault[] = [
   whole(
     'a poll that fails is repeated without a pause',
     'cause no storm',
-    edit('sidecar/control/channel.ts', 'await pause(backoffMs())', 'await pause(0)'),
+    edit(
+      'sidecar/control/channel.ts',
+      'await pauses.wait(backoffMs(BACKOFF, failuresInARow, random()))',
+      'await pauses.wait(0)',
+    ),
   ),
   whole(
     'a policy is stale for ever',
