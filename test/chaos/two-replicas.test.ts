@@ -10,8 +10,9 @@ import { folderFor } from '../support/scope.ts'
 import { budgetYaml, writePolicies } from '../support/sidecar.ts'
 import { simulatorFor } from '../support/simulator.ts'
 
-const LIMIT = '1.00'
-const MORE = 60
+/** So little that it is spent before the end. */
+const LIMIT = '0.30'
+const MORE = 50
 
 /** What `acc verify` says, of a database that is not a control plane's own. */
 async function verified(databaseUrl: string): Promise<Verdict> {
@@ -70,7 +71,7 @@ t.test('two replicas under load, each killed in turn: no deadlock, no row double
     await goneOn(members, MORE / 2)
   }
   await standDown(t, members)
-  await checkWhole(t, {
+  const counters = await checkWhole(t, {
     url: replicas[0].url,
     key,
     databaseUrl,
@@ -78,6 +79,8 @@ t.test('two replicas under load, each killed in turn: no deadlock, no row double
     simulator,
     limitNanoUsd: parseUsd(LIMIT),
   })
+  const left = counters.find(({ budgetUid }) => budgetUid === 'Budget/shared')?.availableNanoUsd
+  t.ok(Number(left) < Number(parseUsd(LIMIT)) / 100, `it was spent to the last request that fits: ${left} are left`)
   t.match(await verified(databaseUrl), { ok: true, ledger: { wrong: 0 } })
   t.match(await ask(databaseUrl, 'SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()'), [
     { deadlocks: 0 },

@@ -102,7 +102,7 @@ export type SeenCounter = Readonly<
 >
 
 /** Every counter of a ledger of few. */
-const countersOf = async (url: string, key: string): Promise<readonly SeenCounter[]> =>
+export const countersOf = async (url: string, key: string): Promise<readonly SeenCounter[]> =>
   (await askApi<{ readonly counters: readonly SeenCounter[] }>(`${url}/api/v1/ledger/counters?limit=1000`, key)).body
     .counters
 
