@@ -1,5 +1,6 @@
 /** The wire form of contract/lease.ts: what a holder and the ledger of the control plane say to each other. */
 import * as z from 'zod'
+import { counterKey } from './lease.ts'
 
 /** Most leases in one message; a holder with more says them in several. */
 export const SYNC_ITEMS_MAX = 1_024
@@ -13,24 +14,43 @@ export const nanoWireSchema = z.string().regex(/^\d{1,19}$/, 'expected nano-USD 
 const signedNano = z.string().regex(/^-?\d{1,19}$/)
 const ms = z.number().min(0)
 const count = z.int().min(0)
+/** Far above every number of restarts, and as far below where numbers are not whole any more: the ledger adds one. */
+const generation = z
+  .int()
+  .min(0)
+  .max(2 ** 40)
+
+/**
+ * Part of a counter's key. A NUL cannot be stored, and half a surrogate pair not as what it was; the other control
+ * characters are no part of any name, and one of them separates the parts of a key.
+ */
+export const keyPartSchema = (lengthMax: number): z.ZodString =>
+  z
+    .string()
+    .min(1)
+    .max(lengthMax)
+    .refine((text) => text.isWellFormed() && !CONTROL.test(text), 'holds a control character or half a surrogate pair')
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL = /[\u0000-\u001f]/
 
 /** What money is counted against. */
 export const counterSchema = z.strictObject({
-  budgetUid: z.string().min(1).max(300),
-  subject: z.string().min(1).max(256),
-  periodId: z.string().min(1).max(32),
+  budgetUid: keyPartSchema(300),
+  subject: keyPartSchema(256),
+  periodId: keyPartSchema(32),
 })
 
 /** What a holder says when it starts, and again when the ledger's epoch is another one. */
 export const leaseHelloSchema = z.strictObject({
-  generation: count,
+  generation,
   continuity: z.enum(['same', 'broken']).describe('whether its state on disk can be trusted (H7)'),
   ledgerEpoch: count.describe('the last one that it heard of; 0 for none'),
   leases: z
     .array(
       z.strictObject({
         counter: counterSchema,
-        generation: count,
+        generation,
         granted: nanoWireSchema,
         returned: nanoWireSchema,
         charged: nanoWireSchema,
@@ -58,7 +78,7 @@ export const leaseWelcomeSchema = z.strictObject({
 
 /** What a holder tells of its leases and asks for. All amounts are cumulative, so a message may be lost or repeated. */
 export const leaseSyncSchema = z.strictObject({
-  generation: count,
+  generation,
   ledgerEpoch: count,
   items: z
     .array(
@@ -75,7 +95,10 @@ export const leaseSyncSchema = z.strictObject({
       }),
     )
     .min(1)
-    .max(SYNC_ITEMS_MAX),
+    .max(SYNC_ITEMS_MAX)
+    .refine((items) => new Set(items.map(({ counter }) => counterKey(counter))).size === items.length, {
+      error: 'a counter stands twice',
+    }),
 })
 
 /** The answer, item by item in the same order. Durations count from sending the question. */

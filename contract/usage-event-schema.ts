@@ -6,6 +6,7 @@
 import * as z from 'zod'
 import { CODES } from './codes.ts'
 import { FINDING_ACTIONS, SEVERITIES } from './finding.ts'
+import { keyPartSchema } from './lease-messages.ts'
 import { USAGE_FIELDS } from './usage.ts'
 import type { UsageEvent } from './usage-event.ts'
 
@@ -72,9 +73,9 @@ export const eventFindingSchema = z.object({
 
 /** An `EventCharge` as JSON. */
 export const eventChargeSchema = z.object({
-  budgetUid: text(300),
-  subject: name,
-  periodId: text(32),
+  budgetUid: keyPartSchema(300),
+  subject: keyPartSchema(256),
+  periodId: keyPartSchema(32),
   generation: z.int().min(1),
   nanoUsd: amount,
 })
