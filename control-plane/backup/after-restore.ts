@@ -8,7 +8,7 @@ import { policyRepository } from '../policies/repository.ts'
  */
 export async function afterRestore(tx: Tx): Promise<void> {
   // Holders know of more than the ledger does now: counters that are open grant nothing until they have said so.
-  await ledgerRepository.raiseEpoch(tx, 0)
+  await ledgerRepository.raiseEpoch(tx, null, 0)
   // Sidecars have followed recalls of numbers that the copy has not given out yet.
   await ledgerRepository.raiseRecalls(tx)
   // Sidecars refuse generations that are older than what they run.

@@ -18,6 +18,8 @@ export class Books {
   readonly #counters: ReadonlyMap<string, CounterRow>
   readonly #stored = new Map<string, LeaseRow>()
   readonly #put = new Map<string, LeaseRow>()
+  /** What was put, by counter: a message names a thousand. */
+  readonly #putOn = new Map<string, Set<string>>()
 
   private constructor(counters: readonly CounterRow[], leases: readonly LeaseRow[]) {
     this.#counters = new Map(counters.map((row) => [counterKey(row.counter), row]))
@@ -35,10 +37,12 @@ export class Books {
     { unknownToo }: { readonly unknownToo: boolean },
   ): Promise<Books> {
     const counters = [...new Map(keys.map(({ counter }) => [counterKey(counter), counter])).values()]
-    let rows = await ledgerRepository.lockCounters(tx, counters)
+    let rows = await ledgerRepository.lockCounters(tx, counters, 'all')
     if (rows.length < counters.length) {
+      // No counter is locked yet: who makes some waits for others that do.
+      await ledgerRepository.holdBudgets(tx, 'share')
       await ledgerRepository.makeCounters(tx, counters, unknownToo)
-      rows = await ledgerRepository.lockCounters(tx, counters)
+      rows = await ledgerRepository.lockCounters(tx, counters, 'those there are')
     }
     return new Books(rows, await ledgerRepository.leases(tx, instanceId, keys))
   }
@@ -56,13 +60,17 @@ export class Books {
   /** Settled and escrow of every lease of a counter but this one. */
   committedBeside(key: LeaseKey): bigint {
     const own = leaseKey(key)
-    const stored = (id: string): bigint => committedOf(this.#stored.get(id)?.lease ?? NO_LEASE)
+    const of = counterKey(key.counter)
     const counter = this.counter(key.counter)
-    let committed = (counter?.settled ?? 0n) + (counter?.escrow ?? 0n) - stored(own)
-    for (const [id, row] of this.#put)
-      if (id !== own && counterKey(row.counter) === counterKey(key.counter))
-        committed += committedOf(row.lease) - stored(id)
+    let committed = (counter?.settled ?? 0n) + (counter?.escrow ?? 0n) - this.#committed(own)
+    for (const id of this.#putOn.get(of) ?? [])
+      if (id !== own) committed += committedOf(this.#put.get(id)?.lease ?? NO_LEASE) - this.#committed(id)
     return committed
+  }
+
+  /** What a lease takes as it is stored. */
+  #committed(id: string): bigint {
+    return committedOf(this.#stored.get(id)?.lease ?? NO_LEASE)
   }
 
   /** Takes in a lease of another holder, as it is stored. */
@@ -71,7 +79,9 @@ export class Books {
   }
 
   put(row: LeaseRow): void {
-    this.#put.set(leaseKey(row), row)
+    const [id, of] = [leaseKey(row), counterKey(row.counter)]
+    this.#put.set(id, row)
+    this.#putOn.set(of, (this.#putOn.get(of) ?? new Set()).add(id))
   }
 
   /** Writes what was put. @param ttlMs how long the leases hold from now on */

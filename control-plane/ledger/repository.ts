@@ -148,11 +148,27 @@ export const ledgerRepository = {
     if (!begun) throw new Error('there is no such organisation')
     return begun
   },
-  /** Another epoch begins: open counters grant nothing until an operator ends that. @param above what a holder knows of */
-  raiseEpoch: async (tx: Tx, above: number): Promise<void> => {
-    await tx`
-      UPDATE ledgers SET epoch = greatest(epoch, ${above}::float8::bigint) + 1, recovering = true,
-        system_identifier = this_system(), timeline = this_timeline()`
+  /**
+   * Another epoch begins, unless one did since: open counters grant nothing until an operator ends that.
+   * @param seen the epoch in which something was found to be lost; `null` for whatever it is
+   * @param above what a holder knows of
+   */
+  raiseEpoch: async (tx: Tx, seen: number | null, above: number): Promise<boolean> =>
+    (
+      await tx`
+        UPDATE ledgers SET epoch = greatest(epoch, ${above}::float8::bigint) + 1, recovering = true,
+          system_identifier = this_system(), timeline = this_timeline()
+        WHERE ${seen}::float8 IS NULL OR epoch = ${seen}::float8::bigint OR epoch < ${above}::float8::bigint`
+    ).count === 1,
+  /**
+   * Until the end of the transaction no budget changes (`share`), or no counter is made (`update`): one that was made at
+   * the limit of before would keep it. Taken before any counter is locked.
+   */
+  holdBudgets: async (tx: Tx, lock: 'share' | 'update'): Promise<void> => {
+    const hold = () => tx`SELECT 1 FROM ledgers ${lock === 'share' ? tx`FOR SHARE` : tx`FOR UPDATE`}`
+    if ((await hold()).length > 0) return
+    await ledgerRepository.state(tx)
+    await hold()
   },
   /** Holders, those first that have not said hello in this epoch. */
   holders: (tx: Tx, limit: number): Promise<readonly HolderRow[]> =>
@@ -183,6 +199,10 @@ export const ledgerRepository = {
   endRecovery: async (tx: Tx): Promise<boolean> =>
     (await tx`UPDATE ledgers SET recovering = false WHERE recovering`).count === 1,
 
+  /** A plan that was made for a few rows of small tables takes minutes for a message of twenty thousand. */
+  planForMany: async (tx: Tx): Promise<void> => {
+    await tx`SET LOCAL plan_cache_mode = force_custom_plan`
+  },
   holder: async (tx: Tx, instanceId: string, lock: 'share' | 'update'): Promise<number | null> => {
     const [row] = await tx<{ generation: number }[]>`
       SELECT generation::float8 AS generation FROM holders WHERE instance_id = ${instanceId}
@@ -219,14 +239,24 @@ export const ledgerRepository = {
       ORDER BY c.uid COLLATE "C", c.subject COLLATE "C", c.period COLLATE "C"
       ON CONFLICT DO NOTHING`
   },
-  /** Locks counters in the order of their keys, in which everybody locks them, and reads them (C1). */
-  lockCounters: async (tx: Tx, counters: readonly Counter[]): Promise<readonly CounterRow[]> => {
+  /**
+   * Locks counters in the order of their keys, in which everybody locks them, and reads them (C1).
+   * @param which `all`: none is locked if one of them is missing
+   */
+  lockCounters: async (
+    tx: Tx,
+    counters: readonly Counter[],
+    which: 'all' | 'those there are',
+  ): Promise<readonly CounterRow[]> => {
     const { uids, subjects, periods } = columns(counters)
     const rows = await tx<Raw[]>`
-      WITH locked AS MATERIALIZED (
+      WITH keys AS MATERIALIZED (
+        SELECT * FROM unnest(${uids}::text[], ${subjects}::text[], ${periods}::text[]) AS k (uid, subject, period)
+      ), locked AS MATERIALIZED (
         SELECT c.* FROM counters AS c
-        JOIN unnest(${uids}::text[], ${subjects}::text[], ${periods}::text[]) AS k (uid, subject, period)
-          ON c.budget_uid = k.uid AND c.subject = k.subject AND c.period_id = k.period
+        JOIN keys AS k ON c.budget_uid = k.uid AND c.subject = k.subject AND c.period_id = k.period
+        WHERE ${which !== 'all'} OR ${counters.length} = (SELECT count(*) FROM counters AS o JOIN keys AS n
+          ON o.budget_uid = n.uid AND o.subject = n.subject AND o.period_id = n.period)
         ORDER BY c.budget_uid COLLATE "C", c.subject COLLATE "C", c.period_id COLLATE "C" FOR UPDATE OF c
       )
       SELECT l.budget_uid AS uid, l.subject, l.period_id AS period, l.limit_nano::text AS limit,
@@ -263,9 +293,16 @@ export const ledgerRepository = {
       UPDATE counters SET entered_at = now()
       WHERE budget_uid = ${budgetUid} AND subject = ${subject} AND period_id = ${periodId}`
   },
-  enterPeriod: async (tx: Tx, budgetUid: string, kind: BudgetPeriod, periodId: string): Promise<void> => {
+  /** In the order of their keys: at midnight everybody enters them. */
+  enterPeriods: async (
+    tx: Tx,
+    entered: readonly { readonly budgetUid: string; readonly kind: BudgetPeriod; readonly periodId: string }[],
+  ): Promise<void> => {
     await tx`
-      INSERT INTO budget_periods (org_id, budget_uid, kind, period_id) VALUES (current_org(), ${budgetUid}, ${kind}, ${periodId})
+      INSERT INTO budget_periods (org_id, budget_uid, kind, period_id)
+      SELECT current_org(), k.uid, k.kind, max(k.period) FROM unnest(${entered.map(({ budgetUid }) => budgetUid)}::text[],
+        ${entered.map(({ kind }) => kind)}::text[], ${entered.map(({ periodId }) => periodId)}::text[]) AS k (uid, kind, period)
+      GROUP BY k.uid, k.kind ORDER BY k.uid, k.kind
       ON CONFLICT (org_id, budget_uid, kind) DO UPDATE SET period_id = greatest(budget_periods.period_id, excluded.period_id)`
   },
   periods: async (tx: Tx): Promise<readonly { readonly budgetUid: string; readonly periodId: string }[]> =>
@@ -323,6 +360,7 @@ export const ledgerRepository = {
       WHERE budget_uid = ${budgetUid} AND subject = ${subject} AND day >= ${day}::text::date`
     return big(row?.charged ?? 0)
   },
+  /** One that was fenced meanwhile, which is done without its counter's lock, stays so; and only live ones hold longer. */
   saveLeases: async (tx: Tx, rows: readonly LeaseRow[], ttlMs: number): Promise<void> => {
     const { uids, subjects, periods } = columns(rows.map(({ counter }) => counter))
     const amounts = (of: (row: LeaseRow) => bigint): readonly string[] => rows.map((row) => text(of(row)))
@@ -337,8 +375,9 @@ export const ledgerRepository = {
         ${amounts(({ lease }) => lease.released)}::text[]::bigint[], ${rows.map(({ state }) => state)}::text[]) AS k
       ON CONFLICT (org_id, budget_uid, subject, period_id, instance_id, generation) DO UPDATE SET
         granted_nano = excluded.granted_nano, returned_nano = excluded.returned_nano, charged_nano = excluded.charged_nano,
-        settled_nano = excluded.settled_nano, released_nano = excluded.released_nano, state = excluded.state,
-        expires_at = greatest(l.expires_at, excluded.expires_at)`
+        settled_nano = excluded.settled_nano, released_nano = excluded.released_nano,
+        state = CASE WHEN excluded.state = 'active' THEN l.state ELSE excluded.state END,
+        expires_at = CASE WHEN l.state = 'active' THEN greatest(l.expires_at, excluded.expires_at) ELSE l.expires_at END`
   },
   addDays: async (tx: Tx, charged: readonly { readonly counter: Counter; readonly nano: bigint }[]): Promise<void> => {
     const { uids, subjects } = columns(charged.map(({ counter }) => counter))
@@ -355,10 +394,15 @@ export const ledgerRepository = {
   recall: async (tx: Tx, counters: readonly Counter[], atMostEveryMs: number): Promise<boolean> => {
     const { uids, subjects, periods } = columns(counters)
     const { count } = await tx`
+      WITH locked AS MATERIALIZED (
+        SELECT c.budget_uid, c.subject, c.period_id FROM counters AS c
+        JOIN unnest(${uids}::text[], ${subjects}::text[], ${periods}::text[]) AS k (uid, subject, period)
+          ON c.budget_uid = k.uid AND c.subject = k.subject AND c.period_id = k.period
+        WHERE c.recalled_at IS NULL OR c.recalled_at < now() - ${atMostEveryMs}::float8 * interval '1 millisecond'
+        ORDER BY c.budget_uid COLLATE "C", c.subject COLLATE "C", c.period_id COLLATE "C" FOR UPDATE OF c
+      )
       UPDATE counters AS c SET recall_version = nextval('recall_versions'), recalled_at = now()
-      FROM unnest(${uids}::text[], ${subjects}::text[], ${periods}::text[]) AS k (uid, subject, period)
-      WHERE c.budget_uid = k.uid AND c.subject = k.subject AND c.period_id = k.period
-        AND (c.recalled_at IS NULL OR c.recalled_at < now() - ${atMostEveryMs}::float8 * interval '1 millisecond')`
+      FROM locked AS l WHERE (c.budget_uid, c.subject, c.period_id) = (l.budget_uid, l.subject, l.period_id)`
     return count > 0
   },
   /** Recalls are numbered by the clock from now on: above every number that was given out before. */

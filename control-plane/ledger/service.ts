@@ -64,26 +64,29 @@ const RETRY_AFTER_MS = 200
 /** The same while the ledger recovers, or the period has not begun. */
 const RETRY_LATER_MS = 1_000
 const RECALL_EVERY_MS = 500
+/** A ledger goes back by a few epochs: nobody makes it count to where numbers end. */
+const EPOCHS_LOST_MAX = 1_000
 
 /** Makes the service. */
 export function createLedgerService({ database, wakes, onVerdict, onEpoch }: LedgerServiceOptions): LedgerService {
   /** Begins another epoch in a transaction of its own: what follows may have to be refused. */
-  async function raiseEpoch(orgId: string, above: number): Promise<void> {
-    const { epoch } = await database.inOrg(orgId, async (tx) => {
-      await ledgerRepository.raiseEpoch(tx, above)
-      return ledgerRepository.state(tx)
-    })
-    onEpoch(orgId, epoch)
+  async function raiseEpoch(orgId: string, seen: number, above: number): Promise<void> {
+    const epoch = await database.inOrg(orgId, async (tx) =>
+      (await ledgerRepository.raiseEpoch(tx, seen, above)) ? (await ledgerRepository.state(tx)).epoch : null,
+    )
+    if (epoch !== null) onEpoch(orgId, epoch)
   }
 
   return {
     hello: async ({ orgId, instanceId }, hello) => {
       const state = await database.inOrg(orgId, ledgerRepository.state)
-      if (state.moved || hello.ledgerEpoch > state.epoch) await raiseEpoch(orgId, hello.ledgerEpoch)
+      if (hello.ledgerEpoch > state.epoch + EPOCHS_LOST_MAX)
+        throw new ApiError('acc_api_invalid', `ledgerEpoch: no ledger was ever near it, this one is at ${state.epoch}`)
+      if (state.moved || hello.ledgerEpoch > state.epoch) await raiseEpoch(orgId, state.epoch, hello.ledgerEpoch)
       const greeted = await database.inOrg(orgId, (tx) => greet(tx, instanceId, hello))
       // The holder knows of more than was granted here: the ledger lost it.
       if (!greeted.isBehind) return greeted.welcome
-      await raiseEpoch(orgId, 0)
+      await raiseEpoch(orgId, greeted.welcome.ledgerEpoch, 0)
       return (await database.inOrg(orgId, (tx) => greet(tx, instanceId, hello))).welcome
     },
     sync: async ({ orgId, instanceId }, message) => {
@@ -92,12 +95,13 @@ export function createLedgerService({ database, wakes, onVerdict, onEpoch }: Led
           ledgerRepository.state(tx),
           ledgerRepository.holder(tx, instanceId, 'share'),
         ])
-        if (state.moved) return 'behind'
+        if (state.moved) return { behind: state.epoch }
         if (message.ledgerEpoch !== state.epoch || message.generation !== generation) return 'stale'
         return answerAll(tx, instanceId, message, state)
       })
-      if (done === 'behind') await raiseEpoch(orgId, 0)
-      if (done === 'behind' || done === 'stale')
+      const isBehind = done !== 'stale' && 'behind' in done
+      if (isBehind) await raiseEpoch(orgId, done.behind, 0)
+      if (isBehind || done === 'stale')
         throw new ApiError('acc_api_stale_holder', 'Say hello: another generation or epoch is in force.')
       for (const { verdict } of done.asked) onVerdict(verdict)
       if (done.short.length > 0)
@@ -126,6 +130,7 @@ export function createLedgerService({ database, wakes, onVerdict, onEpoch }: Led
       await Promise.all([books.write(tx, 0), ledgerRepository.addDays(tx, keys)])
     },
     adoptBudgets: async (tx, orgId, budgets) => {
+      await ledgerRepository.holdBudgets(tx, 'update')
       const lowered = await ledgerRepository.saveBudgets(tx, budgets)
       if (lowered.length > 0) await wakes.announce(tx, 'leases', orgId)
     },
@@ -153,7 +158,9 @@ const newLease = (counter: Counter, instanceId: string, generation: number): Lea
   state: 'active',
 })
 
-const wire = (amount: bigint): string => amount.toString()
+/** A counter may be further above its limit, and a lease than it holds, than a number on the wire says. */
+const wire = (amount: bigint): string =>
+  minUsd(NANO_USD_MAX, maxUsd(nanoUsd(-NANO_USD_MAX), nanoUsd(amount))).toString()
 const amountOf = (text: string): NanoUsd => minUsd(NANO_USD_MAX, nanoUsd(BigInt(text)))
 
 /** Answers a hello. `isBehind`: the holder knows of more than the ledger does, in an epoch that both know. */
@@ -227,6 +234,7 @@ async function adopt(
 ): Promise<boolean> {
   const held = leases.filter(({ counter }) => !isOver(counter, nowMs))
   if (held.length === 0) return false
+  await ledgerRepository.planForMany(tx)
   const books = await Books.open(tx, instanceId, held, { unknownToo: true })
   let isBehind = false
   for (const { counter, generation: ofGeneration, granted, returned, charged } of held) {
@@ -247,6 +255,11 @@ async function adopt(
   return isBehind
 }
 
+/** The holder knows of more than was granted in this epoch. */
+interface Behind {
+  readonly behind: number
+}
+
 /** What a sync came to. */
 interface Done {
   readonly answer: LeaseSyncAnswer
@@ -263,9 +276,13 @@ async function answerAll(
   instanceId: string,
   { generation, items }: LeaseSyncMessage,
   state: LedgerState,
-): Promise<Done | 'behind'> {
+): Promise<Done | Behind> {
   const keys = items.map(({ counter }) => ({ counter, instanceId, generation }))
   const books = await Books.open(tx, instanceId, keys, { unknownToo: false })
+  // Before anything is changed: it would stay.
+  if (keys.some((key, at) => amountOf(items[at]?.granted ?? '0') > (books.lease(key)?.lease.granted ?? 0n)))
+    return { behind: state.epoch }
+  await enter(tx, books, items, state)
   const asking = items.filter(isAsking).map(({ counter }) => counter)
   const others = new Map(
     asking.length === 0
@@ -277,12 +294,10 @@ async function answerAll(
   for (const item of items) {
     const { counter } = item
     const own = books.lease({ counter, instanceId, generation })
-    if (amountOf(item.granted) > (own?.lease.granted ?? 0n)) return 'behind'
     const row = books.counter(counter)
     const beside = others.get(counterKey(counter)) ?? NOBODY
     const terms = termsOf(item, row, state)
     const asks = isAsking(item)
-    if (asks && terms.grants && row) await enter(tx, books, row, terms.period)
     const given = row && give(books, row, item, own ?? newLease(counter, instanceId, generation), beside, terms.grants)
     const verdict = asks && !terms.grants ? terms.refusal : (given?.verdict ?? 'exhausted')
     if (asks && terms.grants && verdict !== 'granted' && beside.mayComeBack > 0n) short.push(counter)
@@ -367,11 +382,20 @@ function termsOf({ counter }: Item, row: CounterRow | null, { recovering, epoch,
   return { grants: !isNext && !isFormer && !isFrozen, refusal: 'pending', period, endsInMs }
 }
 
-/** Notes that money is asked of a counter: its period is the newest, and it opens with what was spent elsewhere. */
-async function enter(tx: Tx, books: Books, row: CounterRow, period: Period | null): Promise<void> {
-  if (period === null) return
-  if (row.newest !== period.id) await ledgerRepository.enterPeriod(tx, row.counter.budgetUid, period.kind, period.id)
-  if (row.edited) await carryOver(tx, books, row, period)
+/** Notes of which counters money is asked: their periods are the newest, and they open with what was spent elsewhere. */
+async function enter(tx: Tx, books: Books, items: readonly Item[], state: LedgerState): Promise<void> {
+  const entered = items.filter(isAsking).flatMap((item) => {
+    const row = books.counter(item.counter)
+    const { grants, period } = termsOf(item, row, state)
+    return grants && row && period ? [{ row, period }] : []
+  })
+  const begun = entered.filter(({ row, period }) => row.newest !== period.id)
+  if (begun.length > 0)
+    await ledgerRepository.enterPeriods(
+      tx,
+      begun.map(({ row, period }) => ({ budgetUid: row.counter.budgetUid, kind: period.kind, periodId: period.id })),
+    )
+  for (const { row, period } of entered) if (row.edited) await carryOver(tx, books, row, period)
 }
 
 function readPeriod(id: string): Period | null {
