@@ -113,10 +113,15 @@ export async function startSpend(options: SpendCoreOptions): Promise<SpendCore> 
   const heardOf = (heard: Welcome): void => {
     if (heard.ledgerEpoch === epoch) return
     // A ledger that was rolled back may have lost events that it acknowledged.
-    if (epoch !== 0) outbox.resend()
+    const resends = epoch !== 0
+    if (resends) outbox.resend()
     epoch = heard.ledgerEpoch
     try {
-      db.durably(() => db.setMeta('ledgerEpoch', String(epoch)))
+      db.durably(() => {
+        db.setMeta('ledgerEpoch', String(epoch))
+        // With the epoch: a process that dies before the next group is written would not know that it is still to be done.
+        if (resends) db.setMeta('uploaded', '0')
+      })
     } catch (error) {
       log.warn('the epoch of the ledger could not be written down: it is asked for again', errorFields(error))
     }
