@@ -293,3 +293,25 @@ t.test('a message of a thousand counters is answered without holding the others 
   t.comment(`${Math.round(performance.now() - begun)} ms`)
   t.ok(answers.every(({ verdict }) => verdict === 'granted'))
 })
+
+t.test('time frees no money: what an expired lease holds stays set aside, and a sync revives it', async (t) => {
+  const orgId = await organisationWith(db.database, [published('b', '1.00')])
+  const [gone, other] = [await newHolder(orgId), await newHolder(orgId)]
+  await gone.sync(counter('b'), { need: usd('0.60') })
+  await db.owner`
+    UPDATE acc.leases SET expires_at = now() - interval '3 days' WHERE instance_id = ${gone.caller.instanceId}`
+  t.match(await other.sync(counter('b'), { need: usd('0.41') }), {
+    verdict: 'exhausted',
+    available: String(usd('0.40')),
+  })
+  t.match(await gone.sync(counter('b'), { need: usd('0.10') }), { verdict: 'granted' })
+})
+
+t.test('what a holder whose state is broken says that it returned is not believed', async (t) => {
+  const orgId = await organisationWith(db.database, [published('b', '1.00')])
+  const [broken, other] = [await newHolder(orgId), await newHolder(orgId)]
+  await broken.sync(counter('b'), { need: usd('0.60') })
+  broken.lease(counter('b')).returned = usd('0.60')
+  t.match(await broken.hello('broken'), { continuity: 'broken' })
+  t.match(await other.sync(counter('b'), { need: usd('0.41') }), { verdict: 'exhausted' })
+})

@@ -354,3 +354,32 @@ t.test('no budget, no lease: a request that nothing limits is reserved at once',
   t.match(world.ask([], 10), { kind: 'reserved', reservation: { bound: nanoUsd(10n), holds: [] } })
   t.equal(world.messages.length, 0)
 })
+
+t.test('what somebody else needs goes back at once, and what runs does not', async (t) => {
+  const budget = budgetOf({ limit: 100_000 })
+  const world = await SpendWorld.open(t, [budget])
+  await world.send(linesOf('a', budget), 100)
+  const [account] = world.core.accounts.values()
+  if (!account) throw new Error('no lease')
+  t.ok(account.granted > 100n)
+  world.core.gate.recall([account.counter, { ...account.counter, subject: 'nobody' }])
+  await world.settleDown()
+  t.equal(account.granted - account.returned, 100n)
+  t.match(world.messages.at(-1), [{ returned: account.returned, uncharged: 100n }])
+})
+
+t.test('idle money stays with its lease while the ledger does not answer', async (t) => {
+  const budget = budgetOf({ limit: 1_000 })
+  const world = await SpendWorld.open(t, [budget])
+  const lines = linesOf('a', budget)
+  world.end(await world.send(lines, 10), 10)
+  const [account] = world.core.accounts.values()
+  if (!account) throw new Error('no lease')
+  world.faults.lostQuestions = 1_000
+  t.match(await world.reserve(lines, 900), { kind: 'busy' })
+  await world.pass(6_000, 1_000)
+  void world.core.gate.returnIdle(false)
+  await world.settleDown()
+  t.ok(account.granted - account.returned > 10n)
+  t.match(world.ask(lines, 1), { kind: 'reserved' })
+})

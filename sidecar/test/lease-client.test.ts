@@ -1,0 +1,89 @@
+/** The ledger of a control plane as a sidecar hears it. */
+import type { LeaseSyncMessage } from '@agentcostcontrol/contract'
+import { nanoUsd } from '@agentcostcontrol/contract'
+import t from 'tap'
+import { StaleHolderError } from '../budget/lease-source.ts'
+import { LedgerTime } from '../budget/ledger-time.ts'
+import { ControlPlaneError } from '../control/client.ts'
+import { createLeaseClient, type LeaseCalls } from '../control/lease-client.ts'
+import { FakeTime, MONDAY_NOON_MS } from './support/fake-time.ts'
+
+const HOUR_MS = 3_600_000
+const COUNTER = { budgetUid: 'Budget/b', subject: '*', periodId: 'total' }
+const ZERO = nanoUsd(0n)
+const ITEM = {
+  counter: COUNTER,
+  limit: ZERO,
+  granted: ZERO,
+  returned: ZERO,
+  charged: ZERO,
+  uncharged: ZERO,
+  least: ZERO,
+  need: ZERO,
+  want: ZERO,
+  close: false,
+}
+const HELLO = { instanceId: 'i', generation: 1, continuity: 'same', ledgerEpoch: 0, leases: [] } as const
+const TERMS = { verdict: 'granted', available: '-7', ttlMs: 1, periodEndsInMs: null, retryAfterMs: 1 } as const
+
+/** A client of a ledger whose clock goes an hour ahead and whose epoch is 3; a question takes 100 ms. */
+function clientOf(over: Partial<LeaseCalls> = {}) {
+  const clock = new FakeTime()
+  const time = new LedgerTime(clock)
+  const asked: LeaseSyncMessage[] = []
+  const nowMs = (): number => {
+    clock.pass(100)
+    return clock.nowMs() + HOUR_MS
+  }
+  const calls: LeaseCalls = {
+    leaseHello: async () => ({
+      generation: 1,
+      continuity: 'same',
+      ledgerEpoch: 3,
+      nowMs: nowMs(),
+      leases: [{ counter: COUNTER, granted: '9'.repeat(19), returned: '1', settled: '2' }],
+      periods: [],
+    }),
+    leaseSync: async (message) => {
+      asked.push(message)
+      return { ledgerEpoch: 3, nowMs: nowMs(), items: message.items.map(() => ({ ...TERMS, granted: '5' })) }
+    },
+    ...over,
+  }
+  return { clock, time, asked, client: createLeaseClient({ calls, clock, time }) }
+}
+
+t.test(
+  'periods go by the clock of the ledger, counted from the question, whatever is done to this machine’s',
+  async (t) => {
+    const { clock, time, client } = clientOf()
+    t.equal(time.nowMs(), MONDAY_NOON_MS, 'nobody was asked yet')
+    await client.hello(HELLO)
+    t.equal(time.nowMs(), clock.nowMs() + HOUR_MS + 100)
+    clock.setWall(0)
+    t.equal(time.nowMs(), MONDAY_NOON_MS + HOUR_MS + 200)
+    await client.sync({ instanceId: 'i', generation: 1 }, [ITEM])
+    t.equal(time.nowMs(), clock.nowMs() + HOUR_MS + 100, 'each answer tells it anew')
+  },
+)
+
+t.test('a message carries the epoch of the last hello; figures above 64 bits end there', async (t) => {
+  const { asked, client } = clientOf()
+  t.match(await client.hello(HELLO), { leases: [{ granted: 2n ** 63n - 1n, returned: 1n, settled: 2n }] })
+  t.match(await client.sync({ instanceId: 'i', generation: 1 }, [ITEM]), [
+    { counter: COUNTER, granted: 5n, available: -7n },
+  ])
+  t.match(asked, [{ generation: 1, ledgerEpoch: 3 }])
+})
+
+t.test('who is told that another holder is in force knows it; any other failure is none of the kind', async (t) => {
+  const refusing = (status: number) =>
+    clientOf({ leaseSync: () => Promise.reject(new ControlPlaneError('leases/sync', status)) }).client
+  await t.rejects(refusing(409).sync({ instanceId: 'i', generation: 1 }, [ITEM]), StaleHolderError)
+  await t.rejects(refusing(503).sync({ instanceId: 'i', generation: 1 }, [ITEM]), ControlPlaneError)
+})
+
+t.test('an answer to something else than was asked is none', async (t) => {
+  const { client } = clientOf({ leaseSync: async () => ({ ledgerEpoch: 3, nowMs: 0, items: [] }) })
+  await t.rejects(client.sync({ instanceId: 'i', generation: 1 }, [ITEM]), /something else/)
+})
