@@ -6,7 +6,7 @@ import type { Endpoint } from './providers/family.ts'
 import type { MeteredRequest, ProviderAdapter } from './providers/provider.ts'
 import { isRecord, keysWithin } from './providers/read.ts'
 import { routePath } from './providers/registry.ts'
-import { repeatedKey } from './providers/repeated-keys.ts'
+import { isMisread, repeatedKey } from './providers/repeated-keys.ts'
 
 /** Stage 2: provider, operation, model, principal, parsed body. */
 export type Identify = (raw: RawExchange) => Identified | Denial
@@ -101,8 +101,10 @@ function readBody(raw: RawExchange): ParsedBody | Denial {
   const parsed = parse(raw.body)
   if (isDenial(parsed)) return parsed
   const { json, text } = parsed
-  const keys = keysWithin(DEPTH_MAX, json)
+  const slashed: string[] = []
+  const keys = keysWithin(DEPTH_MAX, json, slashed)
   if (keys === null) return denial('acc_body_not_json', `The request body is nested deeper than ${DEPTH_MAX} levels.`)
+  if (slashed.length > 0 && isMisread(text, slashed)) return MISREAD
   const repeated = repeatedKey(text, keys)
   return repeated === null ? parsed : ambiguous(repeated)
 }
@@ -124,6 +126,11 @@ const ambiguous = (key: string): Denial =>
     'acc_body_ambiguous',
     `${NAME.test(key) ? `"${key}"` : 'A key'} stands twice in one object of the request body, and servers differ in which of the two they obey: send each key once.`,
   )
+
+const MISREAD = denial(
+  'acc_body_ambiguous',
+  'A key of the request body is written with an escape that it does not need, and was read as another one: write it as it is.',
+)
 
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
 

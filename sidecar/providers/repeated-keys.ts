@@ -14,7 +14,7 @@ const BACKSLASH = 0x5c
  * @param keys how many keys the objects have that came of it
  */
 export const repeatedKey = (text: string, keys: number): string | null =>
-  colonsBehindStrings(text) > keys ? walk(text) : null
+  colonsBehindStrings(text) > keys ? firstRepeated(text) : null
 
 /** At least one for each key: a string that begins with a colon looks the same. */
 function colonsBehindStrings(text: string): number {
@@ -40,7 +40,32 @@ function isEscaped(text: string, quote: number): boolean {
   return slashes % 2 === 1
 }
 
-function walk(text: string): string | null {
+/**
+ * Whether keys were read as other ones. V8 takes an escaped key for the one that it expects there if that begins as the
+ * escape does: after `{"a":1,"\\":2}` it may read `{"a":1,"\u006e":2}` as the same. What is read wrongly holds a backslash.
+ * @param slashed the keys with a backslash in what was parsed
+ */
+export function isMisread(text: string, slashed: readonly string[]): boolean {
+  const written: string[] = []
+  walk(text, (key) => {
+    if (key.includes('\\')) written.push(key)
+    return false
+  })
+  return JSON.stringify(written.sort()) !== JSON.stringify([...slashed].sort())
+}
+
+function firstRepeated(text: string): string | null {
+  let repeated: string | null = null
+  walk(text, (key, keys) => {
+    if (keys.has(key)) repeated = key
+    keys.add(key)
+    return repeated !== null
+  })
+  return repeated
+}
+
+/** Every key as it is written, with the set of its object, until one is what is looked for. */
+function walk(text: string, isFound: (key: string, keys: Set<string>) => boolean): void {
   const around: (Set<string> | null)[] = []
   // Those of the object that is being read; `null` in an array.
   let keys: Set<string> | null = null
@@ -54,14 +79,11 @@ function walk(text: string): string | null {
     } else if (char === '"') {
       const end = stringEnd(text, at)
       if (keys && text.charCodeAt(skipSpace(text, end)) === COLON) {
-        const key = String(JSON.parse(text.slice(at, end)))
-        if (keys.has(key)) return key
-        keys.add(key)
+        if (isFound(String(JSON.parse(text.slice(at, end))), keys)) return
       }
       at = end - 1
     }
   }
-  return null
 }
 
 function skipSpace(text: string, from: number): number {

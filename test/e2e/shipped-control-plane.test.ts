@@ -17,6 +17,7 @@ import {
 } from '../support/image.ts'
 import { inCheckout } from '../support/paths.ts'
 import { folderFor, type Scope } from '../support/scope.ts'
+import { WITHOUT_TAP } from '../support/sidecar.ts'
 import { until } from '../support/until.ts'
 
 const [build = [], image = []] = readDockerfile(inCheckout('control-plane/Dockerfile'))
@@ -110,7 +111,7 @@ t.test('the folder runs by itself on a database: read-only, without a home, as i
 
   const tool = (name: string, ...words: readonly string[]) =>
     JSON.parse(
-      execFileSync(node, [join(app, 'control-plane', name), dataDir, ...words], {
+      execFileSync('env', [...WITHOUT_TAP, node, join(app, 'control-plane', name), dataDir, ...words], {
         env: { DATABASE_URL },
         ...(runAs === undefined ? {} : { uid: runAs, gid: runAs }),
       }).toString(),
