@@ -214,7 +214,7 @@ t.test(
 t.test('a counter that is made while a limit is lowered has the lower one', async (t) => {
   const orgId = await organisationWith(db.database, [published('b', '1.00')])
   const holder = await newHolder(orgId)
-  const adopt = () => db.database.inOrg(orgId, (tx) => ledger.adoptBudgets(tx, orgId, [published('b', '0.10')]))
+  const adopt = () => db.database.inOrg(orgId, (tx) => ledger.adoptBudgets(tx, orgId, [published('b', '0.30')]))
   let isAdopted = false
   let adopted: Promise<void> = Promise.resolve()
   await db.database.inOrg(orgId, async (tx) => {
@@ -229,7 +229,7 @@ t.test('a counter that is made while a limit is lowered has the lower one', asyn
   })
   await adopted
   t.match(await operator.counters({ kind: 'admin', orgId, keyId: '' }, null, 1), [
-    { limitNanoUsd: String(usd('0.10')) },
+    { limitNanoUsd: String(usd('0.30')) },
   ])
 })
 

@@ -8,6 +8,7 @@ import { EMBEDDINGS } from './embeddings.ts'
 import type { Fault } from './fault.ts'
 import { GEMINI } from './gemini.ts'
 import { GUARDS } from './guards.ts'
+import { LEDGER } from './ledger.ts'
 import { LOST } from './lost-spend.ts'
 import { OPERATIONS } from './operations.ts'
 import { POLICIES } from './policies.ts'
@@ -29,6 +30,7 @@ export const FAULTS: readonly Fault[] = [
   ...CONTROL_PLANE,
   ...EMBEDDINGS,
   ...GEMINI,
+  ...LEDGER,
   ...OPERATIONS,
   ...REDIS,
   ...RESPONSES,

@@ -1,0 +1,195 @@
+import { type Edit, edit, type Fault } from './fault.ts'
+
+const SERVICE = 'control-plane/ledger/service.ts'
+const REPOSITORY = 'control-plane/ledger/repository.ts'
+const BOOKS = 'control-plane/ledger/books.ts'
+const CLIENT = 'sidecar/control/lease-client.ts'
+const TIME = 'sidecar/budget/ledger-time.ts'
+const GATE = 'sidecar/budget/gate.ts'
+
+const fault =
+  (test: string) =>
+  (name: string, only: string, edits: readonly Edit[]): Fault => ({
+    name: `ledger: ${name}`,
+    edits,
+    test,
+    only: [only],
+  })
+
+const ledger = fault('control-plane/test/ledger.test.ts')
+const hostile = fault('control-plane/test/ledger-hostile.test.ts')
+const client = fault('sidecar/test/lease-client.test.ts')
+const gate = fault('sidecar/test/gate.test.ts')
+
+/** The ledger of the control plane, and how sidecars come to its leases. */
+export const LEDGER: readonly Fault[] = [
+  ledger(
+    'a repeated message is granted money again',
+    'money is granted once',
+    edit('contract/grant.ts', 'maxUsd(ZERO_USD, nanoUsd(own.granted - item.granted))', 'ZERO_USD'),
+  ),
+  ledger(
+    'a duplicate event is booked',
+    'charges settle by their events',
+    edit('control-plane/usage/ingest-service.ts', 'added.flatMap(', '[...added, ...added].flatMap('),
+  ),
+  ledger(
+    'a repeated event is booked',
+    'charges settle by their events',
+    edit(
+      'control-plane/usage/ingest-service.ts',
+      'await book(tx, instanceId, charges)',
+      'await book(tx, instanceId, charges.length > 0 ? charges : [...events.values()].flatMap((each) => each.charges))',
+    ),
+  ),
+  ledger(
+    'escrow does not follow what is settled',
+    'charges settle by their events',
+    edit(
+      BOOKS,
+      'change.escrow += openOf(row.lease) - openOf(before)',
+      'change.escrow += row.lease.granted - before.granted - row.lease.returned + before.returned',
+    ),
+  ),
+  ledger(
+    'a holder of another generation is heard',
+    'a holder of another generation',
+    edit(SERVICE, ' || message.generation !== generation', ''),
+  ),
+  ledger(
+    'a holder of another epoch is heard',
+    'a holder of another generation',
+    edit(SERVICE, 'message.ledgerEpoch !== state.epoch || ', ''),
+  ),
+  ledger(
+    'a holder that knows less than it told is trusted',
+    'knows less than it once told',
+    edit(SERVICE, 'BigInt(own.returned) >= lease.returned && ', ''),
+  ),
+  ledger(
+    'grants that the ledger lost are not noticed',
+    'a ledger that lost grants',
+    edit(SERVICE, 'if (keys.some((key, at) => amountOf(', 'if (keys.some((key, at) => at < 0 && amountOf('),
+  ),
+  ledger(
+    'a recovery freezes nothing',
+    'a ledger that lost grants',
+    edit(SERVICE, 'recovering && row.epoch < epoch', 'false'),
+  ),
+  ledger(
+    'a period that was left grants again',
+    'none goes back',
+    edit(SERVICE, 'newest.startsAtMs > period.startsAtMs', 'false'),
+  ),
+  ledger(
+    'an edit of the period opens an empty counter',
+    'opens with what was spent',
+    edit(SERVICE, 'if (row.edited) await', 'if (row.edited === null) await'),
+  ),
+  ledger(
+    'what may still be spent is written off',
+    'by an operator alone',
+    edit('control-plane/ledger/operator.ts', 'if (waitMs > 0)', 'if (waitMs === 0)'),
+  ),
+  hostile(
+    'an expired lease frees its money',
+    'time frees no money',
+    edit(
+      REPOSITORY,
+      'l.escrow_nano::text AS escrow, l.overrun_nano',
+      `(SELECT coalesce(sum(e.granted_nano - e.returned_nano), 0) FROM leases AS e WHERE e.budget_uid = l.budget_uid
+          AND e.subject = l.subject AND e.period_id = l.period_id AND e.expires_at > now())::text AS escrow, l.overrun_nano`,
+    ),
+  ),
+  hostile(
+    'returns of a broken holder are taken',
+    'is not believed',
+    edit(SERVICE, 'row === null || (trusted && ofGeneration === generation)', 'true'),
+  ),
+  hostile(
+    'figures on the wire have no end',
+    'keeps another from its leases',
+    edit(SERVICE, 'minUsd(NANO_USD_MAX, maxUsd(nanoUsd(-NANO_USD_MAX), nanoUsd(amount))).toString()', 'String(amount)'),
+  ),
+  hostile(
+    'any epoch is believed',
+    'keeps another from its leases',
+    edit(SERVICE, 'const EPOCHS_LOST_MAX = 1_000', 'const EPOCHS_LOST_MAX = 2 ** 53'),
+  ),
+  hostile(
+    'half a surrogate pair is part of a key',
+    'an odd charge',
+    edit('contract/lease-messages.ts', 'text.isWellFormed() && ', ''),
+  ),
+  hostile('a message enters counters before it is refused', 'a message that is refused', [
+    ...edit(SERVICE, '  await enter(tx, books, items, state)\n', ''),
+    ...edit(
+      SERVICE,
+      '  // Before anything is changed',
+      '  await enter(tx, books, items, state)\n  // Before anything is changed',
+    ),
+  ]),
+  hostile(
+    'each that finds the ledger moved begins an epoch',
+    'begin one epoch',
+    edit(REPOSITORY, '::float8 IS NULL OR epoch = ', '::float8 IS NOT NULL OR epoch = '),
+  ),
+  hostile(
+    'periods are entered in the order of the message',
+    'waits in a circle',
+    edit(
+      SERVICE,
+      '  if (begun.length > 0)\n    await ledgerRepository.enterPeriods(\n      tx,\n      begun.map(',
+      '  for (const each of begun)\n    await ledgerRepository.enterPeriods(\n      tx,\n      [each].map(',
+    ),
+  ),
+  hostile(
+    'a counter is made while its budget changes',
+    'has the lower one',
+    edit(BOOKS, "      await ledgerRepository.holdBudgets(tx, 'share')\n", ''),
+  ),
+  hostile(
+    'a fenced lease becomes active',
+    'stays fenced',
+    edit(REPOSITORY, "CASE WHEN excluded.state = 'active' THEN l.state ELSE excluded.state END", 'excluded.state'),
+  ),
+  hostile(
+    'a hello puts a write-off off',
+    'does not put off',
+    edit(
+      REPOSITORY,
+      "CASE WHEN l.state = 'active' THEN greatest(l.expires_at, excluded.expires_at) ELSE l.expires_at END",
+      'greatest(l.expires_at, excluded.expires_at)',
+    ),
+  ),
+  client(
+    'periods go by the machine’s clock',
+    'the clock of the ledger',
+    edit(TIME, 'this.#offsetMs === null ? this', 'this.#offsetMs !== 0 ? this'),
+  ),
+  client(
+    'time counts from the answer',
+    'the clock of the ledger',
+    edit(CLIENT, 'time.hear(welcome.nowMs, askedAtMs)', 'time.hear(welcome.nowMs, clock.monotonicMs())'),
+  ),
+  client(
+    'a message carries no epoch',
+    'the epoch of the last hello',
+    edit(CLIENT, '      ledgerEpoch = welcome.ledgerEpoch\n', ''),
+  ),
+  client(
+    'a refusal of the holder passes for an outage',
+    'another holder is in force',
+    edit(CLIENT, 'error.status === CONFLICT', 'error.status === 0'),
+  ),
+  gate(
+    'a recall is ignored',
+    'what somebody else needs',
+    edit(GATE, 'if (account) holder.giveBack(account)', 'if (account?.closed) holder.giveBack(account)'),
+  ),
+  gate(
+    'idle money is returned while the ledger is away',
+    'while the ledger does not answer',
+    edit(GATE, '    if (!sync.isReachable && !(await isHeard())) return\n', ''),
+  ),
+]
