@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { UsageEvent } from '@agentcostcontrol/contract'
@@ -28,6 +29,8 @@ export interface Books {
 /** Reads the files of a data folder. */
 export function readBooks(dataDir: string): Books {
   const rows = (file: string, sql: string): readonly Readonly<Record<string, unknown>>[] => {
+    // Where a control plane grants leases there is no ledger beside the outbox.
+    if (!existsSync(join(dataDir, file))) return []
     const db = new DatabaseSync(join(dataDir, file), { readOnly: true, readBigInts: true })
     try {
       return db.prepare(sql).all()
