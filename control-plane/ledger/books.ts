@@ -108,5 +108,15 @@ export class Books {
 /** A lease that was never granted anything. */
 export const NO_LEASE: LedgerLease = { granted: ZERO_USD, returned: ZERO_USD, settled: ZERO_USD, released: ZERO_USD }
 
+/** A lease that is about to be granted something, or charged. */
+export const newLease = (counter: Counter, instanceId: string, generation: number): LeaseRow => ({
+  counter,
+  instanceId,
+  generation,
+  lease: NO_LEASE,
+  charged: 0n,
+  state: 'active',
+})
+
 const leaseKey = ({ counter, instanceId, generation }: LeaseKey): string =>
   `${counterKey(counter)}\u001f${instanceId}\u001f${generation}`

@@ -1,6 +1,9 @@
 import { type Edit, edit, type Fault } from './fault.ts'
 
 const SERVICE = 'control-plane/ledger/service.ts'
+const HELLO = 'control-plane/ledger/hello.ts'
+const SYNC = 'control-plane/ledger/sync.ts'
+const FIGURES = 'control-plane/ledger/figures.ts'
 const REPOSITORY = 'control-plane/ledger/repository.ts'
 const BOOKS = 'control-plane/ledger/books.ts'
 const CLIENT = 'sidecar/control/lease-client.ts'
@@ -64,27 +67,27 @@ export const LEDGER: readonly Fault[] = [
   ledger(
     'a holder that knows less than it told is trusted',
     'knows less than it once told',
-    edit(SERVICE, 'BigInt(own.returned) >= lease.returned && ', ''),
+    edit(HELLO, 'BigInt(own.returned) >= lease.returned && ', ''),
   ),
   ledger(
     'grants that the ledger lost are not noticed',
     'a ledger that lost grants',
-    edit(SERVICE, 'if (keys.some((key, at) => amountOf(', 'if (keys.some((key, at) => at < 0 && amountOf('),
+    edit(SYNC, 'if (keys.some((key, at) => amountOf(', 'if (keys.some((key, at) => at < 0 && amountOf('),
   ),
   ledger(
     'a recovery freezes nothing',
     'a ledger that lost grants',
-    edit(SERVICE, 'recovering && row.epoch < epoch', 'false'),
+    edit(SYNC, 'recovering && row.epoch < epoch', 'false'),
   ),
   ledger(
     'a period that was left grants again',
     'none goes back',
-    edit(SERVICE, 'newest.startsAtMs > period.startsAtMs', 'false'),
+    edit(SYNC, 'newest.startsAtMs > period.startsAtMs', 'false'),
   ),
   ledger(
     'an edit of the period opens an empty counter',
     'opens with what was spent',
-    edit(SERVICE, 'if (row.edited) await', 'if (row.edited === null) await'),
+    edit(SYNC, 'if (row.edited) await', 'if (row.edited === null) await'),
   ),
   ledger(
     'what may still be spent is written off',
@@ -104,12 +107,12 @@ export const LEDGER: readonly Fault[] = [
   hostile(
     'returns of a broken holder are taken',
     'is not believed',
-    edit(SERVICE, 'row === null || (trusted && ofGeneration === generation)', 'true'),
+    edit(HELLO, 'row === null || (trusted && ofGeneration === generation)', 'true'),
   ),
   hostile(
     'figures on the wire have no end',
     'keeps another from its leases',
-    edit(SERVICE, 'minUsd(NANO_USD_MAX, maxUsd(nanoUsd(-NANO_USD_MAX), nanoUsd(amount))).toString()', 'String(amount)'),
+    edit(FIGURES, 'minUsd(NANO_USD_MAX, maxUsd(nanoUsd(-NANO_USD_MAX), nanoUsd(amount))).toString()', 'String(amount)'),
   ),
   hostile(
     'any epoch is believed',
@@ -122,9 +125,9 @@ export const LEDGER: readonly Fault[] = [
     edit('contract/lease-messages.ts', 'text.isWellFormed() && ', ''),
   ),
   hostile('a message enters counters before it is refused', 'a message that is refused', [
-    ...edit(SERVICE, '  await enter(tx, books, items, state)\n', ''),
+    ...edit(SYNC, '  await enter(tx, books, items, state)\n', ''),
     ...edit(
-      SERVICE,
+      SYNC,
       '  // Before anything is changed',
       '  await enter(tx, books, items, state)\n  // Before anything is changed',
     ),
@@ -138,7 +141,7 @@ export const LEDGER: readonly Fault[] = [
     'periods are entered in the order of the message',
     'waits in a circle',
     edit(
-      SERVICE,
+      SYNC,
       '  if (begun.length > 0)\n    await ledgerRepository.enterPeriods(\n      tx,\n      begun.map(',
       '  for (const each of begun)\n    await ledgerRepository.enterPeriods(\n      tx,\n      [each].map(',
     ),

@@ -1,0 +1,110 @@
+import {
+  type Counter,
+  counterKey,
+  type LeaseHello,
+  type LeaseWelcome,
+  maxUsd,
+  minUsd,
+  nanoUsd,
+} from '@agentcostcontrol/contract'
+import type { Tx } from '../db/database.ts'
+import { Books, NO_LEASE, newLease } from './books.ts'
+import { amountOf, LEASE_TTL_MS, readPeriod, wire } from './figures.ts'
+import { type LeaseRow, type LedgerState, ledgerRepository } from './repository.ts'
+
+/** Answers a hello. `isBehind`: the holder knows of more than the ledger does, in an epoch that both know. */
+export async function greet(
+  tx: Tx,
+  instanceId: string,
+  hello: LeaseHello,
+): Promise<{ readonly welcome: LeaseWelcome; readonly isBehind: boolean }> {
+  const state = await ledgerRepository.state(tx)
+  await ledgerRepository.meetHolder(tx, instanceId)
+  const known = (await ledgerRepository.holder(tx, instanceId, 'update')) ?? 0
+  const active = await ledgerRepository.activeLeases(tx, instanceId, hello.generation)
+  const trusted = isTrusted(hello, known, active)
+  // A repeated hello of a holder that was given a new generation, and has nothing in it, is given the same one.
+  const repeated =
+    !trusted &&
+    known === hello.generation + 1 &&
+    (await ledgerRepository.activeLeases(tx, instanceId, known)).length === 0
+  const generation = trusted ? hello.generation : repeated ? known : Math.max(known, hello.generation) + 1
+  const isBehind = await adopt(tx, instanceId, hello, trusted, state)
+  await ledgerRepository.fenceFormer(tx, instanceId, generation)
+  await ledgerRepository.saveHolder(tx, instanceId, generation, state.epoch)
+  const [leases, periods] = await Promise.all([
+    ledgerRepository.activeLeases(tx, instanceId, generation),
+    ledgerRepository.periods(tx),
+  ])
+  return {
+    isBehind: isBehind && hello.ledgerEpoch === state.epoch,
+    welcome: {
+      generation,
+      continuity: trusted ? 'same' : 'broken',
+      ledgerEpoch: state.epoch,
+      nowMs: state.nowMs,
+      leases: leases.map(({ counter, lease }) => ({
+        counter,
+        granted: wire(lease.granted),
+        returned: wire(lease.returned),
+        settled: wire(lease.settled),
+      })),
+      periods: [...periods],
+    },
+  }
+}
+
+/**
+ * Whether a holder is who it says: one that knows less than it once told has lost state, whatever it says (H7). One that
+ * the ledger does not know any more, and that knows of the ledger, was forgotten by it.
+ */
+function isTrusted(
+  { continuity, generation, ledgerEpoch, leases }: LeaseHello,
+  known: number,
+  active: readonly LeaseRow[],
+) {
+  if (continuity === 'broken' || generation < 1 || ledgerEpoch < 1 || generation < known) return false
+  const held = new Map(
+    leases.filter((lease) => lease.generation === generation).map((lease) => [counterKey(lease.counter), lease]),
+  )
+  return active.every(({ counter, lease }) => {
+    const own = held.get(counterKey(counter))
+    return own !== undefined && BigInt(own.returned) >= lease.returned && BigInt(own.charged) >= lease.settled
+  })
+}
+
+/** Takes over what a holder knows and the ledger does not. @returns whether money was granted that is not known here */
+async function adopt(
+  tx: Tx,
+  instanceId: string,
+  { leases, generation }: LeaseHello,
+  trusted: boolean,
+  { nowMs }: LedgerState,
+): Promise<boolean> {
+  const held = leases.filter(({ counter }) => !isOver(counter, nowMs))
+  if (held.length === 0) return false
+  await ledgerRepository.planForMany(tx)
+  const books = await Books.open(tx, instanceId, held, { unknownToo: true })
+  let isBehind = false
+  for (const { counter, generation: ofGeneration, granted, returned, charged } of held) {
+    const row = books.lease({ counter, instanceId, generation: ofGeneration })
+    const { lease } = row ?? { lease: NO_LEASE }
+    isBehind ||= amountOf(granted) > lease.granted
+    const takesReturns = row === null || (trusted && ofGeneration === generation)
+    const taken = maxUsd(lease.granted, amountOf(granted))
+    const adopted = {
+      ...lease,
+      granted: taken,
+      returned: takesReturns ? minUsd(taken, maxUsd(lease.returned, amountOf(returned))) : lease.returned,
+    }
+    const most = maxUsd(nanoUsd(row?.charged ?? 0n), amountOf(charged))
+    books.put({ ...(row ?? newLease(counter, instanceId, ofGeneration)), lease: adopted, charged: most })
+  }
+  await books.write(tx, LEASE_TTL_MS)
+  return isBehind
+}
+
+function isOver({ periodId }: Counter, nowMs: number): boolean {
+  const period = readPeriod(periodId)
+  return period === null || period.endsAtMs <= nowMs
+}
