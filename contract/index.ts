@@ -1,3 +1,4 @@
+export * from './budget.ts'
 export * from './channel.ts'
 export * from './codes.ts'
 export * from './event-id.ts'

@@ -12,6 +12,10 @@ import type { AgentService } from './agents/service.ts'
 import { ADMIN, type Api } from './api.ts'
 import { authRoutes } from './auth/routes.ts'
 import type { AuthService } from './auth/service.ts'
+import { budgetRoutes } from './budgets/routes.ts'
+import type { BudgetService } from './budgets/service.ts'
+import type { BudgetStatus } from './budgets/status.ts'
+import { statusRoutes } from './budgets/status-routes.ts'
 import type { Clock } from './clock.ts'
 import { ApiError, problemOf, toApiError } from './errors.ts'
 import type { LedgerOperator } from './ledger/operator.ts'
@@ -40,6 +44,8 @@ export interface AppOptions {
   readonly redis?: RedisLink | null
   readonly agents: AgentService
   readonly auth: AuthService
+  readonly budgets: BudgetService
+  readonly budgetStatus: BudgetStatus
   readonly ingest: IngestService
   readonly ledger: LedgerService
   readonly operator: LedgerOperator
@@ -120,6 +126,8 @@ export async function createApp(options: AppOptions): Promise<Api> {
   app.after(() => {
     authRoutes(app, auth)
     agentRoutes(app, options.agents)
+    statusRoutes(app, options.budgetStatus, options.budgets)
+    budgetRoutes(app, options.budgets)
     ingestRoutes(app, options.ingest)
     ledgerRoutes(app, options.ledger)
     operatorRoutes(app, options.operator)

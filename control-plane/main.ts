@@ -11,6 +11,11 @@ import { createAgentService } from './agents/service.ts'
 import { createApp } from './app.ts'
 import { installationRepository } from './auth/repository.ts'
 import { type AuthService, createAuthService } from './auth/service.ts'
+import { budgetAdditions } from './budgets/additions.ts'
+import { type BudgetAlerts, createBudgetAlerts } from './budgets/alerts.ts'
+import { startBudgetJobs } from './budgets/jobs.ts'
+import { createBudgetService } from './budgets/service.ts'
+import { createBudgetStatus } from './budgets/status.ts'
 import { systemClock } from './clock.ts'
 import { type ControlPlaneConfig, parseConfig } from './config.ts'
 import { findBinaries } from './db/binaries.ts'
@@ -83,9 +88,19 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   const ownWakes = createWakes({ url: databaseUrl, log })
   const wakes = redis === null ? ownWakes : shareWakes(ownWakes, redis)
   closers.push(['wakes', wakes.close])
+  const alerts = createBudgetAlerts({
+    database,
+    log,
+    onAlert: (orgId, alert) => {
+      metrics.alert(alert.kind)
+      log.warn('a budget was spent to a mark', { orgId, ...alert })
+    },
+  })
+  closers.push(['alerts of budgets', alerts.idle])
   const ledger = createLedgerService({
     database,
     wakes,
+    onBooked: alerts.booked,
     onVerdict: metrics.verdict,
     onEpoch: (orgId, epoch) =>
       log.error('the ledger may have lost what it acknowledged: open counters grant nothing until that is ended', {
@@ -93,7 +108,16 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
         epoch,
       }),
   })
-  const policies = createPolicyService({ database, signer, wakes, onPublish: ledger.adoptBudgets })
+  const policies = createPolicyService({
+    database,
+    signer,
+    wakes,
+    additions: budgetAdditions,
+    onPublish: async (tx, orgId, budgets) => {
+      await ledger.adoptBudgets(tx, orgId, budgets)
+      await alerts.adoptBudgets(tx, budgets)
+    },
+  })
   const statedModels: StatedModels = async (orgId, provider, revision) =>
     (await policies.compiled(orgId, revision))?.provider(provider).models ?? null
   const pricing = await createPricingService({ database, clock: systemClock, card, statedModels })
@@ -120,6 +144,8 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     redis,
     agents,
     auth,
+    budgets: createBudgetService({ database, policies }),
+    budgetStatus: createBudgetStatus({ database, policies }),
     policies,
     pricing,
     ingest: createIngestService({ database, clock: systemClock, book: ledger.book, onBatch: metrics.batch }),
@@ -138,6 +164,7 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   // Closed before it: a poll that is held would hold up the end.
   closers.push(['polls', channel.close])
   closers.push(['policy folder', await publishFolder(config, database, policies, metrics, log)])
+  closers.push(['sweeps of budgets', await watchBudgets(database, policies, alerts, log)])
   const check = () => database.inNone((tx) => tx`SELECT 1`)
   const admin = await startAdminServer(config.adminListen, { check, metrics: metrics.text })
   closers.push(['admin port', admin.close])
@@ -153,6 +180,21 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   if (!config.parentWatch) return
   process.on('disconnect', () => shutdown.begin('the parent process went away'))
   if (process.connected === false) shutdown.begin('the parent process went away')
+}
+
+/** @returns what ends it */
+async function watchBudgets(
+  database: Database,
+  policies: PolicyService,
+  alerts: BudgetAlerts,
+  log: Logger,
+): Promise<() => Promise<void>> {
+  const orgId = await database.inNone(installationRepository.orgId)
+  if (orgId === null) throw new Error('there is no organisation yet')
+  // Published by a version that knew of no marks, it is not published again.
+  const current = await policies.inForce(orgId)
+  if (current !== null) await database.inOrg(orgId, (tx) => alerts.adoptBudgets(tx, current.policy.budgets))
+  return startBudgetJobs({ orgId, alerts, log })
 }
 
 /** Policies of the folder are those of the organisation that the first start made. @returns what ends it */

@@ -1,4 +1,10 @@
-import type { EventBatchAnswer, GrantVerdict, SidecarHeartbeat } from '@agentcostcontrol/contract'
+import {
+  BUDGET_ALERT_KINDS,
+  type BudgetAlertKind,
+  type EventBatchAnswer,
+  type GrantVerdict,
+  type SidecarHeartbeat,
+} from '@agentcostcontrol/contract'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /** The metrics of a control plane. */
@@ -15,6 +21,8 @@ export interface Metrics {
   heartbeat(heartbeat: SidecarHeartbeat): void
   /** Counts an answer of the ledger to a holder that asked for money. */
   verdict(verdict: GrantVerdict): void
+  /** Counts an alert of a budget that was told. */
+  alert(kind: BudgetAlertKind): void
   /** Tells what came of a policy folder, and the generation in force. @param result `null` for nothing new */
   policy(result: PolicyResult | null, generation: number): void
   /** The Prometheus text format. */
@@ -62,6 +70,13 @@ export function createMetrics(): Metrics {
     registers,
   })
   for (const verdict of ['granted', 'pending', 'exhausted']) verdicts.inc({ verdict }, 0)
+  const alerts = new Counter({
+    name: 'acc_budget_alerts_total',
+    help: 'Marks that budgets were spent to: threshold, warning, critical; once a subject and period, at whichever replica.',
+    labelNames: ['kind'],
+    registers,
+  })
+  for (const kind of BUDGET_ALERT_KINDS) alerts.inc({ kind }, 0)
   for (const result of ['stored', 'repeated', 'refused']) events.inc({ result }, 0)
   const revisions = new Counter({
     name: 'acc_policy_revisions_total',
@@ -119,6 +134,7 @@ export function createMetrics(): Metrics {
       heartbeats.inc()
       tasks.inc(heartbeat.tasks.length)
     },
+    alert: (kind) => alerts.inc({ kind }),
     verdict: (verdict) => verdicts.inc({ verdict }),
     policy: (result, generation) => {
       if (result !== null) revisions.inc({ result })

@@ -18,6 +18,7 @@ import { memoised } from './memo.ts'
 import { type ParsedDocument, parsePolicyFiles } from './parse.ts'
 import { runPolicyTests } from './policy-test.ts'
 import type {
+  BudgetSource,
   CheckedPolicy,
   CompiledBudget,
   CompiledDetectorPolicy,
@@ -58,7 +59,8 @@ export function checkPolicy(files: readonly PolicyFile[]): PolicyCheck {
   const { documents, problems } = parsePolicyFiles(sorted)
   const all = [...problems, ...crossCheck(documents)]
   if (all.length > 0) return { ok: false, problems: all }
-  const checked = { revision: revisionOf(sorted), documents: documents.flatMap(enforced) }
+  const revision = revisionOf(sorted)
+  const checked = { revision, documents: documents.flatMap(enforced), budgets: documents.flatMap(budgetSource) }
   const { passed, problems: failed } = runPolicyTests(assemblePolicy(checked), documents)
   return failed.length > 0 ? { ok: false, problems: failed } : { ok: true, ...checked, tests: passed }
 }
@@ -66,9 +68,18 @@ export function checkPolicy(files: readonly PolicyFile[]): PolicyCheck {
 const enforced = ({ document }: ParsedDocument): readonly EnforcedDocument[] =>
   document.kind === 'PolicyTest' ? [] : [document]
 
+const budgetSource = ({ document, written, file, line }: ParsedDocument): readonly BudgetSource[] =>
+  document.kind === 'Budget' && isRecord(written)
+    ? [{ name: document.metadata.name, file, line, document: written }]
+    : []
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
+
 /** The short half of {@link compilePolicy}. */
-export const assemblePolicy = ({ revision, documents }: Omit<CheckedPolicy, 'tests'>): CompiledPolicy =>
-  compileDocuments(revision, documents)
+export const assemblePolicy = ({
+  revision,
+  documents,
+}: Pick<CheckedPolicy, 'revision' | 'documents'>): CompiledPolicy => compileDocuments(revision, documents)
 
 /** The revision that these files have, valid or not. */
 export const policyRevision = (files: readonly PolicyFile[]): string => revisionOf(inOrder(files))

@@ -8,6 +8,8 @@ import { PROBLEMS_MAX, readYaml, type YamlDocument } from './yaml.ts'
 /** A valid document and where it begins. */
 export interface ParsedDocument {
   readonly document: PolicyDocument
+  /** What was read, as its author wrote it: defaults are not filled in, and money is text. */
+  readonly written: unknown
   readonly file: string
   /** 1-based. */
   readonly line: number
@@ -29,8 +31,9 @@ export function parsePolicyFiles(files: readonly PolicyFile[]): ParsedPolicy {
     const yaml = readYaml(file)
     const found = [...yaml.problems]
     for (const read of yaml.documents) {
-      const result = policyDocument.safeParse(read.document.toJS({ maxAliasCount: 0 }), { error: describeIssue })
-      if (result.success) documents.push(parsed(result.data, read))
+      const written: unknown = read.document.toJS({ maxAliasCount: 0 })
+      const result = policyDocument.safeParse(written, { error: describeIssue })
+      if (result.success) documents.push(parsed(result.data, written, read))
       else if (found.length < PROBLEMS_MAX) found.push(...explain(read, result.error.issues))
     }
     problems.push(...found.slice(0, PROBLEMS_MAX))
@@ -38,12 +41,12 @@ export function parsePolicyFiles(files: readonly PolicyFile[]): ParsedPolicy {
   return { documents, problems }
 }
 
-function parsed(document: PolicyDocument, read: YamlDocument): ParsedDocument {
+function parsed(document: PolicyDocument, written: unknown, read: YamlDocument): ParsedDocument {
   const { line } = placeOf(read, [])
   // The tree of a document is many times its size: only a test that fails has need of it.
   const lineOf =
     document.kind === 'PolicyTest' ? (path: readonly PropertyKey[]) => placeOf(read, path).line : () => line
-  return { document, file: read.file, line, lineOf }
+  return { document, written, file: read.file, line, lineOf }
 }
 
 function explain(read: YamlDocument, issues: readonly z.core.$ZodIssue[]): readonly PolicyProblem[] {

@@ -129,8 +129,21 @@ export type EnforcedDocument = Exclude<PolicyDocument, PolicyTestDocument>
 export interface CheckedPolicy {
   readonly revision: string
   readonly documents: readonly EnforcedDocument[]
+  /** The budgets among them as they are written. */
+  readonly budgets: readonly BudgetSource[]
   /** Cases of PolicyTests, all of which passed. */
   readonly tests: number
+}
+
+/** A budget as its author wrote it. */
+export interface BudgetSource {
+  readonly name: string
+  /** Relative to the policy folder. */
+  readonly file: string
+  /** 1-based. */
+  readonly line: number
+  /** The document: plain data, money as text. */
+  readonly document: Readonly<Record<string, unknown>>
 }
 
 /** The outcome of checking a folder. */

@@ -44,6 +44,8 @@ export interface LedgerService {
 export interface LedgerServiceOptions {
   readonly database: Database
   readonly wakes: Pick<Wakes, 'announce'>
+  /** Part of the transaction that books: told of the counters that something was booked on, when that is written. */
+  onBooked?(tx: Tx, counters: readonly Counter[]): Promise<void>
   /** Told of each grant that was asked for. */
   onVerdict(verdict: GrantVerdict): void
   /** Told when the ledger of an organisation may have lost something. */
@@ -55,7 +57,9 @@ const RECALL_EVERY_MS = 500
 const EPOCHS_LOST_MAX = 1_000
 
 /** Makes the service. */
-export function createLedgerService({ database, wakes, onVerdict, onEpoch }: LedgerServiceOptions): LedgerService {
+export function createLedgerService(options: LedgerServiceOptions): LedgerService {
+  const { database, wakes, onBooked, onVerdict, onEpoch } = options
+
   /** Begins another epoch in a transaction of its own: what follows may have to be refused. */
   async function raiseEpoch(orgId: string, seen: number, above: number): Promise<void> {
     const epoch = await database.inOrg(orgId, async (tx) =>
@@ -115,6 +119,10 @@ export function createLedgerService({ database, wakes, onVerdict, onEpoch }: Led
         books.put({ ...row, lease: { ...row.lease, settled } })
       }
       await Promise.all([books.write(tx, 0), ledgerRepository.addDays(tx, keys)])
+      await onBooked?.(
+        tx,
+        keys.map(({ counter }) => counter),
+      )
     },
     adoptBudgets: async (tx, orgId, budgets) => {
       await ledgerRepository.holdBudgets(tx, 'update')

@@ -1,5 +1,5 @@
 import type { SignedBundle } from '@agentcostcontrol/contract'
-import type { PolicyProblem } from '@agentcostcontrol/policy'
+import type { PolicyFile, PolicyProblem } from '@agentcostcontrol/policy'
 import type { Tx } from '../db/database.ts'
 import type { Difference } from './difference.ts'
 import type { Provenance } from './provenance.ts'
@@ -19,6 +19,10 @@ export interface RevisionRow extends Provenance {
   /** Counts refused ones too; of the others it is the generation. */
   readonly number: number
   readonly revision: string
+  /** Content hash of the folder's files alone: another one where something of the API is merged into them. */
+  readonly folderRevision: string
+  /** Which change through the API made it, and by which key; `null` for one that the folder made. */
+  readonly madeBy: string | null
   readonly state: RevisionState
   readonly seenAt: string
   /** Cases of its PolicyTests; 0 for one that was refused. */
@@ -36,17 +40,17 @@ export interface RevisionDetail extends RevisionRow {
   readonly difference: Difference | null
 }
 
-/** The revision in force. */
-export interface InForce {
+/** The revision in force, and where the folder's part of it comes from. */
+export interface InForce extends Provenance {
   readonly generation: number
   readonly revision: string
-  readonly files: number
+  readonly folderRevision: string
   readonly manifest: string
+  /** Files of the folder that are other ones in the manifest. */
+  readonly originals: readonly PolicyFile[]
   readonly keyId: string
   /** From a backup: sidecars may run generations that came after it. */
   readonly restored: boolean
-  /** RFC 3339; `null` where git told of no commit. */
-  readonly committedAt: string | null
 }
 
 /** What a replica's folder holds. */
@@ -64,7 +68,7 @@ const iso = (tx: Tx, column: string) => tx`to_char(${tx(column)}, 'YYYY-MM-DD"T"
 const json = (tx: Tx, value: unknown) => tx`${JSON.stringify(value)}::text::json`
 
 const shown = (tx: Tx) => tx`
-  number::float8, revision, author, commit, ${iso(tx, 'committed_at')} AS "committedAt", uncommitted,
+  number::float8, revision, folder_revision AS "folderRevision", made_by AS "madeBy", author, commit, ${iso(tx, 'committed_at')} AS "committedAt", uncommitted,
   CASE
     WHEN NOT published THEN 'refused'
     WHEN number = (SELECT max(number) FROM policy_revisions WHERE published) THEN 'inForce'
@@ -80,8 +84,8 @@ export const policyRepository = {
   },
   inForce: async (tx: Tx): Promise<InForce | null> => {
     const [row] = await tx<InForce[]>`
-      SELECT number::float8 AS generation, revision, files, manifest, key_id AS "keyId", restored,
-        ${iso(tx, 'committed_at')} AS "committedAt"
+      SELECT number::float8 AS generation, revision, folder_revision AS "folderRevision", manifest, originals,
+        key_id AS "keyId", restored, author, commit, ${iso(tx, 'committed_at')} AS "committedAt", uncommitted
       FROM policy_revisions WHERE published ORDER BY number DESC LIMIT 1`
     return row ?? null
   },
@@ -104,27 +108,31 @@ export const policyRepository = {
     if (row === undefined) throw new Error('a sum without a row')
     return row.next
   },
-  wasPublished: async (tx: Tx, revision: string): Promise<boolean> =>
-    (await tx`SELECT FROM policy_revisions WHERE published AND revision = ${revision} LIMIT 1`).count > 0,
+  /** Whether a folder's files were in force before, whatever was merged into them. */
+  wasPublished: async (tx: Tx, folderRevision: string): Promise<boolean> =>
+    (await tx`SELECT FROM policy_revisions WHERE published AND folder_revision = ${folderRevision} LIMIT 1`).count > 0,
   insertPublished: async (
     tx: Tx,
     row: Provenance & {
       readonly number: number
       readonly revision: string
+      readonly folderRevision: string
+      readonly originals: readonly PolicyFile[]
+      readonly madeBy: string | null
       readonly tests: number
       readonly files: number
       readonly bundle: SignedBundle
       readonly difference: Difference
     },
   ): Promise<void> => {
-    const { number, revision, tests, files, bundle, difference } = row
+    const { number, revision, folderRevision, originals, madeBy, tests, files, bundle, difference } = row
     const { author, commit, committedAt, uncommitted } = row
     await tx`
-      INSERT INTO policy_revisions (org_id, number, revision, published, author, commit, committed_at, uncommitted, tests,
-        files, problems, problem_count, manifest, key_id, signature, difference)
-      VALUES (current_org(), ${number}::float8, ${revision}, true, ${author}, ${commit}, ${committedAt}::timestamptz,
-        ${uncommitted}, ${tests}, ${files}, '[]', 0, ${bundle.manifest}, ${bundle.keyId}, ${bundle.signature},
-        ${json(tx, difference)})`
+      INSERT INTO policy_revisions (org_id, number, revision, folder_revision, originals, made_by, published, author, commit,
+        committed_at, uncommitted, tests, files, problems, problem_count, manifest, key_id, signature, difference)
+      VALUES (current_org(), ${number}::float8, ${revision}, ${folderRevision}, ${json(tx, originals)}, ${madeBy}, true,
+        ${author}, ${commit}, ${committedAt}::timestamptz, ${uncommitted}, ${tests}, ${files}, '[]', 0, ${bundle.manifest},
+        ${bundle.keyId}, ${bundle.signature}, ${json(tx, difference)})`
   },
   /** Once for the same revision. @returns whether it was new */
   insertRefused: async (
@@ -139,9 +147,9 @@ export const policyRepository = {
   ): Promise<boolean> => {
     const { number, revision, files, problems, problemCount, author, commit, committedAt, uncommitted } = row
     const { count } = await tx`
-      INSERT INTO policy_revisions (org_id, number, revision, published, author, commit, committed_at, uncommitted, tests,
-        files, problems, problem_count)
-      VALUES (current_org(), ${number}::float8, ${revision}, false, ${author}, ${commit}, ${committedAt}::timestamptz,
+      INSERT INTO policy_revisions (org_id, number, revision, folder_revision, published, author, commit, committed_at,
+        uncommitted, tests, files, problems, problem_count)
+      VALUES (current_org(), ${number}::float8, ${revision}, ${revision}, false, ${author}, ${commit}, ${committedAt}::timestamptz,
         ${uncommitted}, 0, ${files}, ${json(tx, problems)}, ${problemCount})
       ON CONFLICT DO NOTHING`
     return count === 1
@@ -180,6 +188,12 @@ export const policyRepository = {
       SELECT ${shown(tx)}, manifest, difference FROM policy_revisions
       WHERE ${typeof wanted === 'number' ? tx`number = ${wanted}::float8` : tx`revision = ${wanted}`}
       ORDER BY policy_revisions.number DESC LIMIT 1`
+    return row ?? null
+  },
+  /** Which revision is in force. */
+  atNow: async (tx: Tx): Promise<{ readonly generation: number; readonly revision: string } | null> => {
+    const [row] = await tx<{ generation: number; revision: string }[]>`
+      SELECT number::float8 AS generation, revision FROM policy_revisions WHERE published ORDER BY number DESC LIMIT 1`
     return row ?? null
   },
   /** The content hash of what is in force. */

@@ -10,6 +10,12 @@ const count = z.number().describe('a whole number')
 const summary = z.object({
   generation: z.number().nullable().describe('`null` for one that was refused'),
   revision: z.string().describe('content hash of the files'),
+  folderRevision: z
+    .string()
+    .describe(
+      'the same of the folder’s files alone: another one where budgets or resets of the API are merged into them',
+    ),
+  madeBy: z.string().nullable().describe('which change through the API made it; `null` for one that the folder made'),
   state: z.enum(REVISION_STATES),
   seenAt: instant.describe('when it was published, or refused for the first time'),
   author: z.string().nullable().describe('of the last commit below the folder; `null` outside of git'),
@@ -43,7 +49,7 @@ const folder = z.object({
   state: z
     .enum(FOLDER_STATES)
     .describe('behind: it holds an older revision than another replica’s; unreadable: it cannot be read to its end'),
-  revision: z.string().nullable(),
+  revision: z.string().nullable().describe('to be held against `folderRevision`'),
   problems: z.array(policyProblemSchema),
   seenAt: instant,
 })

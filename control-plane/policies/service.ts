@@ -1,6 +1,7 @@
 import { BUNDLE_BYTES_MAX, bundleManifestSchema, type PolicyKey, type SignedBundle } from '@agentcostcontrol/contract'
 import {
   assemblePolicy,
+  type BudgetSource,
   type CheckedPolicy,
   type CompiledBudget,
   type CompiledPolicy,
@@ -9,11 +10,13 @@ import {
   folderProblem,
   type PolicyFile,
   type PolicyProblem,
+  policyRevision,
 } from '@agentcostcontrol/policy'
 import type { Caller } from '../auth/service.ts'
 import type { Database, Tx } from '../db/database.ts'
 import type { Wakes } from '../db/wakes.ts'
 import { ApiError } from '../errors.ts'
+import { type Additions, additionsKey, createMerger, folderFiles, type Merged, NO_ADDITIONS } from './additions.ts'
 import { type Difference, differenceOf } from './difference.ts'
 import { NO_PROVENANCE, type Provenance } from './provenance.ts'
 import {
@@ -38,6 +41,13 @@ export interface PolicyService {
   revisions(orgId: string, generations: readonly number[]): Promise<ReadonlyMap<number, string>>
   /** A revision that was published, compiled; the one in force for `null`. @returns `null` if there is none */
   compiled(orgId: string, revision: string | null): Promise<CompiledPolicy | null>
+  /** What is in force, read; `null` before the first. */
+  inForce(orgId: string): Promise<PolicyInForce | null>
+  /**
+   * Publishes what is in force with other additions, and writes those in the same transaction.
+   * @throws ApiError `acc_api_policy_refused` with the problems if no policy comes of it: nothing is changed then
+   */
+  change<T>(orgId: string, change: AdditionsChange<T>): Promise<Changed<T>>
   /** Publishes what a folder holds, unless it is in force or may not follow what is. */
   publish(orgId: string, held: GoodFolder): Promise<Published>
   /** Writes down what is wrong with what a folder holds; what is in force stays. */
@@ -50,6 +60,36 @@ export interface PolicyService {
   /** @param wanted a generation, or a revision @throws ApiError if there is none */
   find(caller: Caller, wanted: string): Promise<Revision>
   current(caller: Caller): Promise<CurrentPolicy>
+}
+
+/** A revision, read. */
+interface ReadRevision {
+  readonly policy: CompiledPolicy
+  /** Its budgets as they are written. */
+  readonly budgets: readonly BudgetSource[]
+}
+
+/** The revision in force, read. */
+export interface PolicyInForce extends ReadRevision {
+  readonly generation: number
+  readonly revision: string
+}
+
+/** A change of what the API adds to the policies of the folder. */
+export interface AdditionsChange<T> {
+  /** Told with the revision: what is changed, and by which key. */
+  readonly madeBy: string
+  /** What they are then. May be asked more than once. @throws ApiError if there is nothing to change */
+  after(before: Additions): Additions
+  /** Writes that. The additions are still those of before, and nobody else changes them until the end. */
+  write(tx: Tx): Promise<T>
+}
+
+/** What a change came to. */
+export interface Changed<T> {
+  readonly result: T
+  /** That is in force now. */
+  readonly generation: number
 }
 
 /** A folder that was read and found good. */
@@ -112,6 +152,8 @@ export interface PolicyServiceOptions {
   readonly database: Database
   readonly signer: Signer
   readonly wakes: Pick<Wakes, 'announce'>
+  /** What the API adds to the files of the folder, in the transaction's organisation. */
+  additions?(tx: Tx): Promise<Additions>
   /** Part of the transaction that publishes: the limits of these budgets hold from its commit on. */
   onPublish?(tx: Tx, orgId: string, budgets: readonly CompiledBudget[]): Promise<void>
 }
@@ -127,61 +169,125 @@ const REFUSED_MAX = 200
 /** A replica whose folder was not heard of for longer does not run. It says so about every five seconds. */
 const FOLDER_HEARD_MS = 30_000
 const COMPILED_MAX = 4
+/** Somebody else may change something in between, so often. */
+const ROUNDS_MAX = 20
 
 /** Makes the service. */
 export function createPolicyService(options: PolicyServiceOptions): PolicyService {
-  const { database, signer, wakes, onPublish } = options
-  const compiled = new Map<string, Promise<CompiledPolicy | null>>()
+  const { database, signer, wakes, onPublish, additions = async () => NO_ADDITIONS } = options
+  const merger = createMerger(policyRevision)
+  const compiled = new Map<string, Promise<ReadRevision | null>>()
 
   async function compile(orgId: string, asked: string | null): Promise<CompiledPolicy | null> {
     const revision = asked ?? (await database.inOrg(orgId, policyRepository.revisionInForce))
-    if (revision === null) return null
+    return revision === null ? null : ((await readRevision(orgId, revision))?.policy ?? null)
+  }
+
+  async function readRevision(orgId: string, revision: string): Promise<ReadRevision | null> {
     const key = `${orgId} ${revision}`
     const known = compiled.get(key)
     if (known !== undefined) return known
     const manifest = await database.inOrg(orgId, (tx) => policyRepository.manifest(tx, revision))
     if (manifest === null) return null
-    const made = checkBeside(readManifest(manifest).files).then((check) => (check.ok ? assemblePolicy(check) : null))
+    const made = checkBeside(readManifest(manifest).files).then((check) =>
+      check.ok ? { policy: assemblePolicy(check), budgets: check.budgets } : null,
+    )
     const [oldest] = compiled.keys()
     if (compiled.size >= COMPILED_MAX && oldest !== undefined) compiled.delete(oldest)
     compiled.set(key, made)
     return made
   }
 
-  async function publish(tx: Tx, orgId: string, held: GoodFolder): Promise<Published> {
-    const { replica, files, checked, followed } = held
-    const { revision } = checked
+  async function publish(tx: Tx, orgId: string, held: GoodFolder, merged: Merged): Promise<Published> {
+    const { replica, files, followed } = held
+    const { revision: folderRevision } = held.checked
     const told = async (state: FolderState, generation: number, isNew = false, problems: PolicyProblem[] = []) => {
-      await policyRepository.noteFolder(tx, { replica, state, revision, problems })
+      await policyRepository.noteFolder(tx, { replica, state, revision: folderRevision, problems })
       return { state, generation, isNew, problems }
     }
-    await policyRepository.lock(tx)
     const current = await policyRepository.inForce(tx)
     const generation = current?.generation ?? 0
-    const isSame = current?.revision === revision
-    if (isSame && !current.restored) {
+    const isSame = current?.folderRevision === folderRevision
+    if (isSame && current.revision === revisionOf(merged) && !current.restored) {
       if (held.provenance !== null) await policyRepository.amend(tx, generation, held.provenance)
       return told('inForce', generation)
     }
-    if (files.length === 0 && current !== null && current.files > 0)
+    if (files.length === 0 && current !== null && folderOf(current).length > 0)
       return told('refused', generation, false, [EMPTIED_FOLDER])
     if (current !== null && !isSame && followed !== generation && (await isOld(tx, held, current)))
       return told('behind', generation)
-    const next = await policyRepository.nextNumber(tx)
-    const manifest = JSON.stringify({ orgId, generation: next, revision, files })
-    if (Buffer.byteLength(manifest) > BUNDLE_BYTES_MAX) return told('refused', generation, false, [TOO_LARGE])
+    const made = { ...(held.provenance ?? NO_PROVENANCE), folderRevision, madeBy: null }
+    const next = await insert(tx, orgId, current, merged, made)
+    return next === null ? told('refused', generation, false, [TOO_LARGE]) : told('inForce', next, true)
+  }
+
+  /** Signs and stores what is in force from now on. @returns its generation; `null` if it is too large for a bundle */
+  async function insert(tx: Tx, orgId: string, current: InForce | null, merged: Merged, made: Made) {
+    const { files, originals, check } = merged
+    if (!check.ok) throw new Error('files that are not good are not published')
+    const { revision } = check
+    const number = await policyRepository.nextNumber(tx)
+    const manifest = JSON.stringify({ orgId, generation: number, revision, files })
+    if (Buffer.byteLength(manifest) > BUNDLE_BYTES_MAX) return null
     await policyRepository.insertPublished(tx, {
-      ...(held.provenance ?? NO_PROVENANCE),
-      number: next,
+      ...made,
+      number,
       revision,
-      tests: checked.tests,
+      originals,
+      tests: check.tests,
       files: files.length,
       bundle: signer.sign(manifest),
       difference: differenceOf(current === null ? [] : readManifest(current.manifest).files, files),
     })
-    await onPublish?.(tx, orgId, assemblePolicy(checked).budgets)
+    await onPublish?.(tx, orgId, assemblePolicy(check).budgets)
     await wakes.announce(tx, 'policy', orgId)
-    return told('inForce', next, true)
+    return number
+  }
+
+  /** Publishes a folder with what the API made, as that is when it is published. */
+  async function publishFolder(orgId: string, held: GoodFolder): Promise<Published> {
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const before = await database.inOrg(orgId, additions)
+      const merged = await merger.merge(held.files, held.checked, before)
+      const outcome = await database.inOrg(orgId, async (tx) => {
+        await policyRepository.lock(tx)
+        if (additionsKey(await additions(tx)) !== additionsKey(before)) return null
+        if (merged.check.ok) return publish(tx, orgId, held, merged)
+        const { revision } = held.checked
+        return refuse(tx, { ...held, revision, files: held.files.length, problems: merged.check.problems })
+      })
+      if (outcome !== null) return outcome
+    }
+    throw new ApiError('acc_api_unavailable', MANY_CHANGES)
+  }
+
+  /** Publishes what is in force with other additions: all of it or nothing. */
+  async function change<T>(orgId: string, { madeBy, after, write }: AdditionsChange<T>): Promise<Changed<T>> {
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const { current, before } = await database.inOrg(orgId, async (tx) => ({
+        current: await policyRepository.inForce(tx),
+        before: await additions(tx),
+      }))
+      const files = current === null ? [] : folderOf(current)
+      const merged = await merger.merge(files, null, after(before))
+      if (!merged.check.ok) throw refusal(merged.check.problems)
+      const done = await database.inOrg(orgId, async (tx) => {
+        await policyRepository.lock(tx)
+        const now = await policyRepository.inForce(tx)
+        if (now?.generation !== current?.generation || additionsKey(await additions(tx)) !== additionsKey(before))
+          return null
+        const result = await write(tx)
+        if (now !== null && now.revision === revisionOf(merged)) return { result, generation: now.generation }
+        const { author, commit, committedAt, uncommitted } = now ?? NO_PROVENANCE
+        const folderRevision = now?.folderRevision ?? policyRevision(files)
+        const made = { author, commit, committedAt, uncommitted, folderRevision, madeBy }
+        const generation = await insert(tx, orgId, now, merged, made)
+        if (generation === null) throw refusal([TOO_LARGE])
+        return { result, generation }
+      })
+      if (done !== null) return done
+    }
+    throw new ApiError('acc_api_unavailable', MANY_CHANGES)
   }
 
   /**
@@ -192,12 +298,11 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     const isEarlier = provenance?.uncommitted === false && isBefore(provenance.committedAt, current.committedAt)
     if (!isEarlier && !(await policyRepository.wasPublished(tx, checked.revision))) return false
     const folders = await policyRepository.folders(tx, FOLDER_HEARD_MS)
-    return folders.some((other) => other.replica !== replica && other.revision === current.revision)
+    return folders.some((other) => other.replica !== replica && other.revision === current.folderRevision)
   }
 
   async function refuse(tx: Tx, held: BadFolder): Promise<Published> {
     const { replica, revision, files } = held
-    await policyRepository.lock(tx)
     const problems = held.problems.slice(0, PROBLEMS_MAX).map(bounded)
     const first = problems.slice(0, SHOWN_MAX)
     let isNew = false
@@ -222,8 +327,18 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
       return new Map(rows.map(({ generation, revision }) => [generation, revision]))
     },
     compiled: compile,
-    publish: (orgId, held) => database.inOrg(orgId, (tx) => publish(tx, orgId, held)),
-    refuse: (orgId, held) => database.inOrg(orgId, (tx) => refuse(tx, held)),
+    inForce: async (orgId) => {
+      const current = await database.inOrg(orgId, policyRepository.atNow)
+      const read = current && (await readRevision(orgId, current.revision))
+      return read && { ...read, ...current }
+    },
+    change,
+    publish: publishFolder,
+    refuse: (orgId, held) =>
+      database.inOrg(orgId, async (tx) => {
+        await policyRepository.lock(tx)
+        return refuse(tx, held)
+      }),
     resign: (orgId) =>
       database.inOrg(orgId, async (tx) => {
         await policyRepository.lock(tx)
@@ -265,6 +380,29 @@ const TOO_LARGE = folderProblem(
   `the files are larger than ${BUNDLE_BYTES_MAX / 1024} KiB as a signed bundle: take control characters out of them`,
 )
 
+const MANY_CHANGES = 'The policies are changed by others all the time; nothing was changed. Try again.'
+
+/** Where what is published comes from. */
+interface Made extends Provenance {
+  readonly folderRevision: string
+  readonly madeBy: string | null
+}
+
+const folderOf = ({ manifest, originals }: InForce): readonly PolicyFile[] =>
+  folderFiles(readManifest(manifest).files, originals)
+
+const revisionOf = ({ check }: Merged): string | null => (check.ok ? check.revision : null)
+
+const refusal = (problems: readonly PolicyProblem[]): ApiError =>
+  new ApiError(
+    'acc_api_policy_refused',
+    problems
+      .slice(0, SHOWN_MAX)
+      .map(bounded)
+      .map(({ file, line, path, message }) => `${file}:${line}: ${path === '' ? '' : `${path}: `}${message}`)
+      .join('\n'),
+  )
+
 const isBefore = (one: string | null, other: string | null): boolean =>
   one !== null && other !== null && Date.parse(one) < Date.parse(other)
 
@@ -286,11 +424,11 @@ const bounded = ({ file, line, path, message }: PolicyProblem): PolicyProblem =>
 })
 
 function summaryOf(row: RevisionRow): RevisionSummary {
-  const { number, revision, state, seenAt, author, commit, committedAt, uncommitted } = row
+  const { number, revision, folderRevision, madeBy, state, seenAt, author, commit, committedAt, uncommitted } = row
   const { tests, files, problems, problemCount } = row
   const generation = state === 'refused' ? null : number
   const made = { author, commit, committedAt, uncommitted }
-  return { generation, revision, state, seenAt, ...made, tests, files, problems, problemCount }
+  return { generation, revision, folderRevision, madeBy, state, seenAt, ...made, tests, files, problems, problemCount }
 }
 
 const detailOf = (row: RevisionDetail): Revision => ({

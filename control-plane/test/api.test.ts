@@ -167,6 +167,12 @@ t.test(
     t.equal(document.openapi, '3.1.0')
     t.same(Object.keys(document.paths).sort(), [
       '/api/v1/agents',
+      '/api/v1/budgets',
+      '/api/v1/budgets/status/summary',
+      '/api/v1/budgets/{id}',
+      '/api/v1/budgets/{id}/history',
+      '/api/v1/budgets/{id}/reset',
+      '/api/v1/budgets/{id}/status',
       '/api/v1/enrolment-tokens',
       '/api/v1/ledger',
       '/api/v1/ledger/counters',

@@ -5,6 +5,8 @@ import t from 'tap'
 import { folderFor } from '../../test/support/scope.ts'
 import { createAgentService } from '../agents/service.ts'
 import { createAuthService } from '../auth/service.ts'
+import { alertRepository } from '../budgets/alert-repository.ts'
+import { budgetRepository } from '../budgets/repository.ts'
 import type { Tx } from '../db/database.ts'
 import { sidecarRepository } from '../sidecars/repository.ts'
 import { createIngestService } from '../usage/ingest-service.ts'
@@ -69,6 +71,13 @@ async function tenant() {
   const { book } = ledger
   const ingest = createIngestService({ database: db.database, clock, book, onBatch: () => {} })
   await ingest.ingest({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, batchOf([usageEvent()]).events)
+  await db.database.inOrg(orgId, async (tx) => {
+    const uid = 'Budget/ample'
+    await budgetRepository.make(tx, { name: 'own', document: {}, text: '', by: '' })
+    await budgetRepository.reset(tx, uid, 1, '', 'a test')
+    await alertRepository.saveMarks(tx, [{ uid, marks: [0], warning: 80, critical: 100, windowMs: null }])
+    await alertRepository.cross(tx, [counter('ample')], 0)
+  })
   const heard = { instanceId: INSTANCE, generation: 1, refused: null }
   await db.database.inOrg(orgId, (tx) => sidecarRepository.hear(tx, [heard]))
   const { service } = await policiesFor(t, db, { orgId, keyFile })

@@ -33,8 +33,8 @@ export const POLICIES: readonly Fault[] = [
     'two replicas that see the same revision',
     edit(
       SERVICE,
-      '    await policyRepository.lock(tx)\n    const current = await policyRepository.inForce(tx)\n    const generation',
-      '    const current = await policyRepository.inForce(tx)\n    const generation',
+      '        await policyRepository.lock(tx)\n        if (additionsKey(await additions(tx)) !== additionsKey(before)) return null',
+      '',
     ),
   ),
   publishing(
@@ -51,14 +51,14 @@ export const POLICIES: readonly Fault[] = [
     'two replicas whose folders differ',
     edit(
       SERVICE,
-      'return folders.some((other) => other.replica !== replica && other.revision === current.revision)',
+      'return folders.some((other) => other.replica !== replica && other.revision === current.folderRevision)',
       'return folders.length === 0',
     ),
   ),
   publishing(
     'an emptied folder takes every limit away',
     'a folder that is emptied or vanishes',
-    edit(SERVICE, 'files.length === 0 && current !== null && current.files > 0', 'files.length < 0'),
+    edit(SERVICE, 'files.length === 0 && current !== null && folderOf(current).length > 0', 'files.length < 0'),
   ),
   publishing(
     'a bad revision is no reason to keep the last',
@@ -66,7 +66,7 @@ export const POLICIES: readonly Fault[] = [
     edit(
       'control-plane/policies/publisher.ts',
       'const verdict = check.ok ? { ok: true as const, checked: check } : check',
-      'const verdict = { ok: true as const, checked: check.ok ? check : { revision, documents: [], tests: 0 } }',
+      'const verdict = { ok: true as const, checked: check.ok ? check : { revision, documents: [], budgets: [], tests: 0 } }',
     ),
   ),
   publishing(
