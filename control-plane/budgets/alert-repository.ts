@@ -35,27 +35,31 @@ const UNREPORTED = `(SELECT coalesce(sum(greatest(0, l.granted_nano - l.returned
 
 /**
  * Writes down which marks these counters passed that they had not passed before. Escrow bounds what is unreported, so that
- * leases are looked at only where that could matter.
+ * leases are looked at only where that could matter; and where the highest mark that was passed is written down already,
+ * those below it are too.
+ * @param from `counters AS c`, and what narrows it
  */
-const cross = (tx: Tx, among: PendingQuery<Row[]>, handWithinMs: number) => tx<AlertRow[]>`
+const cross = (tx: Tx, from: PendingQuery<Row[]>, handWithinMs: number) => tx<AlertRow[]>`
   WITH looked AS MATERIALIZED (
-    SELECT c.budget_uid, c.subject, c.period_id, c.limit_nano, b.name, m.*, c.settled_nano + ${tx.unsafe(UNREPORTED)} AS spent
-    FROM counters AS c JOIN budgets AS b USING (org_id, budget_uid)
-      JOIN LATERAL (
-        SELECT marks, warning, critical, coalesce(floor(extract(epoch FROM now()) * 1000 / window_ms), 0) AS stretch
-        FROM budget_marks AS k WHERE k.org_id = c.org_id AND k.budget_uid = c.budget_uid
-      ) AS m ON true
+    SELECT c.budget_uid, c.subject, c.period_id, c.limit_nano, b.name, m.marks, m.warning, m.critical,
+      coalesce(floor(extract(epoch FROM now()) * 1000 / m.window_ms), 0)::bigint AS stretch,
+      c.settled_nano + CASE WHEN c.escrow_nano = 0 THEN 0 ELSE ${tx.unsafe(UNREPORTED)} END AS spent
+    FROM ${from} JOIN budgets AS b USING (org_id, budget_uid) JOIN budget_marks AS m USING (org_id, budget_uid)
     WHERE b.in_force AND c.limit_nano IS NOT NULL
-      AND (c.settled_nano + c.escrow_nano) * 100 >= c.limit_nano::numeric * m.marks[1] AND ${among}
+      AND (c.settled_nano + c.escrow_nano) * 100 >= c.limit_nano::numeric * m.marks[1]
+  ), passed AS (
+    SELECT *, (SELECT max(mark) FROM unnest(marks) AS mark WHERE spent > 0 AND spent * 100 >= limit_nano::numeric * mark) AS highest
+    FROM looked
   )
   INSERT INTO budget_alerts AS a (org_id, budget_uid, subject, period_id, stretch, threshold, kind, name, spent_nano,
     limit_nano, hand_after)
-  SELECT current_org(), l.budget_uid, l.subject, l.period_id, l.stretch, mark,
-    CASE mark WHEN l.critical THEN 'critical' WHEN l.warning THEN 'warning' ELSE 'threshold' END, l.name, l.spent, l.limit_nano,
+  SELECT current_org(), p.budget_uid, p.subject, p.period_id, p.stretch, mark,
+    CASE mark WHEN p.critical THEN 'critical' WHEN p.warning THEN 'warning' ELSE 'threshold' END, p.name, p.spent, p.limit_nano,
     now() + ${handWithinMs}::float8 * interval '1 millisecond'
-  FROM looked AS l CROSS JOIN LATERAL unnest(l.marks) AS mark
-  WHERE l.spent > 0 AND l.spent * 100 >= l.limit_nano::numeric * mark
-  ORDER BY l.budget_uid COLLATE "C", l.subject COLLATE "C", l.period_id COLLATE "C", mark
+  FROM passed AS p CROSS JOIN LATERAL unnest(p.marks) AS mark
+  WHERE mark <= p.highest AND NOT EXISTS (SELECT FROM budget_alerts AS k WHERE k.budget_uid = p.budget_uid
+    AND k.subject = p.subject AND k.period_id = p.period_id AND k.stretch = p.stretch AND k.threshold = p.highest)
+  ORDER BY p.budget_uid COLLATE "C", p.subject COLLATE "C", p.period_id COLLATE "C", mark
   ON CONFLICT DO NOTHING RETURNING ${alertColumns(tx)}`
 
 /** The alerts of the transaction's organisation. */
@@ -76,16 +80,17 @@ export const alertRepository = {
   },
   /** Of counters that something was just booked on. @returns the crossings that are new */
   cross: (tx: Tx, counters: readonly Counter[], handWithinMs: number): Promise<readonly AlertRow[]> => {
-    const among = tx`(c.budget_uid, c.subject, c.period_id) IN (SELECT * FROM unnest(
-      ${counters.map(({ budgetUid }) => budgetUid)}::text[], ${counters.map(({ subject }) => subject)}::text[],
-      ${counters.map(({ periodId }) => periodId)}::text[]))`
-    return cross(tx, among, handWithinMs)
+    const from = tx`unnest(${counters.map(({ budgetUid }) => budgetUid)}::text[],
+        ${counters.map(({ subject }) => subject)}::text[], ${counters.map(({ periodId }) => periodId)}::text[])
+        AS z (uid, subject, period)
+      JOIN counters AS c ON c.budget_uid = z.uid AND c.subject = z.subject AND c.period_id = z.period`
+    return cross(tx, from, handWithinMs)
   },
   /** Of counters on which nothing may be booked any more: leases end by themselves. One replica at a time looks. */
   crossByExpiry: async (tx: Tx, handWithinMs: number): Promise<readonly AlertRow[]> => {
     const [mine] = await tx<{ locked: boolean }[]>`
       SELECT pg_try_advisory_xact_lock(hashtextextended('budget alerts ' || current_org()::text, 0)) AS locked`
-    return mine?.locked ? cross(tx, tx`c.escrow_nano > 0`, handWithinMs) : []
+    return mine?.locked ? cross(tx, tx`(SELECT * FROM counters WHERE escrow_nano > 0) AS c`, handWithinMs) : []
   },
   /** Takes alerts that nobody was told of in time, for as long again. */
   takeUnhanded: (tx: Tx, handWithinMs: number, limit: number): Promise<readonly AlertRow[]> =>

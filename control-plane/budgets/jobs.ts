@@ -9,7 +9,7 @@ export interface BudgetJobsOptions {
   readonly everyMs?: number
 }
 
-const EVERY_MS = 15_000
+const EVERY_MS = 30_000
 
 /** Looks for alerts that no booking finds, and for those that nobody was told of. @returns what ends that */
 export function startBudgetJobs({ orgId, alerts, log, everyMs = EVERY_MS }: BudgetJobsOptions): () => Promise<void> {
