@@ -2,14 +2,12 @@
  * `npm run bench:ingest`: how many events a second a control plane stores, through HTTP, on its embedded PostgreSQL, with
  * the load generator on the same machine. Every event is counted in the end, and its cost: a run that lost one fails.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
+import { call, endPlane, type Plane, percentile, startPlane } from './plane.ts'
 
 const USAGE = `npm run bench:ingest -- [options]
   --seconds N   how long events are sent (20)
@@ -25,12 +23,6 @@ interface Options {
   readonly senders: number
   readonly batch: number
   readonly jsonFile: string | null
-}
-
-interface Plane {
-  readonly url: string
-  readonly adminKey: string
-  readonly process: ChildProcess
 }
 
 /** What the run came to; times in milliseconds. */
@@ -62,42 +54,6 @@ function readOptions(words: readonly string[]): Options | null {
   const [seconds, senders, batch] = [values.seconds, values.senders, values.batch].map(Number)
   if (values.help || !seconds || !senders || !batch || batch > 1_000) return null
   return { seconds, senders, batch, jsonFile: values.json ?? null }
-}
-
-async function startPlane(dataDir: string, tokenFile: string): Promise<Plane> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../control-plane/main.ts')], {
-    env: {
-      PATH: process.env.PATH,
-      CONTROL_PLANE_LISTEN: '127.0.0.1:0',
-      CONTROL_PLANE_ADMIN_LISTEN: '127.0.0.1:0',
-      CONTROL_PLANE_DATA_DIR: dataDir,
-      CONTROL_PLANE_ENROLMENT_TOKEN_FILE: tokenFile,
-      CONTROL_PLANE_PARENT_WATCH: '1',
-    },
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-  })
-  let adminKey = ''
-  if (child.stdout)
-    for await (const line of createInterface(child.stdout)) {
-      const entry: { readonly message: string; readonly adminKey?: string; readonly url?: string } = JSON.parse(line)
-      adminKey = entry.adminKey ?? adminKey
-      if (entry.message === 'control plane listens') {
-        child.stdout.resume()
-        return { url: entry.url ?? '', adminKey, process: child }
-      }
-    }
-  throw new Error('the control plane ended')
-}
-
-async function call<Answer>(url: string, key: string, body?: string): Promise<Answer> {
-  const response = await fetch(url, {
-    method: body === undefined ? 'GET' : 'POST',
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    ...(body === undefined ? {} : { body }),
-  })
-  const text = await response.text()
-  if (response.status !== 200) throw new Error(`${url} answered ${response.status}: ${text.slice(0, 300)}`)
-  return JSON.parse(text)
 }
 
 /** The event of an ordinary chat request; what differs between two is left open. */
@@ -198,9 +154,6 @@ async function startSender(plane: Plane, token: string, at: number, { batch }: O
   return { state, done: run() }
 }
 
-const percentile = (sorted: readonly number[], share: number): number =>
-  Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0)
-
 async function measure(plane: Plane, token: string, options: Options): Promise<Figures> {
   const starts = Array.from({ length: options.senders }, (_, at) => startSender(plane, token, at, options))
   const senders = await Promise.all(starts)
@@ -252,11 +205,7 @@ async function main(options: Options): Promise<void> {
     )
     if (options.jsonFile !== null) writeFileSync(options.jsonFile, `${JSON.stringify(figures, null, 2)}\n`)
   } finally {
-    if (plane !== null) {
-      const exited = once(plane.process, 'exit')
-      plane.process.kill('SIGTERM')
-      await exited
-    }
+    if (plane !== null) await endPlane(plane)
     rmSync(folder, { recursive: true, force: true })
   }
 }
