@@ -120,8 +120,10 @@ export function openDatabase(url: string, connectionsMax: number): Database {
     inNone,
     inOrg: (orgId, work) =>
       inNone(async (tx) => {
-        await tx`SELECT set_config('acc.org_id', ${orgId}, true)`
-        return work(tx)
+        // Sent first, and not waited for: what the work asks is behind it on the same connection.
+        const set = tx`SELECT set_config('acc.org_id', ${orgId}, true)`.execute()
+        const [result] = await Promise.all([work(tx), set])
+        return result
       }),
     close: () => {
       closing = true

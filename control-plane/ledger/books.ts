@@ -8,7 +8,23 @@ import {
   ZERO_USD,
 } from '@agentcostcontrol/contract'
 import type { Tx } from '../db/database.ts'
-import { type CounterRow, type LeaseKey, type LeaseRow, ledgerRepository } from './repository.ts'
+import {
+  type CounterRow,
+  type LeaseKey,
+  type LeaseRow,
+  type LiveRow,
+  type LockedRows,
+  ledgerRepository,
+  type StoredLease,
+} from './repository.ts'
+
+/** What is looked at, and what for. */
+export interface BooksOptions {
+  /** Whether counters are made of budgets that nobody published: where something is booked that happened. */
+  readonly unknownToo: boolean
+  /** Counters that money is asked of. */
+  readonly asked?: readonly Counter[]
+}
 
 /**
  * Some counters of an organisation, locked until the end of the transaction, and leases on them. What is put is written
@@ -16,35 +32,29 @@ import { type CounterRow, type LeaseKey, type LeaseRow, ledgerRepository } from 
  */
 export class Books {
   readonly #counters: ReadonlyMap<string, CounterRow>
-  readonly #stored = new Map<string, LeaseRow>()
+  readonly #stored = new Map<string, StoredLease>()
   readonly #put = new Map<string, LeaseRow>()
   /** What was put, by counter: a message names a thousand. */
   readonly #putOn = new Map<string, Set<string>>()
+  /** As it was stored. */
+  readonly #live: ReadonlyMap<string, LiveRow>
 
-  private constructor(counters: readonly CounterRow[], leases: readonly LeaseRow[]) {
+  private constructor({ counters, leases, live }: LockedRows) {
     this.#counters = new Map(counters.map((row) => [counterKey(row.counter), row]))
+    this.#live = new Map(live.map((row) => [row.key, row]))
     for (const lease of leases) this.#stored.set(leaseKey(lease), lease)
   }
 
-  /**
-   * Locks the counters of these leases in the order of their keys (C1), and reads the leases.
-   * @param unknownToo whether counters are made of budgets that nobody published: where something is booked that happened
-   */
-  static async open(
-    tx: Tx,
-    instanceId: string,
-    keys: readonly { readonly counter: Counter; readonly generation: number }[],
-    { unknownToo }: { readonly unknownToo: boolean },
-  ): Promise<Books> {
-    const counters = [...new Map(keys.map(({ counter }) => [counterKey(counter), counter])).values()]
-    let rows = await ledgerRepository.lockCounters(tx, counters, 'all')
-    if (rows.length < counters.length) {
-      // No counter is locked yet: who makes some waits for others that do.
-      await ledgerRepository.holdBudgets(tx, 'share')
-      await ledgerRepository.makeCounters(tx, counters, unknownToo)
-      rows = await ledgerRepository.lockCounters(tx, counters, 'those there are')
-    }
-    return new Books(rows, await ledgerRepository.leases(tx, instanceId, keys))
+  /** Locks the counters of these leases in the order of their keys (C1), and reads the leases. */
+  static async open(tx: Tx, keys: readonly LeaseKey[], { unknownToo, asked = [] }: BooksOptions): Promise<Books> {
+    const counters = distinct(keys.map(({ counter }) => counter))
+    const live = distinct(asked)
+    const rows = await ledgerRepository.lock(tx, counters, keys, live, 'all')
+    if (rows.counters.length === counters.length) return new Books(rows)
+    // No counter is locked yet: who makes some waits for others that do.
+    await ledgerRepository.holdBudgets(tx, 'share')
+    await ledgerRepository.makeCounters(tx, counters, unknownToo)
+    return new Books(await ledgerRepository.lock(tx, counters, keys, live, 'those there are'))
   }
 
   /** A counter as it is stored; `null` where there is none. */
@@ -68,14 +78,31 @@ export class Books {
     return committed
   }
 
+  /** What the live leases of a counter hold, but this one. */
+  liveBeside(key: LeaseKey): { readonly holders: number; readonly unspent: bigint } {
+    const own = leaseKey(key)
+    const of = counterKey(key.counter)
+    let { holders, unspent } = this.#live.get(of) ?? NOBODY
+    for (const id of new Set([own, ...(this.#putOn.get(of) ?? [])])) {
+      const before = this.#stored.get(id)
+      const stored = before?.isLive ? unspentOf(before) : 0n
+      // What is put is written as a lease that holds from now on.
+      const put = id === own ? undefined : this.#put.get(id)
+      const now = put?.state === 'active' ? unspentOf(put) : 0n
+      holders += Number(now > 0n) - Number(stored > 0n)
+      unspent += now - stored
+    }
+    return { holders: Math.max(0, holders), unspent: unspent > 0n ? unspent : 0n }
+  }
+
   /** What a lease takes as it is stored. */
   #committed(id: string): bigint {
     return committedOf(this.#stored.get(id)?.lease ?? NO_LEASE)
   }
 
   /** Takes in a lease of another holder, as it is stored. */
-  meet(rows: readonly LeaseRow[]): void {
-    for (const row of rows) this.#stored.set(leaseKey(row), row)
+  meet(row: StoredLease): void {
+    this.#stored.set(leaseKey(row), row)
   }
 
   put(row: LeaseRow): void {
@@ -117,6 +144,18 @@ export const newLease = (counter: Counter, instanceId: string, generation: numbe
   charged: 0n,
   state: 'active',
 })
+
+const NOBODY = { holders: 0, unspent: 0n } as const
+
+/** Money of a lease that is set aside and, as far as is known, not spent. */
+function unspentOf({ lease: { granted, returned, settled, released }, charged }: LeaseRow): bigint {
+  const unspent = granted - returned - (settled > charged ? settled : charged) - released
+  return unspent > 0n ? unspent : 0n
+}
+
+const distinct = (counters: readonly Counter[]): readonly Counter[] => [
+  ...new Map(counters.map((counter) => [counterKey(counter), counter])).values(),
+]
 
 const leaseKey = ({ counter, instanceId, generation }: LeaseKey): string =>
   `${counterKey(counter)}\u001f${instanceId}\u001f${generation}`

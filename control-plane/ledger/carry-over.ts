@@ -15,12 +15,12 @@ export async function carryOver(tx: Tx, books: Books, { counter, settled }: Coun
   const [spent, open, known] = await Promise.all([
     ledgerRepository.chargedSince(tx, counter, from),
     ledgerRepository.openElsewhere(tx, counter),
-    ledgerRepository.leases(tx, key.instanceId, [key]),
+    ledgerRepository.lease(tx, key),
     ledgerRepository.enterCounter(tx, counter),
   ])
   const lacking = spent + open - settled
   if (lacking <= 0n) return
-  books.meet(known)
+  if (known !== null) books.meet(known)
   const before = books.lease(key)?.lease ?? NO_LEASE
   const lease = { ...before, settled: nanoUsd(before.settled + lacking) }
   books.put({ ...key, lease, charged: lease.settled, state: 'fenced' })

@@ -20,7 +20,7 @@ export async function greet(
 ): Promise<{ readonly welcome: LeaseWelcome; readonly isBehind: boolean }> {
   const state = await ledgerRepository.state(tx)
   await ledgerRepository.meetHolder(tx, instanceId)
-  const known = (await ledgerRepository.holder(tx, instanceId, 'update')) ?? 0
+  const known = (await ledgerRepository.holder(tx, instanceId)) ?? 0
   const active = await ledgerRepository.activeLeases(tx, instanceId, hello.generation)
   const trusted = isTrusted(hello, known, active)
   // A repeated hello of a holder that was given a new generation, and has nothing in it, is given the same one.
@@ -84,7 +84,11 @@ async function adopt(
   const held = leases.filter(({ counter }) => !isOver(counter, nowMs))
   if (held.length === 0) return false
   await ledgerRepository.planForMany(tx)
-  const books = await Books.open(tx, instanceId, held, { unknownToo: true })
+  const books = await Books.open(
+    tx,
+    held.map(({ counter, generation: of }) => ({ counter, instanceId, generation: of })),
+    { unknownToo: true },
+  )
   let isBehind = false
   for (const { counter, generation: ofGeneration, granted, returned, charged } of held) {
     const row = books.lease({ counter, instanceId, generation: ofGeneration })

@@ -50,7 +50,7 @@ export function createLedgerOperator({ database }: { readonly database: Database
     counters: ({ orgId }, after, limit) => database.inOrg(orgId, (tx) => ledgerRepository.counters(tx, after, limit)),
     release: ({ orgId }, key, nano) =>
       database.inOrg(orgId, async (tx) => {
-        const books = await Books.open(tx, key.instanceId, [key], { unknownToo: false })
+        const books = await Books.open(tx, [key], { unknownToo: false })
         const [row, msLeft] = [books.lease(key), await ledgerRepository.msToExpiry(tx, key)]
         if (row === null || msLeft === null) throw new ApiError('acc_api_not_found', 'There is no such lease.')
         const waitMs = msLeft + REQUEST_MS_MAX
@@ -71,7 +71,7 @@ export function createLedgerOperator({ database }: { readonly database: Database
           throw new ApiError('acc_api_invalid', 'The ledger is not recovering.')
         if (spent.length === 0) return
         const keys = spent.map(({ counter }) => ({ counter, ...STATED }))
-        const books = await Books.open(tx, STATED.instanceId, keys, { unknownToo: false })
+        const books = await Books.open(tx, keys, { unknownToo: false })
         for (const { counter, nano } of spent) {
           if (books.counter(counter) === null)
             throw new ApiError('acc_api_invalid', `spent: there is no budget ${counter.budgetUid}.`)

@@ -43,11 +43,26 @@ export interface LeaseRow extends LeaseKey {
   readonly state: 'active' | 'closed' | 'fenced'
 }
 
-/** What the other holders of a counter have in live leases. */
-export interface OthersRow {
+/** A lease as a transaction found it. */
+export interface StoredLease extends LeaseRow {
+  /** Active, and not expired. */
+  readonly isLive: boolean
+}
+
+/** What the live leases of a counter hold that is not spent as far as is known. */
+export interface LiveRow {
   readonly key: string
+  /** Holders that hold any of it. */
   readonly holders: number
-  readonly mayComeBack: bigint
+  readonly unspent: bigint
+}
+
+/** Counters and leases as they are from now on until the end of the transaction. */
+export interface LockedRows {
+  readonly counters: readonly CounterRow[]
+  readonly leases: readonly StoredLease[]
+  /** Of the counters that money is asked of. */
+  readonly live: readonly LiveRow[]
 }
 
 /** A holder as operators see it. */
@@ -102,7 +117,7 @@ const counterOf = (row: Raw): Counter => ({
   periodId: String(row.period),
 })
 
-const leaseRow = (row: Raw): LeaseRow => ({
+const leaseRow = (row: Raw): StoredLease => ({
   counter: counterOf(row),
   instanceId: String(row.instance),
   generation: Number(row.generation),
@@ -114,6 +129,19 @@ const leaseRow = (row: Raw): LeaseRow => ({
   },
   charged: big(row.charged),
   state: row.state === 'active' ? 'active' : row.state === 'closed' ? 'closed' : 'fenced',
+  isLive: row.live === true,
+})
+
+const counterRow = (row: Raw): CounterRow => ({
+  counter: counterOf(row),
+  limit: row.limit === null ? null : big(row.limit),
+  settled: big(row.settled),
+  escrow: big(row.escrow),
+  overrun: big(row.overrun),
+  epoch: Number(row.epoch),
+  kind: row.kind === null ? null : (String(row.kind) as BudgetPeriod),
+  newest: row.newest === null ? null : String(row.newest),
+  edited: row.edited === true,
 })
 
 /** Three columns of counters as parameters. */
@@ -125,7 +153,8 @@ const columns = (counters: readonly Counter[]) => ({
 
 const LEASE_COLUMNS = `l.budget_uid AS uid, l.subject, l.period_id AS period, l.instance_id AS instance, l.generation::float8 AS generation,
   l.granted_nano::text AS granted, l.returned_nano::text AS returned, l.charged_nano::text AS charged,
-  l.settled_nano::text AS settled, l.released_nano::text AS released, l.state`
+  l.settled_nano::text AS settled, l.released_nano::text AS released, l.state,
+  l.state = 'active' AND l.expires_at > now() AS live`
 /** Money of a lease that is set aside and, as far as is known, not spent. */
 const UNSPENT =
   'greatest(0, l.granted_nano - l.returned_nano - greatest(l.settled_nano, l.charged_nano) - l.released_nano)'
@@ -203,11 +232,18 @@ export const ledgerRepository = {
   planForMany: async (tx: Tx): Promise<void> => {
     await tx`SET LOCAL plan_cache_mode = force_custom_plan`
   },
-  holder: async (tx: Tx, instanceId: string, lock: 'share' | 'update'): Promise<number | null> => {
+  /** The generation of a holder, which says hello: nobody else does that under its name until the end of the transaction. */
+  holder: async (tx: Tx, instanceId: string): Promise<number | null> => {
     const [row] = await tx<{ generation: number }[]>`
-      SELECT generation::float8 AS generation FROM holders WHERE instance_id = ${instanceId}
-      ${lock === 'share' ? tx`FOR SHARE` : tx`FOR UPDATE`}`
+      SELECT generation::float8 AS generation FROM holders WHERE instance_id = ${instanceId} FOR UPDATE`
     return row?.generation ?? null
+  },
+  /** The generations of holders, which stay so until the end of the transaction. */
+  generations: async (tx: Tx, instanceIds: readonly string[]): Promise<ReadonlyMap<string, number>> => {
+    const rows = await tx<{ instanceId: string; generation: number }[]>`
+      SELECT instance_id AS "instanceId", generation::float8 AS generation FROM holders
+      WHERE instance_id = ANY (${instanceIds}::text[]::uuid[]) FOR SHARE`
+    return new Map(rows.map(({ instanceId, generation }) => [instanceId, generation]))
   },
   /** Notes a new holder, so that two of its hellos at once meet. */
   meetHolder: async (tx: Tx, instanceId: string): Promise<void> => {
@@ -240,18 +276,21 @@ export const ledgerRepository = {
       ON CONFLICT DO NOTHING`
   },
   /**
-   * Locks counters in the order of their keys, in which everybody locks them, and reads them (C1).
-   * @param which `all`: none is locked if one of them is missing
+   * Locks counters in the order of their keys, in which everybody locks them, and reads them and leases on them (C1): the
+   * statements go one behind the other on one connection, so that what reads leases sees what was committed before the lock.
+   * @param which `all`: none is locked if one of them is missing, and nothing that is read counts then
    */
-  lockCounters: async (
+  lock: async (
     tx: Tx,
     counters: readonly Counter[],
+    keys: readonly LeaseKey[],
+    asked: readonly Counter[],
     which: 'all' | 'those there are',
-  ): Promise<readonly CounterRow[]> => {
-    const { uids, subjects, periods } = columns(counters)
-    const rows = await tx<Raw[]>`
+  ): Promise<LockedRows> => {
+    const [of, lease, ask] = [columns(counters), columns(keys.map(({ counter }) => counter)), columns(asked)]
+    const locked = tx<Raw[]>`
       WITH keys AS MATERIALIZED (
-        SELECT * FROM unnest(${uids}::text[], ${subjects}::text[], ${periods}::text[]) AS k (uid, subject, period)
+        SELECT * FROM unnest(${of.uids}::text[], ${of.subjects}::text[], ${of.periods}::text[]) AS k (uid, subject, period)
       ), locked AS MATERIALIZED (
         SELECT c.* FROM counters AS c
         JOIN keys AS k ON c.budget_uid = k.uid AND c.subject = k.subject AND c.period_id = k.period
@@ -264,18 +303,34 @@ export const ledgerRepository = {
         l.epoch::float8 AS epoch, b.period AS kind, p.period_id AS newest,
         coalesce(b.period_since > l.entered_at, false) AS edited
       FROM locked AS l LEFT JOIN budgets AS b USING (budget_uid)
-        LEFT JOIN budget_periods AS p ON p.budget_uid = b.budget_uid AND p.kind = b.period`
-    return rows.map((row) => ({
-      counter: counterOf(row),
-      limit: row.limit === null ? null : big(row.limit),
-      settled: big(row.settled),
-      escrow: big(row.escrow),
-      overrun: big(row.overrun),
-      epoch: Number(row.epoch),
-      kind: row.kind === null ? null : (String(row.kind) as BudgetPeriod),
-      newest: row.newest === null ? null : String(row.newest),
-      edited: row.edited === true,
-    }))
+        LEFT JOIN budget_periods AS p ON p.budget_uid = b.budget_uid AND p.kind = b.period`.execute()
+    const leases = tx<Raw[]>`
+      SELECT ${tx.unsafe(LEASE_COLUMNS)} FROM leases AS l
+      JOIN unnest(${lease.uids}::text[], ${lease.subjects}::text[], ${lease.periods}::text[],
+        ${keys.map(({ instanceId }) => instanceId)}::text[]::uuid[],
+        ${keys.map(({ generation }) => String(generation))}::text[]::bigint[]) AS k (uid, subject, period, instance, generation)
+        ON l.budget_uid = k.uid AND l.subject = k.subject AND l.period_id = k.period AND l.instance_id = k.instance
+          AND l.generation = k.generation`.execute()
+    const live =
+      asked.length === 0
+        ? []
+        : tx<Raw[]>`
+      SELECT l.budget_uid AS uid, l.subject, l.period_id AS period, count(*)::float8 AS holders,
+        sum(${tx.unsafe(UNSPENT)})::text AS unspent
+      FROM leases AS l JOIN unnest(${ask.uids}::text[], ${ask.subjects}::text[], ${ask.periods}::text[]) AS k (uid, subject, period)
+        ON l.budget_uid = k.uid AND l.subject = k.subject AND l.period_id = k.period
+      WHERE l.state = 'active' AND l.expires_at > now() AND ${tx.unsafe(UNSPENT)} > 0
+      GROUP BY 1, 2, 3`.execute()
+    const [counterRows, leaseRows, liveRows] = await Promise.all([locked, leases, live])
+    return {
+      counters: counterRows.map(counterRow),
+      leases: leaseRows.map(leaseRow),
+      live: liveRows.map((row) => ({
+        key: counterKey(counterOf(row)),
+        holders: Number(row.holders),
+        unspent: big(row.unspent),
+      })),
+    }
   },
   saveCounters: async (tx: Tx, changes: readonly CounterChange[]): Promise<void> => {
     const { uids, subjects, periods } = columns(changes.map(({ counter }) => counter))
@@ -309,42 +364,19 @@ export const ledgerRepository = {
     tx<{ budgetUid: string; periodId: string }[]>`
       SELECT budget_uid AS "budgetUid", period_id AS "periodId" FROM budget_periods`,
 
-  /** Leases of one holder on counters that are locked. */
-  leases: async (
-    tx: Tx,
-    instanceId: string,
-    keys: readonly { readonly counter: Counter; readonly generation: number }[],
-  ): Promise<readonly LeaseRow[]> => {
-    const { uids, subjects, periods } = columns(keys.map(({ counter }) => counter))
-    const rows = await tx<Raw[]>`
+  /** A lease on a counter that is locked; `null` where there is none. */
+  lease: async (tx: Tx, { counter, instanceId, generation }: LeaseKey): Promise<StoredLease | null> => {
+    const [row] = await tx<Raw[]>`
       SELECT ${tx.unsafe(LEASE_COLUMNS)} FROM leases AS l
-      JOIN unnest(${uids}::text[], ${subjects}::text[], ${periods}::text[], ${keys.map(({ generation }) => String(generation))}::text[]::bigint[])
-        AS k (uid, subject, period, generation)
-        ON l.budget_uid = k.uid AND l.subject = k.subject AND l.period_id = k.period AND l.generation = k.generation
-      WHERE l.instance_id = ${instanceId}`
-    return rows.map(leaseRow)
+      WHERE l.budget_uid = ${counter.budgetUid} AND l.subject = ${counter.subject} AND l.period_id = ${counter.periodId}
+        AND l.instance_id = ${instanceId} AND l.generation = ${generation}`
+    return row ? leaseRow(row) : null
   },
   activeLeases: async (tx: Tx, instanceId: string, generation: number): Promise<readonly LeaseRow[]> => {
     const rows = await tx<Raw[]>`
       SELECT ${tx.unsafe(LEASE_COLUMNS)} FROM leases AS l
       WHERE l.instance_id = ${instanceId} AND l.generation = ${generation} AND l.state = 'active'`
     return rows.map(leaseRow)
-  },
-  /** What other holders have in live leases of these counters. */
-  others: async (tx: Tx, counters: readonly Counter[], instanceId: string): Promise<readonly OthersRow[]> => {
-    const { uids, subjects, periods } = columns(counters)
-    const rows = await tx<Raw[]>`
-      SELECT l.budget_uid AS uid, l.subject, l.period_id AS period, count(*)::float8 AS holders,
-        sum(${tx.unsafe(UNSPENT)})::text AS back
-      FROM leases AS l JOIN unnest(${uids}::text[], ${subjects}::text[], ${periods}::text[]) AS k (uid, subject, period)
-        ON l.budget_uid = k.uid AND l.subject = k.subject AND l.period_id = k.period
-      WHERE l.instance_id <> ${instanceId} AND l.state = 'active' AND l.expires_at > now() AND ${tx.unsafe(UNSPENT)} > 0
-      GROUP BY 1, 2, 3`
-    return rows.map((row) => ({
-      key: counterKey(counterOf(row)),
-      holders: Number(row.holders),
-      mayComeBack: big(row.back),
-    }))
   },
   /** Open money of the leases of one subject of a budget in periods of other kinds. */
   openElsewhere: async (tx: Tx, { budgetUid, subject, periodId }: Counter): Promise<bigint> => {

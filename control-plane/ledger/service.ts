@@ -15,9 +15,10 @@ import type { Database, Tx } from '../db/database.ts'
 import type { Wakes } from '../db/wakes.ts'
 import { ApiError } from '../errors.ts'
 import { Books, newLease } from './books.ts'
+import { createGroups } from './groups.ts'
 import { greet } from './hello.ts'
 import { ledgerRepository } from './repository.ts'
-import { answerAll } from './sync.ts'
+import { answerAll, type Outcome, type Question } from './sync.ts'
 
 /** A budget of a revision that comes into force. */
 export interface PublishedBudget {
@@ -53,6 +54,9 @@ export interface LedgerServiceOptions {
 }
 
 const RECALL_EVERY_MS = 500
+/** Most items that one transaction answers, and most transactions of an organisation at once. */
+const GROUP_ITEMS_MAX = 2_048
+const GROUPS_MAX = 2
 /** A ledger goes back by a few epochs: nobody makes it count to where numbers end. */
 const EPOCHS_LOST_MAX = 1_000
 
@@ -68,6 +72,22 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
     if (epoch !== null) onEpoch(orgId, epoch)
   }
 
+  /** Those that arrive together wait for one commit, and lock a counter that they share once. */
+  const ask = createGroups<Question, Outcome>({
+    sizeOf: ({ message }) => message.items.length,
+    sizeMax: GROUP_ITEMS_MAX,
+    groupsMax: GROUPS_MAX,
+    answer: async (orgId, questions) => {
+      const outcomes = await database.inOrg(orgId, (tx) => answerAll(tx, questions))
+      const short = outcomes.flatMap((outcome) => (outcome !== 'stale' && 'short' in outcome ? outcome.short : []))
+      if (short.length > 0)
+        await database.inOrg(orgId, async (tx) => {
+          if (await ledgerRepository.recall(tx, short, RECALL_EVERY_MS)) await wakes.announce(tx, 'leases', orgId)
+        })
+      return outcomes
+    },
+  })
+
   return {
     hello: async ({ orgId, instanceId }, hello) => {
       const state = await database.inOrg(orgId, ledgerRepository.state)
@@ -81,24 +101,12 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
       return (await database.inOrg(orgId, (tx) => greet(tx, instanceId, hello))).welcome
     },
     sync: async ({ orgId, instanceId }, message) => {
-      const done = await database.inOrg(orgId, async (tx) => {
-        const [state, generation] = await Promise.all([
-          ledgerRepository.state(tx),
-          ledgerRepository.holder(tx, instanceId, 'share'),
-        ])
-        if (state.moved) return { behind: state.epoch }
-        if (message.ledgerEpoch !== state.epoch || message.generation !== generation) return 'stale'
-        return answerAll(tx, instanceId, message, state)
-      })
+      const done = await ask(orgId, { instanceId, message })
       const isBehind = done !== 'stale' && 'behind' in done
       if (isBehind) await raiseEpoch(orgId, done.behind, 0)
       if (isBehind || done === 'stale')
         throw new ApiError('acc_api_stale_holder', 'Say hello: another generation or epoch is in force.')
       for (const { verdict } of done.asked) onVerdict(verdict)
-      if (done.short.length > 0)
-        await database.inOrg(orgId, async (tx) => {
-          if (await ledgerRepository.recall(tx, done.short, RECALL_EVERY_MS)) await wakes.announce(tx, 'leases', orgId)
-        })
       return done.answer
     },
     book: async (tx, instanceId, charges) => {
@@ -112,7 +120,11 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
       }
       const keys = [...sums.values()]
       if (keys.length === 0) return
-      const books = await Books.open(tx, instanceId, keys, { unknownToo: true })
+      const books = await Books.open(
+        tx,
+        keys.map(({ counter, generation }) => ({ counter, instanceId, generation })),
+        { unknownToo: true },
+      )
       for (const { counter, generation, nano } of keys) {
         const row = books.lease({ counter, instanceId, generation }) ?? newLease(counter, instanceId, generation)
         const settled = nanoUsd(row.lease.settled + nano)

@@ -14,7 +14,7 @@ import type { Tx } from '../db/database.ts'
 import { Books, newLease } from './books.ts'
 import { carryOver } from './carry-over.ts'
 import { amountOf, LEASE_TTL_MS, readPeriod, wire } from './figures.ts'
-import { type CounterRow, type LeaseRow, type LedgerState, ledgerRepository, type OthersRow } from './repository.ts'
+import { type CounterRow, type LeaseKey, type LeaseRow, type LedgerState, ledgerRepository } from './repository.ts'
 
 /** When a holder is to ask again that was told `pending`. */
 const RETRY_AFTER_MS = 200
@@ -35,41 +35,80 @@ interface Done {
   readonly short: readonly Counter[]
 }
 
+/** A sync, and whose it is. */
+export interface Question {
+  readonly instanceId: string
+  readonly message: LeaseSyncMessage
+}
+
+/**
+ * What becomes of a question: it is answered, or says that the ledger lost what the holder was granted, or comes from a
+ * holder of another generation or epoch. In the latter cases it changes nothing.
+ */
+export type Outcome = Done | Behind | 'stale'
+
 type Item = LeaseSyncMessage['items'][number]
 
-/** Answers the items of a sync, or says that the ledger lost what the holder was granted: nothing is changed then. */
-export async function answerAll(
-  tx: Tx,
-  instanceId: string,
-  { generation, items }: LeaseSyncMessage,
-  state: LedgerState,
-): Promise<Done | Behind> {
-  const keys = items.map(({ counter }) => ({ counter, instanceId, generation }))
-  const books = await Books.open(tx, instanceId, keys, { unknownToo: false })
+/** Answers questions in their order, as if each had a transaction of its own behind the one before. */
+export async function answerAll(tx: Tx, questions: readonly Question[]): Promise<readonly Outcome[]> {
+  const [state, generations] = await Promise.all([
+    ledgerRepository.state(tx),
+    ledgerRepository.generations(
+      tx,
+      questions.map(({ instanceId }) => instanceId),
+    ),
+  ])
+  if (state.moved) return questions.map(() => ({ behind: state.epoch }))
+  const isStale = ({ instanceId, message }: Question): boolean =>
+    message.ledgerEpoch !== state.epoch || message.generation !== generations.get(instanceId)
+  const heard = questions.filter((question) => !isStale(question))
+  if (heard.length === 0) return questions.map(() => 'stale')
+  const items = heard.flatMap(({ message }) => message.items)
+  const books = await Books.open(tx, heard.flatMap(keysOf), {
+    unknownToo: false,
+    asked: items.filter(isAsking).map(({ counter }) => counter),
+  })
   // Before anything is changed: it would stay.
-  if (keys.some((key, at) => amountOf(items[at]?.granted ?? '0') > (books.lease(key)?.lease.granted ?? 0n)))
-    return { behind: state.epoch }
-  await enter(tx, books, items, state)
-  const asking = items.filter(isAsking).map(({ counter }) => counter)
-  const others = new Map(
-    asking.length === 0
-      ? []
-      : (await ledgerRepository.others(tx, asking, instanceId)).map((row) => [row.key, row] as const),
+  const behind = new Set(heard.filter((question) => isBehind(books, question)))
+  const good = heard.filter((question) => !behind.has(question))
+  await enter(
+    tx,
+    books,
+    good.flatMap(({ message }) => message.items),
+    state,
   )
+  const outcomes = questions.map((question): Outcome => {
+    if (behind.has(question)) return { behind: state.epoch }
+    return isStale(question) ? 'stale' : answerOne(books, question, state)
+  })
+  await books.write(tx, LEASE_TTL_MS)
+  return outcomes
+}
+
+const keysOf = ({ instanceId, message: { generation, items } }: Question): readonly LeaseKey[] =>
+  items.map(({ counter }) => ({ counter, instanceId, generation }))
+
+const isBehind = (books: Books, question: Question): boolean =>
+  keysOf(question).some(
+    (key, at) => amountOf(question.message.items[at]?.granted ?? '0') > (books.lease(key)?.lease.granted ?? 0n),
+  )
+
+function answerOne(books: Books, { instanceId, message }: Question, state: LedgerState): Done {
+  const { generation, items } = message
   const answers: LeaseSyncAnswer['items'] = []
   const short: Counter[] = []
   for (const item of items) {
     const { counter } = item
-    const own = books.lease({ counter, instanceId, generation })
+    const own = books.lease({ counter, instanceId, generation }) ?? newLease(counter, instanceId, generation)
     const row = books.counter(counter)
-    const beside = others.get(counterKey(counter)) ?? NOBODY
     const terms = termsOf(item, row, state)
     const asks = isAsking(item)
-    const given = row && give(books, row, item, own ?? newLease(counter, instanceId, generation), beside, terms.grants)
+    const beside = books.liveBeside(own)
+    const given = row && give(books, row, item, own, beside, terms.grants)
     const verdict = asks && !terms.grants ? terms.refusal : (given?.verdict ?? 'exhausted')
-    if (asks && terms.grants && verdict !== 'granted' && beside.mayComeBack > 0n) short.push(counter)
+    if (asks && terms.grants && verdict !== 'granted' && beside.unspent > 0n) short.push(counter)
     answers.push({
-      granted: wire(given?.lease.granted ?? own?.lease.granted ?? 0n),
+      granted: wire(given?.lease.granted ?? own.lease.granted),
       verdict,
       available: wire(given?.available ?? 0n),
       ttlMs: LEASE_TTL_MS,
@@ -77,12 +116,9 @@ export async function answerAll(
       retryAfterMs: asks && !terms.grants ? RETRY_LATER_MS : RETRY_AFTER_MS,
     })
   }
-  await books.write(tx, LEASE_TTL_MS)
   const asked = answers.filter((_, at) => items[at] && isAsking(items[at]))
   return { answer: { ledgerEpoch: state.epoch, nowMs: state.nowMs, items: answers }, asked, short }
 }
-
-const NOBODY: OthersRow = { key: '', holders: 0, mayComeBack: 0n }
 
 const isAsking = ({ need, want, close }: Item): boolean => !close && (need !== '0' || want !== '0')
 
@@ -92,7 +128,7 @@ function give(
   row: CounterRow,
   item: Item,
   own: LeaseRow,
-  { holders, mayComeBack }: OthersRow,
+  { holders, unspent }: ReturnType<Books['liveBeside']>,
   grants: boolean,
 ): Grant | null {
   if (own.state !== 'active') return null
@@ -101,7 +137,7 @@ function give(
     limit: nanoUsd(row.limit ?? 0n),
     committed: nanoUsd(books.committedBeside(own)),
     holders,
-    mayComeBack: nanoUsd(mayComeBack),
+    mayComeBack: nanoUsd(unspent),
   }
   const given = grant(
     {
@@ -151,11 +187,13 @@ function termsOf({ counter }: Item, row: CounterRow | null, { recovering, epoch,
 
 /** Notes of which counters money is asked: their periods are the newest, and they open with what was spent elsewhere. */
 async function enter(tx: Tx, books: Books, items: readonly Item[], state: LedgerState): Promise<void> {
-  const entered = items.filter(isAsking).flatMap((item) => {
+  const entering = new Map<string, { readonly row: CounterRow; readonly period: Period }>()
+  for (const item of items.filter(isAsking)) {
     const row = books.counter(item.counter)
     const { grants, period } = termsOf(item, row, state)
-    return grants && row && period ? [{ row, period }] : []
-  })
+    if (grants && row && period) entering.set(counterKey(item.counter), { row, period })
+  }
+  const entered = [...entering.values()]
   const begun = entered.filter(({ row, period }) => row.newest !== period.id)
   if (begun.length > 0)
     await ledgerRepository.enterPeriods(

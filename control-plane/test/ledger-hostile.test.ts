@@ -194,6 +194,7 @@ t.test(
       db.database,
       names.map((name) => published(name, '1.00', 'daily')),
     )
+    const replicas = [ledger, ledgerOn(db.database)]
     const yesterday = new Date(Date.now() - DAY_MS).toISOString().slice(0, 10)
     const holders = await Promise.all(Array.from({ length: 6 }, () => newHolder(orgId)))
     for (let round = 0; round < 10; round++) {
@@ -201,7 +202,11 @@ t.test(
       await Promise.all(
         holders.map(({ caller, generation, ledgerEpoch }, at) => {
           const items = names.map((name) => item(counter(name, `agent-${at}-${round}`, today), { need: '1' }))
-          return ledger.sync(caller, { generation, ledgerEpoch, items: at % 2 === 0 ? items : items.toReversed() })
+          return replicas[at % 2]?.sync(caller, {
+            generation,
+            ledgerEpoch,
+            items: at % 2 === 0 ? items : items.toReversed(),
+          })
         }),
       )
     }
@@ -241,7 +246,7 @@ t.test('a lease that is fenced while its events are booked stays fenced', async 
   const { generation } = holder
   // Its row was read before the hello, and is written behind it.
   await db.database.inOrg(orgId, async (tx) => {
-    const opened = await Books.open(tx, instanceId, [{ counter: counter('b'), generation }], { unknownToo: false })
+    const opened = await Books.open(tx, [{ counter: counter('b'), instanceId, generation }], { unknownToo: false })
     await db.owner`UPDATE acc.leases SET state = 'fenced' WHERE instance_id = ${instanceId}`
     const row = opened.lease({ counter: counter('b'), instanceId, generation })
     if (row) opened.put(row)
