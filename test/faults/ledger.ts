@@ -21,6 +21,7 @@ const fault =
 
 const ledger = fault('control-plane/test/ledger.test.ts')
 const hostile = fault('control-plane/test/ledger-hostile.test.ts')
+const groups = fault('control-plane/test/ledger-groups.test.ts')
 const client = fault('sidecar/test/lease-client.test.ts')
 const gate = fault('sidecar/test/gate.test.ts')
 
@@ -57,12 +58,12 @@ export const LEDGER: readonly Fault[] = [
   ledger(
     'a holder of another generation is heard',
     'a holder of another generation',
-    edit(SERVICE, ' || message.generation !== generation', ''),
+    edit(SYNC, ' || message.generation !== generations.get(instanceId)', ''),
   ),
   ledger(
     'a holder of another epoch is heard',
     'a holder of another generation',
-    edit(SERVICE, 'message.ledgerEpoch !== state.epoch || ', ''),
+    edit(SYNC, 'message.ledgerEpoch !== state.epoch || ', ''),
   ),
   ledger(
     'a holder that knows less than it told is trusted',
@@ -72,7 +73,7 @@ export const LEDGER: readonly Fault[] = [
   ledger(
     'grants that the ledger lost are not noticed',
     'a ledger that lost grants',
-    edit(SYNC, 'if (keys.some((key, at) => amountOf(', 'if (keys.some((key, at) => at < 0 && amountOf('),
+    edit(SYNC, '(key, at) => amountOf(', '(key, at) => at < 0 && amountOf('),
   ),
   ledger(
     'a recovery freezes nothing',
@@ -125,12 +126,7 @@ export const LEDGER: readonly Fault[] = [
     edit('contract/lease-messages.ts', 'text.isWellFormed() && ', ''),
   ),
   hostile('a message enters counters before it is refused', 'a message that is refused', [
-    ...edit(SYNC, '  await enter(tx, books, items, state)\n', ''),
-    ...edit(
-      SYNC,
-      '  // Before anything is changed',
-      '  await enter(tx, books, items, state)\n  // Before anything is changed',
-    ),
+    ...edit(SYNC, '    good.flatMap(({ message }) => message.items),\n', '    items,\n'),
   ]),
   hostile(
     'each that finds the ledger moved begins an epoch',
@@ -149,7 +145,7 @@ export const LEDGER: readonly Fault[] = [
   hostile(
     'a counter is made while its budget changes',
     'has the lower one',
-    edit(BOOKS, "      await ledgerRepository.holdBudgets(tx, 'share')\n", ''),
+    edit(BOOKS, "    await ledgerRepository.holdBudgets(tx, 'share')\n", ''),
   ),
   hostile(
     'a fenced lease becomes active',
@@ -164,6 +160,21 @@ export const LEDGER: readonly Fault[] = [
       "CASE WHEN l.state = 'active' THEN greatest(l.expires_at, excluded.expires_at) ELSE l.expires_at END",
       'greatest(l.expires_at, excluded.expires_at)',
     ),
+  ),
+  groups(
+    'what a group grants is not counted in it',
+    'get what is there once',
+    edit(BOOKS, 'for (const id of new Set([own, ...(this.#putOn.get(of) ?? [])]))', 'for (const id of [own])'),
+  ),
+  groups(
+    'an edited budget is opened by each of a group',
+    'open it once',
+    edit(SYNC, 'entering.set(counterKey(item.counter), ', 'entering.set(String(entering.size), '),
+  ),
+  groups(
+    'a question that fails takes its group with it',
+    'takes no other with it',
+    edit('control-plane/ledger/groups.ts', 'if (group.length > 1) for', 'if (group.length > 99) for'),
   ),
   client(
     'periods go by the machine’s clock',
