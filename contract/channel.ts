@@ -3,6 +3,7 @@
  * sends the next time acknowledges it. A message may be lost or repeated: the vector says what is missing.
  */
 import * as z from 'zod'
+import { agentCommandsSchema } from './agent-command.ts'
 import { counterSchema, nanoWireSchema } from './lease-messages.ts'
 import { signedBundleSchema } from './policy-bundle.ts'
 
@@ -21,11 +22,12 @@ export const policyProblemSchema = z.strictObject({
 
 const version = z.int().min(0)
 
-/** A poll. It is answered at once if something is newer than these versions, and with nothing new after `waitMs`. */
+/** A poll. It is answered at once if something is newer than these versions (of `commands`: another one), and with nothing new after `waitMs`. */
 export const channelAskSchema = z.strictObject({
   versions: z.strictObject({
     policy: version.describe('generation of the policy in force; 0 for none'),
     leases: version.describe('number of the last recall that was followed; 0 for none'),
+    commands: version.describe('of the list of agents that is followed; 0 for none'),
   }),
   refused: z
     .strictObject({
@@ -47,6 +49,7 @@ export const channelAnswerSchema = z.strictObject({
     })
     .nullable()
     .describe('leases to give back what is idle of, above `keep`'),
+  commands: agentCommandsSchema.nullable().describe('agents that are stopped or go on, all of them'),
 })
 
 /** A poll. */

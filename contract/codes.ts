@@ -22,6 +22,8 @@ export const CODES = [
   'acc_inspection_unavailable',
   'acc_policy_missing',
   'acc_policy_stale',
+  // agents that are stopped
+  'acc_agent_paused',
   // money
   'acc_budget_exceeded',
   'acc_budget_busy',

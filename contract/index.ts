@@ -1,3 +1,4 @@
+export * from './agent-command.ts'
 export * from './budget.ts'
 export * from './channel.ts'
 export * from './codes.ts'

@@ -9,6 +9,8 @@ import {
 } from 'fastify-zod-openapi'
 import { agentRoutes } from './agents/routes.ts'
 import type { AgentService } from './agents/service.ts'
+import { agentStateRoutes } from './agents/state-routes.ts'
+import type { AgentStateService } from './agents/state-service.ts'
 import { ADMIN, type Api } from './api.ts'
 import { authRoutes } from './auth/routes.ts'
 import type { AuthService } from './auth/service.ts'
@@ -43,6 +45,7 @@ export interface AppOptions {
   /** By which replicas share their limits; left out where there is none. */
   readonly redis?: RedisLink | null
   readonly agents: AgentService
+  readonly agentStates: AgentStateService
   readonly auth: AuthService
   readonly budgets: BudgetService
   readonly budgetStatus: BudgetStatus
@@ -84,6 +87,8 @@ export async function createApp(options: AppOptions): Promise<Api> {
   const app = fastify({
     bodyLimit: BODY_BYTES_MAX,
     logger: false,
+    // Names of agents stand in paths: 253 characters, each as many as twelve where it is written by percent signs.
+    routerOptions: { maxParamLength: 4_000 },
     requestTimeout: 30_000,
     connectionTimeout: 60_000,
     keepAliveTimeout: 30_000,
@@ -126,6 +131,7 @@ export async function createApp(options: AppOptions): Promise<Api> {
   app.after(() => {
     authRoutes(app, auth)
     agentRoutes(app, options.agents)
+    agentStateRoutes(app, options.agentStates, clock.nowMs)
     statusRoutes(app, options.budgetStatus, options.budgets)
     budgetRoutes(app, options.budgets)
     ingestRoutes(app, options.ingest)

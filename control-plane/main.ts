@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { readRateCard } from '@agentcostcontrol/policy'
 import { startAdminServer } from './admin.ts'
 import { createAgentService } from './agents/service.ts'
+import { createAgentStateService } from './agents/state-service.ts'
 import { createApp } from './app.ts'
 import { installationRepository } from './auth/repository.ts'
 import { type AuthService, createAuthService } from './auth/service.ts'
@@ -124,7 +125,13 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
 
   const register = createRegister({ database, clock: systemClock, log })
   closers.push(['register of sidecars', register.close])
-  const channel = createChannel({ policies, recallsSince: ledger.recallsSince, wakes, register, log })
+  const agentStates = createAgentStateService({
+    database,
+    wakes,
+    onChange: (orgId, change) => log.info('an agent was stopped or let go on', { orgId, ...change }),
+  })
+  const { recallsSince } = ledger
+  const channel = createChannel({ policies, recallsSince, commands: agentStates, wakes, register, log })
   metrics.readPolls(() => channel.polls)
 
   const read = createReadService({ database })
@@ -143,6 +150,7 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   const app = await createApp({
     redis,
     agents,
+    agentStates,
     auth,
     budgets: createBudgetService({ database, policies }),
     budgetStatus: createBudgetStatus({ database, policies }),

@@ -1,17 +1,26 @@
+import { type Principal, SUBJECT_NONE } from '@agentcostcontrol/contract'
 import type { CompiledPolicy } from '@agentcostcontrol/policy'
+import type { AgentStates, Stop } from './control/agent-states.ts'
 import { recordedPath } from './events/recorded-path.ts'
 import { type Authorized, type Denial, denial, type Identified } from './exchange.ts'
 
 /** Stage 3: the policy, the security policy and the budgets that apply. */
 export type Authorize = (identified: Identified) => Authorized | Denial
 
-/**
- * Makes stage 3.
- * @param current what requests are held to, or `null` while there is nothing
- * @param isStale whether that is because the policy is too old
- */
-export function createAuthorize(current: () => CompiledPolicy | null, isStale: () => boolean): Authorize {
+/** What stage 3 looks at. */
+export interface AuthorizeOptions {
+  /** What requests are held to, or `null` while there is nothing. */
+  current(): CompiledPolicy | null
+  /** Whether that is because the policy is too old. */
+  isStale(): boolean
+  readonly agents: Pick<AgentStates, 'of'>
+}
+
+/** Makes stage 3. */
+export function createAuthorize({ current, isStale, agents }: AuthorizeOptions): Authorize {
   return (identified) => {
+    const stop = agents.of(identified.principal.agent)
+    if (stop?.by === 'told') return stopped(identified.principal, stop)
     const policy = current()
     if (policy === null) return isStale() ? STALE : MISSING
     const provider = policy.provider(identified.provider)
@@ -27,6 +36,18 @@ export function createAuthorize(current: () => CompiledPolicy | null, isStale: (
       budgets: policy.budgetsFor(identified.principal),
     }
   }
+}
+
+/** Nobody else than whoever runs the agent reads this: it tells what they wrote. */
+function stopped({ agent }: Principal, { by, reason, leftMs }: Stop): Denial {
+  const name = agent ?? SUBJECT_NONE
+  const retryAfterS = leftMs === null ? null : Math.ceil(leftMs / 1_000)
+  const end = retryAfterS === null ? 'until it is resumed' : `for ${retryAfterS} s, or until it is resumed`
+  return denial(
+    'acc_agent_paused',
+    `The agent "${name}" is paused ${end}: ${reason}. It is resumed by POST /api/v1/agents/${encodeURIComponent(name)}/resume of the control plane.`,
+    { retryAfterS, details: { agent: name, paused_by: by === 'told' ? 'control plane' : 'sidecar', reason } },
+  )
 }
 
 const MISSING = denial(

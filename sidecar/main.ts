@@ -2,6 +2,7 @@
  * The composition root: the only place that reads the process's environment and puts the parts together.
  */
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { PROVIDER_NAMES } from '@agentcostcontrol/contract'
 import { DETECTORS, selfTest } from '@agentcostcontrol/detectors'
 import { type CompiledBudget, createPriceBook, findPrice, readRateCard } from '@agentcostcontrol/policy'
@@ -13,6 +14,7 @@ import { createReserve } from './budget/reserve-stage.ts'
 import { randomId, systemClock, systemTimers, timedId } from './clock.ts'
 import { parseConfig, type SidecarConfig } from './config.ts'
 import { ConfigError } from './config-error.ts'
+import { openAgentStates } from './control/agent-states.ts'
 import { createControlPlaneClient } from './control/client.ts'
 import { createHeartbeats } from './control/heartbeats.ts'
 import { createUploader } from './control/uploader.ts'
@@ -91,6 +93,13 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const uploader =
     client && createUploader({ source: spend.settled, client, timers: systemTimers, random: Math.random, log })
   closers.push(async () => uploader?.drain(0))
+  const agents = await openAgentStates({
+    file: join(config.dataDir, 'agent-states.json'),
+    hasControlPlane: client !== null,
+    clock,
+    log,
+  })
+  closers.push(async () => agents.close())
   const {
     store: policies,
     channel,
@@ -100,6 +109,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     source: config.policies,
     dataDir: config.dataDir,
     client,
+    agents,
     recall: spend.gate.recall,
     clock,
     timers: systemTimers,
@@ -127,10 +137,11 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const onInternalError = (error: unknown): void => log.error('internal error', unexpectedFields(error))
   const pipeline = createPipeline({
     identify: createIdentify(readPrincipal),
-    authorize: createAuthorize(
-      () => policies.current(),
-      () => policies.status().staleness === 'closed',
-    ),
+    authorize: createAuthorize({
+      current: () => policies.current(),
+      isStale: () => policies.status().staleness === 'closed',
+      agents,
+    }),
     inspectRequest: createInspectRequest(scanner, detectorSet, inspection),
     plan: createPlan(prices, config.upstreams),
     reserve: createReserve({ gate: spend.gate, outbox: spend.outbox, prices, events, clock }),
@@ -205,6 +216,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       uploader,
       channel,
       lastWord,
+      agents,
       reports,
       heartbeats,
       clock,
@@ -231,6 +243,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     },
     closers: [
       ['policies', closePolicies],
+      ['agents', agents.close],
       ['jobs', jobs.endAll],
       ['heartbeats', () => heartbeats?.drain(HEARTBEAT_DRAIN_MS)],
       ['uploads', () => uploader?.drain(UPLOAD_DRAIN_MS)],

@@ -4,6 +4,7 @@ import type { ChannelAnswer, Counter } from '@agentcostcontrol/contract'
 import type { Clock, Timers } from './clock.ts'
 import type { OnStale, PolicySource } from './config.ts'
 import { ConfigError } from './config-error.ts'
+import type { AgentStates } from './control/agent-states.ts'
 import { type TrustedKey, trustedKeys } from './control/bundle.ts'
 import { type Channel, createChannel } from './control/channel.ts'
 import type { ControlPlaneClient } from './control/client.ts'
@@ -28,6 +29,8 @@ export interface PoliciesOptions {
   readonly dataDir: string
   /** `null` while the sidecar stands alone. */
   readonly client: ControlPlaneClient | null
+  /** Who is stopped: said on the channel that policies come on. */
+  readonly agents: Pick<AgentStates, 'version' | 'take'>
   /** Gives back what is free of these counters' leases. */
   recall(counters: readonly Counter[]): void
   readonly clock: Clock
@@ -38,7 +41,7 @@ export interface PoliciesOptions {
 
 /** Opens the policy of a folder, or that of the control plane and the channel that it comes on. */
 export async function openPolicies(options: PoliciesOptions): Promise<Policies> {
-  const { source, dataDir, client, clock, timers, random, log } = options
+  const { source, dataDir, client, agents: commands, clock, timers, random, log } = options
   if (source.kind === 'folder' || client === null) {
     const folder = source.kind === 'folder' ? source.folder : ''
     const lastGoodFile = join(dataDir, 'policy-last-good.json')
@@ -69,7 +72,8 @@ export async function openPolicies(options: PoliciesOptions): Promise<Policies> 
       leases.version = version
     },
   }
-  const channel = createChannel({ client, policies: store, leases, staleAfterMs, onAnswer, clock, timers, random, log })
+  const parts = { client, policies: store, leases, commands, clock, timers, random, log }
+  const channel = createChannel({ ...parts, staleAfterMs, onAnswer })
   return {
     store,
     channel,

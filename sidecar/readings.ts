@@ -1,5 +1,6 @@
 import type { AgentReports } from './agents/reports.ts'
 import type { Clock } from './clock.ts'
+import type { AgentStates } from './control/agent-states.ts'
 import type { Channel } from './control/channel.ts'
 import type { Heartbeats } from './control/heartbeats.ts'
 import type { LastWord } from './control/last-word.ts'
@@ -31,6 +32,7 @@ export interface ReadingSources {
   readonly uploader: Uploader | null
   readonly channel: Channel | null
   readonly lastWord: LastWord | null
+  readonly agents: Pick<AgentStates, 'stats'>
   readonly reports: AgentReports
   /** The same. */
   readonly heartbeats: Heartbeats | null
@@ -61,6 +63,7 @@ export function createReadings({
   uploader,
   channel,
   lastWord,
+  agents,
   reports,
   heartbeats,
   coverage,
@@ -119,6 +122,8 @@ export function createReadings({
       'Since the control plane last answered, or since the start if it never did; 0 without one',
       () => (lastWord?.ageMs() ?? 0) / 1_000,
     ),
+    gauge('acc_agents_stopped', 'Agents that people stopped', () => agents.stats().told),
+    gauge('acc_agents_stopped_here', 'Agents that this sidecar stopped by itself', () => agents.stats().own),
     gauge('acc_policy_loaded', '1 if a policy is in force', () => flag(policies.status().revision !== null)),
     gauge(
       'acc_policy_problems',

@@ -148,12 +148,16 @@ export const agentRepository = {
         (SELECT heard_at FROM ${tx(table)} ORDER BY heard_at DESC OFFSET ${KEPT[table]} LIMIT 1))`
     return count
   },
-  /** By name, behind `after`. */
+  /** By name, behind `after`: those that were heard of, and those that are stopped. */
   counts: (tx: Tx, after: string, limit: number): Promise<readonly AgentCounts[]> =>
     tx<AgentCounts[]>`
-      WITH page AS (
-        SELECT agent, count(*)::int AS instances FROM agent_heartbeats WHERE agent > ${after}
-        GROUP BY agent ORDER BY agent LIMIT ${limit}
+      WITH known AS (
+        SELECT agent, 1 AS heard FROM agent_heartbeats WHERE agent > ${after}
+        UNION ALL
+        SELECT agent, 0 FROM agent_states WHERE agent > ${after} AND state <> 'active'
+          AND (ends_at IS NULL OR ends_at > now())
+      ), page AS (
+        SELECT agent, sum(heard)::int AS instances FROM known GROUP BY agent ORDER BY agent LIMIT ${limit}
       )
       SELECT agent, instances,
         (SELECT count(*) FROM agent_tasks AS t WHERE t.agent = page.agent AND phase = 0)::int AS "queuedTasks",

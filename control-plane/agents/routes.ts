@@ -9,6 +9,7 @@ import * as z from 'zod'
 import { ADMIN, type Api, anyOf, SIDECAR } from '../api.ts'
 import { ApiError } from '../errors.ts'
 import type { AgentService } from './service.ts'
+import { agentStateAnswer } from './state-routes.ts'
 
 const name = z.string().nullable()
 const count = z.number().describe('a whole number')
@@ -20,7 +21,8 @@ const status = z.enum([...AGENT_STATUSES, 'silent']).describe('`silent`: not hea
 const agent = z.object({
   agent: z.string(),
   status,
-  lastHeardAt: z.string().describe('by the clock of the database'),
+  lastHeardAt: name.describe('by the clock of the database; `null`: never'),
+  control: agentStateAnswer.nullable().describe('what people hold it to; `null`: nobody said anything for a while'),
   instances: count,
   queuedTasks: count,
   runningTasks: count,
@@ -80,7 +82,7 @@ export function agentRoutes(api: Api, agents: AgentService): void {
     ...common,
     url: '/api/v1/agents',
     schema: {
-      summary: 'Agents that told of themselves, by name',
+      summary: 'Agents that told of themselves or are stopped, by name',
       querystring: z.strictObject({ cursor, limit }),
       response: { 200: z.object({ agents: z.array(agent), nextCursor }), ...anyOf(400) },
     },

@@ -18,6 +18,7 @@ import {
   type TaskFilter,
   type TaskRow,
 } from './repository.ts'
+import { type AgentStateRow, agentStateRepository } from './state-repository.ts'
 
 /** What is known of agents, of their tasks and of their sidecars. */
 export interface AgentService {
@@ -35,7 +36,10 @@ export interface AgentService {
 export interface Agent extends AgentCounts {
   /** Of the instance that was heard of last. */
   readonly status: KnownStatus
-  readonly lastHeardAt: string
+  /** `null` where it never was: it is known because it is stopped. */
+  readonly lastHeardAt: string | null
+  /** What people hold it to; `null` where nobody said anything for a while. */
+  readonly control: Omit<AgentStateRow, 'agent'> | null
   /** Since midnight UTC. */
   readonly requestsToday: number
   readonly costTodayNanoUsd: string
@@ -128,10 +132,11 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
     },
     agents: async (caller, cursor, limit) => {
       const after = cursor === null ? '' : readCursor(cursor)
-      const { rows, instances } = await database.inOrg(caller.orgId, async (tx) => {
+      const { rows, instances, states } = await database.inOrg(caller.orgId, async (tx) => {
         const found = await agentRepository.counts(tx, after, limit + 1)
         const names = found.slice(0, limit).map(({ agent }) => agent)
-        return { rows: found, instances: await agentRepository.instances(tx, names, INSTANCES_SHOWN) }
+        const heard = await agentRepository.instances(tx, names, INSTANCES_SHOWN)
+        return { rows: found, instances: heard, states: await agentStateRepository.of(tx, names) }
       })
       const page = rows.slice(0, limit)
       const names = page.map(({ agent }) => agent)
@@ -143,7 +148,8 @@ export function createAgentService(options: AgentServiceOptions): AgentService {
         return {
           ...counts,
           status: latest?.status ?? 'silent',
-          lastHeardAt: latest?.lastHeardAt ?? '',
+          lastHeardAt: latest?.lastHeardAt ?? null,
+          control: states.find(({ agent }) => agent === counts.agent) ?? null,
           requestsToday: spent?.requests ?? 0,
           costTodayNanoUsd: spent?.costNanoUsd ?? '0',
           heartbeats,

@@ -1,4 +1,4 @@
-import type { ChannelAnswer, ChannelAsk, SignedBundle } from '@agentcostcontrol/contract'
+import type { AgentCommands, ChannelAnswer, ChannelAsk, SignedBundle } from '@agentcostcontrol/contract'
 import * as z from 'zod'
 import type { Caller } from '../auth/service.ts'
 import type { Wakes, WakeTopic } from '../db/wakes.ts'
@@ -32,6 +32,12 @@ export interface Channel {
 /** Recalls of leases that a sidecar has not followed yet; `null` if there are none. */
 export type RecallsSince = (orgId: string, instanceId: string, version: number) => Promise<ChannelAnswer['leases']>
 
+/** What is said of agents, all of it. */
+export interface Commands {
+  version(orgId: string): Promise<number>
+  current(orgId: string): Promise<AgentCommands>
+}
+
 /** Where the channel gets what it carries. */
 export interface ChannelOptions {
   readonly policies: {
@@ -39,6 +45,7 @@ export interface ChannelOptions {
     generation(orgId: string): Promise<number>
   }
   readonly recallsSince: RecallsSince
+  readonly commands: Commands
   readonly wakes: Pick<Wakes, 'subscribe'>
   readonly register: Pick<Register, 'hear'>
   readonly log: Logger
@@ -55,6 +62,7 @@ interface Poll {
   /** What it need not be told: what it runs, or has refused. */
   readonly policy: number
   readonly leases: number
+  readonly commands: number
   end(answer: PollAnswer): void
 }
 
@@ -66,8 +74,11 @@ interface Organisation {
   readonly look: Readonly<Record<WakeTopic, () => Promise<void>>>
 }
 
-const answerOf = (answer: ChannelAnswer): PollAnswer => ({ body: Buffer.from(JSON.stringify(answer)), last: false })
-const NOTHING = answerOf({ policy: null, leases: null })
+const answerOf = (news: Partial<ChannelAnswer>): PollAnswer => {
+  const answer: ChannelAnswer = { policy: null, leases: null, commands: null, ...news }
+  return { body: Buffer.from(JSON.stringify(answer)), last: false }
+}
+const NOTHING = answerOf({})
 const GOODBYE: PollAnswer = { ...NOTHING, last: true }
 
 const generationOf = ({ manifest }: SignedBundle): number =>
@@ -75,7 +86,7 @@ const generationOf = ({ manifest }: SignedBundle): number =>
 
 /** Makes the channel. */
 export function createChannel(options: ChannelOptions): Channel {
-  const { policies, recallsSince, register, log } = options
+  const { policies, recallsSince, commands, register, log } = options
   /** Those with polls or a bundle; the one that asked longest ago first. */
   const organisations = new Map<string, Organisation>()
   let held = 0
@@ -88,7 +99,7 @@ export function createChannel(options: ChannelOptions): Channel {
     if ((org.bundle?.generation ?? 0) < generation) {
       const bundle = await policies.newerThan(orgId, generation - 1)
       if (bundle === null) return
-      org.bundle = { generation: generationOf(bundle), answer: answerOf({ policy: bundle, leases: null }) }
+      org.bundle = { generation: generationOf(bundle), answer: answerOf({ policy: bundle }) }
     }
     const { bundle } = org
     if (bundle !== null) for (const poll of behind()) poll.end(bundle.answer)
@@ -97,8 +108,18 @@ export function createChannel(options: ChannelOptions): Channel {
   async function lookForLeases(orgId: string, org: Organisation): Promise<void> {
     for (const poll of [...org.polls.values()]) {
       const leases = await recallsSince(orgId, poll.instanceId, poll.leases)
-      if (leases !== null) poll.end(answerOf({ policy: null, leases }))
+      if (leases !== null) poll.end(answerOf({ leases }))
     }
+  }
+
+  /** Another version and not a newer one: a database that was restored from a backup may have an older one. */
+  async function lookForCommands(orgId: string, org: Organisation): Promise<void> {
+    if (org.polls.size === 0) return
+    const version = await commands.version(orgId)
+    if (![...org.polls.values()].some((poll) => poll.commands !== version)) return
+    const current = await commands.current(orgId)
+    const answer = answerOf({ commands: current })
+    for (const poll of [...org.polls.values()]) if (poll.commands !== current.version) poll.end(answer)
   }
 
   function organisation(orgId: string): Organisation {
@@ -114,6 +135,7 @@ export function createChannel(options: ChannelOptions): Channel {
       look: {
         policy: coalesce(() => lookForPolicy(orgId, made)),
         leases: coalesce(() => lookForLeases(orgId, made)),
+        commands: coalesce(() => lookForCommands(orgId, made)),
       },
     }
     organisations.set(orgId, made)
@@ -155,6 +177,7 @@ export function createChannel(options: ChannelOptions): Channel {
       instanceId,
       policy: Math.max(versions.policy, refused?.generation ?? 0),
       leases: versions.leases,
+      commands: versions.commands,
       end: (answer) => {
         if (over) return
         over = true
@@ -172,7 +195,7 @@ export function createChannel(options: ChannelOptions): Channel {
     register.hear(orgId, { instanceId, generation: versions.policy, refused })
     try {
       // Held before it is looked for: what changes in between is told by a wake.
-      await Promise.all([org.look.policy(), org.look.leases()])
+      await Promise.all([org.look.commands(), org.look.policy(), org.look.leases()])
     } catch (error) {
       made.end(NOTHING)
       throw error

@@ -167,6 +167,8 @@ t.test(
     t.equal(document.openapi, '3.1.0')
     t.same(Object.keys(document.paths).sort(), [
       '/api/v1/agents',
+      '/api/v1/agents/{id}/pause',
+      '/api/v1/agents/{id}/resume',
       '/api/v1/budgets',
       '/api/v1/budgets/status/summary',
       '/api/v1/budgets/{id}',

@@ -23,12 +23,13 @@ const db = await databaseFor(t, cluster.url)
 interface Asked {
   readonly policy?: number
   readonly leases?: number
+  readonly commands?: number
   readonly refused?: unknown
   readonly waitMs?: number
 }
 
-const askOf = ({ policy = 0, leases = 0, refused = null, waitMs = 20_000 }: Asked) => ({
-  versions: { policy, leases },
+const askOf = ({ policy = 0, leases = 0, commands = 0, refused = null, waitMs = 20_000 }: Asked) => ({
+  versions: { policy, leases, commands },
   refused,
   waitMs,
 })
@@ -50,7 +51,7 @@ const generationIn = ({ body }: ApiAnswer<ChannelAnswer>): number | null =>
 const held = (replica: TestReplica, polls: number): Promise<unknown> =>
   until(`${polls} polls are held`, () => (replica.channel.polls === polls ? true : null))
 
-const NOTHING = { status: 200, body: { policy: null, leases: null } }
+const NOTHING = { status: 200, body: { policy: null, leases: null, commands: null } }
 
 t.test(
   'a poll is answered at once with what is newer, and with nothing new after the time that it waits',

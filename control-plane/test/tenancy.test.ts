@@ -4,6 +4,7 @@ import { checkPolicy } from '@agentcostcontrol/policy'
 import t from 'tap'
 import { folderFor } from '../../test/support/scope.ts'
 import { createAgentService } from '../agents/service.ts'
+import { createAgentStateService } from '../agents/state-service.ts'
 import { createAuthService } from '../auth/service.ts'
 import { alertRepository } from '../budgets/alert-repository.ts'
 import { budgetRepository } from '../budgets/repository.ts'
@@ -88,7 +89,13 @@ async function tenant() {
   const read = createReadService({ database: db.database })
   const agents = createAgentService({ ...AGENTS, database: db.database, read, clock })
   await agents.heartbeat({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, heartbeatOf())
-  return { orgId, caller, token, auth, agents, policies: { service, generation } }
+  const states = createAgentStateService({
+    database: db.database,
+    wakes: { announce: async () => {} },
+    onChange: () => {},
+  })
+  await states.pause({ kind: 'admin', orgId, keyId: '' }, 'looping', 'it loops', null)
+  return { orgId, states, caller, token, auth, agents, policies: { service, generation } }
 }
 
 t.test('every table is bound to its organisation, and one that is not would be found', async (t) => {
@@ -172,10 +179,26 @@ t.test('agents, tasks and figures of sidecars are shown to their own organisatio
     [caller, 1],
     [stranger, 0],
   ] as const) {
-    t.equal((await agents.agents(who, null, 50)).agents.length, count)
+    t.equal(
+      (await agents.agents(who, null, 50)).agents.length,
+      2 * count,
+      'one that told of itself, one that is paused',
+    )
     t.equal((await agents.tasks(who, every, null, 50)).tasks.length, count)
     t.equal((await agents.sidecars(who, [INSTANCE])).size, count)
   }
+})
+
+t.test('whoever is of another organisation can neither pause an agent nor let it go on', async (t) => {
+  const [a, b] = [await tenant(), await tenant()]
+  const asB = { kind: 'admin', orgId: b.orgId, keyId: '' } as const
+  const before = await a.states.current(a.orgId)
+  await b.states.resume(asB, 'looping', 'it is fine')
+  await b.states.pause(asB, 'researcher', 'it is not', null)
+  t.same(await a.states.current(a.orgId), before)
+  t.match(before.agents, [{ agent: 'looping', state: 'paused', reason: 'it loops', endsInMs: null }])
+  t.equal(before.agents.length, 1)
+  t.same(await a.states.current(randomUUID()), { version: 0, agents: [] })
 })
 
 t.test('policies, their revisions and their files are one’s own alone', async (t) => {

@@ -31,6 +31,11 @@ export interface ChannelOptions {
     readonly version: number
     take(leases: NonNullable<ChannelAnswer['leases']>): void
   }
+  readonly commands: {
+    /** Of the list of agents that is followed; 0 for none. */
+    readonly version: number
+    take(commands: NonNullable<ChannelAnswer['commands']>): Promise<void>
+  }
   /** Silence of the control plane that must not be reached while it is there. */
   readonly staleAfterMs: number
   /** Told of each answer. */
@@ -49,7 +54,7 @@ const BACKOFF = { firstMs: 100, mostMs: 5_000 } as const
 
 /** Starts to poll. */
 export function createChannel(options: ChannelOptions): Channel {
-  const { client, policies, leases, onAnswer, clock, timers, random, log } = options
+  const { client, policies, leases, commands, onAnswer, clock, timers, random, log } = options
   const ending = new AbortController()
   const waitMsMax = Math.min(WAIT_MS_MAX, Math.floor(options.staleAfterMs / 2))
   /** Whether the control plane answered the last time: if not, it is asked for a word at once before it is waited for. */
@@ -61,13 +66,14 @@ export function createChannel(options: ChannelOptions): Channel {
   const pauses = createPauses(timers)
 
   const has = (): Omit<ChannelAsk, 'waitMs'> => ({
-    versions: { policy: policies.generation, leases: leases.version },
+    versions: { policy: policies.generation, leases: leases.version, commands: commands.version },
     refused: policies.refused,
   })
 
-  async function follow({ policy, leases: recalled }: ChannelAnswer): Promise<void> {
-    // Recalls first: somebody waits for the money.
+  async function follow({ policy, leases: recalled, commands: told }: ChannelAnswer): Promise<void> {
+    // Recalls first: somebody waits for the money. Then who is stopped, before a policy is read.
     if (recalled !== null) leases.take(recalled)
+    if (told !== null) await commands.take(told)
     if (policy === null) policies.confirm()
     else await policies.take(policy)
   }
@@ -81,7 +87,7 @@ export function createChannel(options: ChannelOptions): Channel {
     answers = true
     onAnswer()
     await follow(answer)
-    const nothing = answer.policy === null && answer.leases === null
+    const nothing = answer.policy === null && answer.leases === null && answer.commands === null
     const early = nothing && clock.monotonicMs() - askedMs < waitMs / 2
     // Another process polls under this name, or the same would come again: neither may become a storm.
     if (early || (!nothing && JSON.stringify(has()) === JSON.stringify(before)))

@@ -5,7 +5,7 @@ import { createChannel } from '../control/channel.ts'
 import { FakeTime } from './support/fake-time.ts'
 import { silentLog } from './support/silent-log.ts'
 
-const NOTHING: ChannelAnswer = { policy: null, leases: null }
+const NOTHING: ChannelAnswer = { policy: null, leases: null, commands: null }
 const BUNDLE = bundleSigner().bundle({})
 
 const settled = async (): Promise<void> => {
@@ -33,6 +33,12 @@ function begun(t: Test, { staleAfterMs = 86_400_000 } = {}) {
       leases.version = version
     },
   }
+  const commands = {
+    version: 0,
+    take: async ({ version }: NonNullable<ChannelAnswer['commands']>) => {
+      commands.version = version
+    },
+  }
   const channel = createChannel({
     client: {
       poll: (ask, signal) => {
@@ -45,6 +51,7 @@ function begun(t: Test, { staleAfterMs = 86_400_000 } = {}) {
     },
     policies,
     leases,
+    commands,
     staleAfterMs,
     onAnswer: () => {},
     clock: time,
@@ -59,7 +66,7 @@ function begun(t: Test, { staleAfterMs = 86_400_000 } = {}) {
     else poll?.resolve(said)
     await settled()
   }
-  return { time, asks, policies, leases, channel, answer }
+  return { time, asks, policies, leases, commands, channel, answer }
 }
 
 t.test('it asks for a word at once, and from then on waits for news, one poll at a time', async (t) => {
@@ -75,10 +82,10 @@ t.test('it asks for a word at once, and from then on waits for news, one poll at
 
 t.test('what comes is followed, recalls first, and acknowledged by the next poll at once', async (t) => {
   const { asks, answer, policies, leases } = begun(t)
-  await answer({ policy: BUNDLE, leases: { version: 7, recalls: [] } })
+  await answer({ policy: BUNDLE, leases: { version: 7, recalls: [] }, commands: { version: 9, agents: [] } })
   t.equal(leases.version, 7)
   t.equal(policies.taken, 1)
-  t.match(asks.at(-1), { versions: { policy: 1, leases: 7 } })
+  t.match(asks.at(-1), { versions: { policy: 1, leases: 7, commands: 9 } })
 })
 
 t.test('without an answer it is quick at first and slower each time, and one word ends that', async (t) => {

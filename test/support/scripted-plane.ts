@@ -64,11 +64,11 @@ export async function scriptedPlaneFor(scope: Scope, keys: readonly PolicyKey[])
       return
     }
     held.delete(response)
-    response.end(JSON.stringify({ policy: news, leases: null }))
+    response.end(JSON.stringify({ policy: news, leases: null, commands: null }))
   }
 
   function misbehave(response: ServerResponse, how: Misbehaviour): void {
-    const whole = JSON.stringify({ policy: published?.bundle ?? null, leases: null })
+    const whole = JSON.stringify({ policy: published?.bundle ?? null, leases: null, commands: null })
     if (how === 'garbage') response.end('<html>not JSON')
     else if (how === 'another shape') response.end(JSON.stringify({ policy: 1 }))
     else if (how === 'dies') response.socket?.destroy()

@@ -2,6 +2,7 @@ import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
 import type { SignedBundle } from '@agentcostcontrol/contract'
 import type { Scope } from '../../../test/support/scope.ts'
 import { createAgentService } from '../../agents/service.ts'
+import { createAgentStateService } from '../../agents/state-service.ts'
 import { type AppOptions, createApp } from '../../app.ts'
 import { makeKey } from '../../auth/keys.ts'
 import { createAuthService } from '../../auth/service.ts'
@@ -76,7 +77,8 @@ export async function replicaFor(
   const used = more.counted ?? database
   const register = createRegister({ database: used, clock: systemClock, log: QUIET })
   const { recallsSince = async () => null } = more
-  const channel = createChannel({ policies, recallsSince, wakes, register, log: QUIET })
+  const agentStates = createAgentStateService({ database, wakes, onChange: () => {} })
+  const channel = createChannel({ policies, recallsSince, commands: agentStates, wakes, register, log: QUIET })
   const auth = createAuthService({ database, clock: systemClock, newId: randomUUID, policyKeys: [] })
   const metrics = createMetrics()
   metrics.readPolls(() => channel.polls)
@@ -87,6 +89,7 @@ export async function replicaFor(
     auth,
     channel,
     agents,
+    agentStates,
     sidecars: createSidecarService({ database, policies, agents }),
     clock: systemClock,
     log: QUIET,

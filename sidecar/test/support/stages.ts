@@ -104,10 +104,7 @@ export class Stages {
     })
     const authorized = isDenial(identified)
       ? identified
-      : createAuthorize(
-          () => this.#policy,
-          () => false,
-        )(identified)
+      : createAuthorize({ current: () => this.#policy, isStale: () => false, agents: { of: () => null } })(identified)
     const planned = isDenial(authorized) ? authorized : this.#plan({ authorized, body, findings: [], warnings: [] })
     if (isDenial(planned)) throw new Error(planned.message)
     return planned
