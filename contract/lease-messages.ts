@@ -1,6 +1,7 @@
 /** The wire form of contract/lease.ts: what a holder and the ledger of the control plane say to each other. */
 import * as z from 'zod'
 import { counterKey } from './lease.ts'
+import { PERIOD_ID_CHARS_MAX } from './period.ts'
 
 /** Most leases in one message; a holder with more says them in several. */
 export const SYNC_ITEMS_MAX = 1_024
@@ -38,7 +39,7 @@ const CONTROL = /[\u0000-\u001f]/
 export const counterSchema = z.strictObject({
   budgetUid: keyPartSchema(300),
   subject: keyPartSchema(256),
-  periodId: keyPartSchema(32),
+  periodId: keyPartSchema(PERIOD_ID_CHARS_MAX),
 })
 
 /** What a holder says when it starts, and again when the ledger's epoch is another one. */
@@ -110,6 +111,7 @@ export const leaseSyncAnswerSchema = z.strictObject({
       granted: nanoWireSchema,
       verdict: z.enum(['granted', 'pending', 'exhausted']),
       available: signedNano,
+      spent: nanoWireSchema,
       ttlMs: ms,
       periodEndsInMs: ms.nullable(),
       retryAfterMs: ms,

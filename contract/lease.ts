@@ -4,8 +4,8 @@
  */
 import type { NanoUsd } from './money.ts'
 
-/** The period of a budget; boundaries are UTC. */
-export const BUDGET_PERIODS = ['daily', 'weekly', 'monthly', 'total'] as const
+/** The kinds of periods; `rolling` counts what was booked in the time before now. */
+export const BUDGET_PERIODS = ['daily', 'weekly', 'monthly', 'rolling', 'total'] as const
 /** One of {@link BUDGET_PERIODS}. */
 export type BudgetPeriod = (typeof BUDGET_PERIODS)[number]
 
@@ -13,9 +13,9 @@ export type BudgetPeriod = (typeof BUDGET_PERIODS)[number]
 export interface Counter {
   /** Survives edits of the budget. */
   readonly budgetUid: string
-  /** The agent's name for a per-agent budget, `*` for a global one, `(none)` when the attribute is missing, `(other)` beyond `maxSubjects`. */
+  /** Whom the budget counts: `*` for everybody, `(none)` when the attribute is missing, `(other)` beyond `maxSubjects`. */
   readonly subject: string
-  /** E.g. `2026-11-23`, `2026-W48`, `2026-11`, `total`. Never goes back. */
+  /** The id of a period (period.ts). Never goes back. */
   readonly periodId: string
 }
 
@@ -66,6 +66,8 @@ export interface LeaseSyncResult {
   readonly verdict: GrantVerdict
   /** Limit − settled − escrow: what is left to grant; negative where a limit was lowered or overrun. */
   readonly available: NanoUsd
+  /** Settled, charged by this holder beyond that, and open in leases that ended without a word (C4): never escrow. */
+  readonly spent: NanoUsd
   /** Durations count from sending the request. */
   readonly ttlMs: number
   /** Until the period ends; `null` for a period that does not. */

@@ -3,73 +3,10 @@
  * Schemas are strict: an unknown key is an error that names it.
  */
 import * as z from 'zod'
+import { budgetDocument } from './budget-policy.ts'
 import { FINDING_ACTIONS, SEVERITIES } from './finding.ts'
-import { BUDGET_PERIODS } from './lease.ts'
-import { parseUsd, parseUsdPerMillion } from './money.ts'
+import { metadata, mode, POLICY_API_VERSION, usdPerMillion } from './policy-parts.ts'
 import { PROVIDER_NAMES } from './providers.ts'
-
-/** The `apiVersion` of every policy document. */
-export const POLICY_API_VERSION = 'agentcostcontrol.io/v1'
-
-const NAME = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/
-
-const metadata = z.strictObject({
-  name: z.string().regex(NAME, 'use 1 to 253 of a-z, 0-9, "-" and ".", beginning and ending with a letter or digit'),
-  description: z.string().max(2000).optional(),
-})
-
-/** 25 becomes 25.00, 0.0005 stays. */
-const asUsd = (amount: number): string => (Number(amount.toFixed(2)) === amount ? amount.toFixed(2) : String(amount))
-
-/** Money in a policy: a decimal USD string. A YAML number is refused, since it has already lost what it was. */
-const money = <T>(expected: string, parse: (text: string) => T) =>
-  z
-    .string({
-      error: (issue) =>
-        typeof issue.input === 'number'
-          ? `write money as a quoted string, like "${asUsd(issue.input)}"; a YAML number loses digits`
-          : expected,
-    })
-    .transform((text, context) => {
-      try {
-        return parse(text)
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
-        return z.NEVER
-      }
-    })
-
-const usd = money('expected an amount of USD like "250.00" or "$250"', parseUsd)
-const usdPerMillion = money('expected USD per million tokens like "0.60", or "0"', parseUsdPerMillion)
-
-const mode = z.enum(['audit', 'enforce'])
-
-/** How much may be spent by whom in which period. */
-export const budgetDocument = z.strictObject({
-  apiVersion: z.literal(POLICY_API_VERSION),
-  kind: z.literal('Budget'),
-  metadata,
-  spec: z
-    .strictObject({
-      /** `global`: everything that passes. `per_agent`: the agent that `selector.agent` names, or each agent for `"*"`. */
-      scope: z.enum(['global', 'per_agent']),
-      selector: z.strictObject({ agent: z.string().min(1).max(253) }).optional(),
-      limit: usd,
-      period: z.enum(BUDGET_PERIODS),
-      action: z.literal('block').default('block'),
-      mode: mode.default('enforce'),
-      /** Number of subjects with a counter of their own; all beyond share the subject `(other)`. */
-      maxSubjects: z.int().min(1).max(100_000).default(1000),
-    })
-    .refine((spec) => spec.scope !== 'per_agent' || spec.selector !== undefined, {
-      message: 'a per_agent budget needs selector.agent: the name of an agent, or "*" for each agent',
-      path: ['selector'],
-    })
-    .refine((spec) => spec.scope !== 'global' || spec.selector === undefined, {
-      message: 'a global budget takes no selector',
-      path: ['selector'],
-    }),
-})
 
 const tokens = z.int().min(1).max(100_000_000)
 
@@ -195,6 +132,8 @@ const testedRequest = z
       .default({}),
     provider: z.enum(PROVIDER_NAMES).optional(),
     model: z.string().min(1).max(256).optional(),
+    /** As a budget's selector names it. */
+    apiKey: who,
   })
   .prefault({})
 
@@ -277,8 +216,6 @@ export const policyDocument = z.discriminatedUnion('kind', [
   policyTestDocument,
 ])
 
-/** A validated document of `kind: Budget`. */
-export type BudgetDocument = z.infer<typeof budgetDocument>
 /** A validated document of `kind: ProviderConfig`. */
 export type ProviderConfigDocument = z.infer<typeof providerConfigDocument>
 /** A validated document of `kind: SecurityPolicy`. */

@@ -7,6 +7,7 @@ import * as z from 'zod'
 import { CODES } from './codes.ts'
 import { FINDING_ACTIONS, SEVERITIES } from './finding.ts'
 import { keyPartSchema } from './lease-messages.ts'
+import { PERIOD_ID_CHARS_MAX } from './period.ts'
 import { USAGE_FIELDS } from './usage.ts'
 import type { UsageEvent } from './usage-event.ts'
 
@@ -75,7 +76,7 @@ export const eventFindingSchema = z.object({
 export const eventChargeSchema = z.object({
   budgetUid: keyPartSchema(300),
   subject: keyPartSchema(256),
-  periodId: keyPartSchema(32),
+  periodId: keyPartSchema(PERIOD_ID_CHARS_MAX),
   generation: z.int().min(1),
   nanoUsd: amount,
 })

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import {
-  type BudgetDocument,
   type FindingAction,
   POLICY_API_VERSION,
   PROVIDER_NAMES,
@@ -11,22 +10,21 @@ import {
   providerFacts,
   type SecurityPolicyDocument,
   type Severity,
-  SUBJECT_NONE,
 } from '@agentcostcontrol/contract'
+import { compileBudget } from './compile-budget.ts'
 import { crossCheck } from './cross-checks.ts'
+import { createBudgetMatch } from './match-budgets.ts'
 import { memoised } from './memo.ts'
 import { type ParsedDocument, parsePolicyFiles } from './parse.ts'
 import { runPolicyTests } from './policy-test.ts'
 import type {
   BudgetSource,
   CheckedPolicy,
-  CompiledBudget,
   CompiledDetectorPolicy,
   CompiledPolicy,
   CompiledProvider,
   CompiledSecurity,
   EnforcedDocument,
-  MatchedBudget,
   PolicyCheck,
   PolicyFile,
   PolicyResult,
@@ -36,7 +34,6 @@ import type {
 type StatedModelDocument = ProviderConfigDocument['spec']['models'][string]
 
 const EACH_AGENT = '*'
-const GLOBAL_SUBJECT = '*'
 /** Agents whose matches are remembered; names come from requests, so there is a bound. */
 const AGENTS_MAX = 10_000
 const ACTION_LEFT_OUT: FindingAction = 'alert'
@@ -102,7 +99,6 @@ function compileDocuments(revision: string, unordered: readonly EnforcedDocument
   const providers = new Map(PROVIDER_NAMES.map((provider) => [provider, defaultProvider(provider)]))
   for (const document of documents)
     if (document.kind === 'ProviderConfig') providers.set(document.spec.provider, compileProvider(document))
-  const budgetsFor = memoised(AGENTS_MAX, (agent) => Object.freeze(budgets.flatMap((rule) => match(rule, agent))))
   const securityFor = memoised(AGENTS_MAX, (agent) => {
     const named = securities.find((rule) => rule.agent !== EACH_AGENT && rule.agent === agent)
     return (named ?? securities.find((rule) => rule.agent === EACH_AGENT))?.security ?? null
@@ -110,7 +106,7 @@ function compileDocuments(revision: string, unordered: readonly EnforcedDocument
   return Object.freeze({
     revision,
     budgets: Object.freeze(budgets.map((rule) => rule.budget)),
-    budgetsFor: (principal: Principal) => budgetsFor(principal.agent),
+    budgetsFor: createBudgetMatch(budgets),
     securityFor: (principal: Principal) => securityFor(principal.agent),
     provider: (provider: ProviderName) => providers.get(provider) ?? defaultProvider(provider),
   })
@@ -118,24 +114,6 @@ function compileDocuments(revision: string, unordered: readonly EnforcedDocument
 
 const compareNames = (a: EnforcedDocument, b: EnforcedDocument): number =>
   a.metadata.name < b.metadata.name ? -1 : a.metadata.name > b.metadata.name ? 1 : 0
-
-interface BudgetRule {
-  readonly budget: CompiledBudget
-  /** `*` for each agent; not looked at for a global budget. */
-  readonly agent: string
-}
-
-function compileBudget({ metadata: { name }, spec }: BudgetDocument): BudgetRule {
-  const { scope, limit, period, mode, maxSubjects } = spec
-  const budget = Object.freeze({ uid: `Budget/${name}`, name, scope, limit, period, mode, maxSubjects })
-  return { budget, agent: spec.selector?.agent ?? EACH_AGENT }
-}
-
-function match({ budget, agent: selected }: BudgetRule, agent: string | null): readonly MatchedBudget[] {
-  if (budget.scope === 'global') return [Object.freeze({ budget, subject: GLOBAL_SUBJECT })]
-  if (selected !== EACH_AGENT && selected !== agent) return []
-  return [Object.freeze({ budget, subject: agent ?? SUBJECT_NONE })]
-}
 
 interface SecurityRule {
   readonly security: CompiledSecurity

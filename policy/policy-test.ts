@@ -2,7 +2,7 @@
 import { type PolicyTestDocument, SEVERITIES } from '@agentcostcontrol/contract'
 import { showPath } from './locate.ts'
 import type { ParsedDocument } from './parse.ts'
-import type { CompiledDetectorPolicy, CompiledPolicy, MatchedBudget, PolicyProblem } from './types.ts'
+import type { CompiledDetectorPolicy, CompiledPolicy, MatchedBudget, PolicyProblem, Spender } from './types.ts'
 import { PROBLEMS_MAX } from './yaml.ts'
 
 type Case = PolicyTestDocument['spec']['cases'][number]
@@ -67,7 +67,7 @@ function differencesOf(policy: CompiledPolicy, { request, expect }: Case): reado
     if (expected !== found) differences.push({ path, expected, found })
   }
   const { budgets, security, detectors } = expect
-  if (budgets) compareBudgets(budgets, policy.budgetsFor(principal), compare)
+  if (budgets) compareBudgets(budgets, policy.budgetsFor(spenderOf(request)), compare)
   const holds = policy.securityFor(principal)
   if (security !== undefined) compare(['security'], nameOr(security), nameOr(holds?.name ?? null))
   for (const [id, expected] of Object.entries(detectors ?? {})) {
@@ -88,6 +88,16 @@ function differencesOf(policy: CompiledPolicy, { request, expect }: Case): reado
   }
   return differences
 }
+
+/** A tested request names its model as the price list does: no list is at hand. */
+const spenderOf = ({ agent, workflow, session, task, tags, provider, model, apiKey }: Case['request']): Spender => ({
+  principal: { agent, workflow, session, task, tags },
+  model:
+    model === undefined
+      ? null
+      : { provider: provider ?? '', asked: model, canonical: model, canonicalOf: (name) => name },
+  apiKey: () => apiKey,
+})
 
 type Compare = (path: readonly PropertyKey[], expected: string, found: string) => void
 

@@ -1,9 +1,11 @@
 /** What compiled policy and prices look like to those who enforce them. Everything is immutable and safe to share. */
 import type {
-  BudgetPeriod,
+  BudgetAction,
+  BudgetScope,
   FindingAction,
   ModelPrice,
   NanoUsd,
+  PeriodRule,
   PicoUsd,
   PolicyDocument,
   PolicyTestDocument,
@@ -21,11 +23,50 @@ export interface CompiledBudget {
   /** Stable across edits of the document: derived from kind and name. */
   readonly uid: string
   readonly name: string
-  readonly scope: 'global' | 'per_agent'
+  readonly scope: BudgetScope
   readonly limit: NanoUsd
-  readonly period: BudgetPeriod
+  readonly period: PeriodRule
   readonly mode: 'audit' | 'enforce'
+  /** True if nothing passes that it has no money for; others let themselves be overdrawn. */
+  readonly isHard: boolean
+  /** What is done from which share of the limit on, in per cent, the largest last. */
+  readonly steps: readonly BudgetStep[]
+  /** Cheaper models, best first. */
+  readonly downgrade: readonly string[]
+  /** Requests a minute that `throttle` lets pass; `null` without one. */
+  readonly throttledPerMinute: number | null
+  /** Per cent of the limit, ascending, each once. */
+  readonly thresholds: readonly number[]
+  readonly warning: number
+  readonly critical: number
+  readonly onDisconnect: 'spend-lease' | 'deny' | 'allow'
   readonly maxSubjects: number
+}
+
+/** What a budget does from a share of its limit on. */
+export interface BudgetStep {
+  /** Per cent of the limit. */
+  readonly at: number
+  readonly action: BudgetAction
+}
+
+/** What a request shows of itself to budgets. */
+export interface Spender {
+  readonly principal: Principal
+  /** The model that is about to be asked; `null` for a request without one. */
+  readonly model: SpenderModel | null
+  /** `key-` and 16 hex digits of the SHA-256 of the key that the request is sent with; `null` without one. */
+  apiKey(): string | null
+}
+
+/** A model as an attempt names it, and as it is priced. */
+export interface SpenderModel {
+  readonly provider: string
+  readonly asked: string
+  /** The name of the price list's entry; the asked one where there is none. */
+  readonly canonical: string
+  /** The canonical name of a model that a selector names; `null` for one that is not on the list. */
+  canonicalOf(name: string): string | null
 }
 
 /** A budget that holds for a request, and the subject that it counts for. */
@@ -91,8 +132,8 @@ export interface CompiledPolicy {
   /** Content hash of the files it was made from. */
   readonly revision: string
   readonly budgets: readonly CompiledBudget[]
-  /** Every budget that holds for a principal. Memoised by agent, bounded. */
-  budgetsFor(principal: Principal): readonly MatchedBudget[]
+  /** Every budget that holds for a request. Memoised by what they look at, bounded: the same array for the same. */
+  budgetsFor(spender: Spender): readonly MatchedBudget[]
   /** The security policy that holds, or `null` if none does. */
   securityFor(principal: Principal): CompiledSecurity | null
   /** The configuration of a provider; the defaults of the schema where no document names it. */

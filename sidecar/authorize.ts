@@ -4,7 +4,7 @@ import type { AgentStates, Stop } from './control/agent-states.ts'
 import { recordedPath } from './events/recorded-path.ts'
 import { type Authorized, type Denial, denial, type Identified } from './exchange.ts'
 
-/** Stage 3: the policy, the security policy and the budgets that apply. */
+/** Stage 3: the policy and the security policy that apply. */
 export type Authorize = (identified: Identified) => Authorized | Denial
 
 /** What stage 3 looks at. */
@@ -33,7 +33,6 @@ export function createAuthorize({ current, isStale, agents }: AuthorizeOptions):
       policy,
       provider,
       security: policy.securityFor(identified.principal),
-      budgets: policy.budgetsFor(identified.principal),
     }
   }
 }

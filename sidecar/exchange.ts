@@ -7,7 +7,6 @@ import type {
   CompiledPolicy,
   CompiledProvider,
   CompiledSecurity,
-  MatchedBudget,
   PricedModel,
   UsageBound,
 } from '@agentcostcontrol/policy'
@@ -119,7 +118,6 @@ export interface Authorized {
   readonly policy: CompiledPolicy
   readonly provider: CompiledProvider
   readonly security: CompiledSecurity | null
-  readonly budgets: readonly MatchedBudget[]
 }
 
 /** Stage 4, inspectRequest: the body may have been redacted. */

@@ -4,10 +4,9 @@ import type { CompiledBudget, CompiledPolicy } from '@agentcostcontrol/policy'
 import type { BudgetMarks } from './alert-repository.ts'
 
 /** At which shares of its limit a budget alerts. */
-export function marksOf({ uid }: CompiledBudget): BudgetMarks {
-  const [warning, critical] = [80, 100]
-  const marks = [...new Set([50, 75, 90, 100, warning, critical])].sort((a, b) => a - b)
-  return { uid, marks, warning, critical, windowMs: null }
+export function marksOf({ uid, thresholds, warning, critical, period: { windowMs } }: CompiledBudget): BudgetMarks {
+  const marks = [...new Set([...thresholds, warning, critical])].sort((a, b) => a - b)
+  return { uid, marks, warning, critical, windowMs }
 }
 
 /** Why more than its limit can be spent of a budget: the keys of policy that let it. */
@@ -16,9 +15,18 @@ export const SOFTNESS = ['mode', 'action', 'onDisconnect', 'onUnbounded'] as con
 export type Softness = (typeof SOFTNESS)[number]
 
 /** Why more than the limit can be spent; nothing for a budget that holds. */
-export function softnessOf({ mode }: CompiledBudget, policy: CompiledPolicy): readonly Softness[] {
+export function softnessOf(
+  { mode, isHard, onDisconnect }: CompiledBudget,
+  policy: CompiledPolicy,
+): readonly Softness[] {
   const uncovered = PROVIDER_NAMES.some((name) => policy.provider(name).onUnbounded === 'allowCounted')
-  return [...(mode === 'audit' ? (['mode'] as const) : []), ...(uncovered ? (['onUnbounded'] as const) : [])]
+  const why: readonly [Softness, boolean][] = [
+    ['mode', mode === 'audit'],
+    ['action', mode === 'enforce' && !isHard],
+    ['onDisconnect', onDisconnect === 'allow'],
+    ['onUnbounded', uncovered],
+  ]
+  return why.flatMap(([key, holds]) => (holds ? [key] : []))
 }
 
 /** The period of a budget at an instant. */
@@ -29,4 +37,4 @@ export const countsBy = ({ scope }: CompiledBudget): 'all' | 'agent' | null =>
   scope === 'global' ? 'all' : scope === 'per_agent' ? 'agent' : null
 
 /** How often a budget was reset, by its document and through the API. */
-export const resetsOf = (_: CompiledBudget): number => 0
+export const resetsOf = ({ period }: CompiledBudget): number => period.resets

@@ -1,4 +1,4 @@
-import { type BudgetPeriod, type Counter, counterKey, type LedgerLease, nanoUsd } from '@agentcostcontrol/contract'
+import { type Counter, counterKey, type LedgerLease, nanoUsd } from '@agentcostcontrol/contract'
 import type { Tx } from '../db/database.ts'
 
 /** The ledger of an organisation. */
@@ -20,11 +20,13 @@ export interface CounterRow {
   readonly escrow: bigint
   readonly overrun: bigint
   readonly epoch: number
-  /** The kind of period of the budget in force; `null` where there is no such budget. */
-  readonly kind: BudgetPeriod | null
-  /** The newest period of that kind in which money was granted; `null` for none. */
+  /** How the budget in force cuts its periods (`PeriodRule.spec`); `null` where there is no such budget. */
+  readonly spec: string | null
+  /** How often that was begun anew by hand. */
+  readonly resets: number
+  /** The newest period of that spec in which money was granted; `null` for none. */
   readonly newest: string | null
-  /** True if the kind was edited since the counter was entered. */
+  /** True if the spec was edited since the counter was entered. */
   readonly edited: boolean
 }
 
@@ -139,7 +141,8 @@ const counterRow = (row: Raw): CounterRow => ({
   escrow: big(row.escrow),
   overrun: big(row.overrun),
   epoch: Number(row.epoch),
-  kind: row.kind === null ? null : (String(row.kind) as BudgetPeriod),
+  spec: row.spec === null ? null : String(row.spec),
+  resets: Number(row.resets),
   newest: row.newest === null ? null : String(row.newest),
   edited: row.edited === true,
 })
@@ -300,7 +303,7 @@ export const ledgerRepository = {
       )
       SELECT l.budget_uid AS uid, l.subject, l.period_id AS period, l.limit_nano::text AS limit,
         l.settled_nano::text AS settled, l.escrow_nano::text AS escrow, l.overrun_nano::text AS overrun,
-        l.epoch::float8 AS epoch, b.period AS kind, p.period_id AS newest,
+        l.epoch::float8 AS epoch, b.period AS spec, coalesce(b.resets, 0) AS resets, p.period_id AS newest,
         coalesce(b.period_since > l.entered_at, false) AS edited
       FROM locked AS l LEFT JOIN budgets AS b USING (budget_uid)
         LEFT JOIN budget_periods AS p ON p.budget_uid = b.budget_uid AND p.kind = b.period`.execute()
@@ -351,12 +354,12 @@ export const ledgerRepository = {
   /** In the order of their keys: at midnight everybody enters them. */
   enterPeriods: async (
     tx: Tx,
-    entered: readonly { readonly budgetUid: string; readonly kind: BudgetPeriod; readonly periodId: string }[],
+    entered: readonly { readonly budgetUid: string; readonly spec: string; readonly periodId: string }[],
   ): Promise<void> => {
     await tx`
       INSERT INTO budget_periods (org_id, budget_uid, kind, period_id)
       SELECT current_org(), k.uid, k.kind, max(k.period) FROM unnest(${entered.map(({ budgetUid }) => budgetUid)}::text[],
-        ${entered.map(({ kind }) => kind)}::text[], ${entered.map(({ periodId }) => periodId)}::text[]) AS k (uid, kind, period)
+        ${entered.map(({ spec }) => spec)}::text[], ${entered.map(({ periodId }) => periodId)}::text[]) AS k (uid, kind, period)
       GROUP BY k.uid, k.kind ORDER BY k.uid, k.kind
       ON CONFLICT (org_id, budget_uid, kind) DO UPDATE SET period_id = greatest(budget_periods.period_id, excluded.period_id)`
   },
@@ -490,18 +493,19 @@ export const ledgerRepository = {
       readonly uid: string
       readonly name: string
       readonly limit: bigint
-      readonly period: string
+      readonly period: { readonly spec: string; readonly resets: number }
     }[],
   ): Promise<readonly string[]> => {
     const uids = budgets.map(({ uid }) => uid)
     await tx`UPDATE budgets SET in_force = false WHERE in_force AND NOT (budget_uid = ANY (${uids}::text[]))`
     await tx`
-      INSERT INTO budgets AS b (org_id, budget_uid, name, limit_nano, period, in_force)
+      INSERT INTO budgets AS b (org_id, budget_uid, name, limit_nano, period, resets, in_force)
       SELECT current_org(), k.*, true FROM unnest(${uids}::text[], ${budgets.map(({ name }) => name)}::text[],
-        ${budgets.map(({ limit }) => text(limit))}::text[]::bigint[], ${budgets.map(({ period }) => period)}::text[]) AS k
+        ${budgets.map(({ limit }) => text(limit))}::text[]::bigint[], ${budgets.map(({ period }) => period.spec)}::text[],
+        ${budgets.map(({ period }) => period.resets)}::float8[]::integer[]) AS k
       ON CONFLICT (org_id, budget_uid) DO UPDATE SET name = excluded.name, limit_nano = excluded.limit_nano,
         period_since = CASE WHEN b.period = excluded.period THEN b.period_since ELSE now() END,
-        period = excluded.period, in_force = true`
+        period = excluded.period, resets = greatest(b.resets, excluded.resets), in_force = true`
     const lowered = await tx<{ uid: string }[]>`
       WITH locked AS MATERIALIZED (
         SELECT c.budget_uid, c.subject, c.period_id, c.limit_nano AS former, b.limit_nano

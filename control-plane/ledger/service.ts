@@ -25,7 +25,7 @@ export interface PublishedBudget {
   readonly uid: string
   readonly name: string
   readonly limit: bigint
-  readonly period: string
+  readonly period: { readonly spec: string; readonly resets: number }
 }
 
 /** Grants leases and books charges, as docs/budget-protocol.md says; its rules are named in the code. */

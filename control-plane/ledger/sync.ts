@@ -4,11 +4,13 @@ import {
   type Grant,
   type GrantVerdict,
   grant,
+  isLater,
   type LeaseSyncAnswer,
   type LeaseSyncMessage,
   maxUsd,
   nanoUsd,
   type Period,
+  ZERO_USD,
 } from '@agentcostcontrol/contract'
 import type { Tx } from '../db/database.ts'
 import { Books, newLease } from './books.ts'
@@ -111,6 +113,7 @@ function answerOne(books: Books, { instanceId, message }: Question, state: Ledge
       granted: wire(given?.lease.granted ?? own.lease.granted),
       verdict,
       available: wire(given?.available ?? 0n),
+      spent: wire(spentOf(row, own, item)),
       ttlMs: LEASE_TTL_MS,
       periodEndsInMs: terms.endsInMs,
       retryAfterMs: asks && !terms.grants ? RETRY_LATER_MS : RETRY_AFTER_MS,
@@ -119,6 +122,10 @@ function answerOne(books: Books, { instanceId, message }: Question, state: Ledge
   const asked = answers.filter((_, at) => items[at] && isAsking(items[at]))
   return { answer: { ledgerEpoch: state.epoch, nowMs: state.nowMs, items: answers }, asked, short }
 }
+
+/** What counts as spent for whoever asks: settled, and what it charged beyond that. */
+const spentOf = (row: CounterRow | null, own: LeaseRow | null, { charged }: Item): bigint =>
+  (row?.settled ?? 0n) + maxUsd(ZERO_USD, nanoUsd(amountOf(charged) - (own?.lease.settled ?? ZERO_USD)))
 
 const isAsking = ({ need, want, close }: Item): boolean => !close && (need !== '0' || want !== '0')
 
@@ -176,11 +183,11 @@ function termsOf({ counter }: Item, row: CounterRow | null, { recovering, epoch,
   const endsInMs = Number.isFinite(period.endsAtMs) ? Math.max(0, period.endsAtMs - nowMs) : null
   // Periods never go back, whatever the database's clock does.
   const newest = row.newest === null ? null : readPeriod(row.newest)
-  const isPast = endsInMs === 0 || (newest?.kind === period.kind && newest.startsAtMs > period.startsAtMs)
+  const isPast = endsInMs === 0 || (newest !== null && newest.spec === period.spec && isLater(newest, period))
   if (isPast) return { grants: false, refusal: 'exhausted', period, endsInMs: 0 }
   const isNext = period.startsAtMs > nowMs
   // A sidecar that has not heard yet that the kind of period was edited: it will within seconds.
-  const isFormer = row.kind !== period.kind
+  const isFormer = row.spec !== period.spec || period.resets < row.resets
   const isFrozen = recovering && row.epoch < epoch
   return { grants: !isNext && !isFormer && !isFrozen, refusal: 'pending', period, endsInMs }
 }
@@ -198,7 +205,7 @@ async function enter(tx: Tx, books: Books, items: readonly Item[], state: Ledger
   if (begun.length > 0)
     await ledgerRepository.enterPeriods(
       tx,
-      begun.map(({ row, period }) => ({ budgetUid: row.counter.budgetUid, kind: period.kind, periodId: period.id })),
+      begun.map(({ row, period }) => ({ budgetUid: row.counter.budgetUid, spec: period.spec, periodId: period.id })),
     )
   for (const { row, period } of entered) if (row.edited) await carryOver(tx, books, row, period)
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { parseUsd } from '@agentcostcontrol/contract'
+import { type BudgetPeriod, parseUsd } from '@agentcostcontrol/contract'
 import t from 'tap'
 import { createLedgerOperator } from '../ledger/operator.ts'
 import { createIngestService } from '../usage/ingest-service.ts'
@@ -159,7 +159,7 @@ t.test('a lowered limit stops grants and recalls; a raised one grants; no edit m
   const orgId = await organisationWith(db.database, [published('b', '1.00')])
   const holder = await newHolder(orgId)
   await holder.sync(counter('b'), { need: usd('0.60') })
-  const publish = (limit: string, period = 'total') =>
+  const publish = (limit: string, period: BudgetPeriod = 'total') =>
     db.database.inOrg(orgId, (tx) => ledger.adoptBudgets(tx, orgId, [published('b', limit, period)]))
   await publish('0.50')
   t.match(await holder.sync(counter('b'), { need: usd('0.10') }), {

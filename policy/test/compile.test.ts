@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { nanoUsd, providerConfigDocument, SUBJECT_NONE } from '@agentcostcontrol/contract'
+import { nanoUsd, periodRule, providerConfigDocument, SUBJECT_NONE } from '@agentcostcontrol/contract'
 import t from 'tap'
-import { budget, compiled, document, file, principal } from './support/files.ts'
+import { budget, compiled, document, file, principal, spends } from './support/files.ts'
 
 t.test('an empty folder is a policy without budgets, with the defaults of the schema', async (t) => {
   const policy = compiled()
   t.same(policy.budgets, [])
-  t.same(policy.budgetsFor(principal('a')), [])
+  t.same(policy.budgetsFor(spends('a')), [])
   t.equal(policy.securityFor(principal('a')), null)
   const { spec } = providerConfigDocument.parse({
     apiVersion: 'agentcostcontrol.io/v1',
@@ -32,17 +32,25 @@ t.test('a global budget holds for everyone, under one subject', async (t) => {
     name: 'all',
     scope: 'global',
     limit: nanoUsd(1_500_000_000n),
-    period: 'weekly',
+    period: periodRule('weekly'),
     mode: 'audit',
+    isHard: false,
+    steps: [{ at: 100, action: 'block' }],
+    downgrade: [],
+    throttledPerMinute: null,
+    thresholds: [50, 75, 90, 100],
+    warning: 80,
+    critical: 100,
+    onDisconnect: 'spend-lease',
     maxSubjects: 3,
   }
   t.same(policy.budgets, [expected])
-  for (const agent of ['a', null]) t.same(policy.budgetsFor(principal(agent)), [{ budget: expected, subject: '*' }])
+  for (const agent of ['a', null]) t.same(policy.budgetsFor(spends(agent)), [{ budget: expected, subject: '*' }])
 })
 
 t.test('a budget for each agent counts each, and those without a name as one', async (t) => {
   const policy = compiled(file(budget('each', { scope: 'per_agent', selector: { agent: '*' } })))
-  const subject = (agent: string | null) => policy.budgetsFor(principal(agent)).map((match) => match.subject)
+  const subject = (agent: string | null) => policy.budgetsFor(spends(agent)).map((match) => match.subject)
   t.same(subject('a'), ['a'])
   t.same(subject('b'), ['b'])
   t.same(subject(null), [SUBJECT_NONE])
@@ -57,7 +65,7 @@ t.test('a budget for a named agent holds for that agent alone, beside the others
     ),
   )
   const matched = (agent: string | null) =>
-    policy.budgetsFor(principal(agent)).map((it) => `${it.budget.name}/${it.subject}`)
+    policy.budgetsFor(spends(agent)).map((it) => `${it.budget.name}/${it.subject}`)
   t.same(matched('a'), ['all/*', 'each/a', 'named/a'])
   t.same(matched('ab'), ['all/*', 'each/ab'])
   t.same(matched(null), ['all/*', `each/${SUBJECT_NONE}`])
@@ -65,13 +73,13 @@ t.test('a budget for a named agent holds for that agent alone, beside the others
 
 t.test('the same agent gets the same frozen list, and the memory of agents is bounded', async (t) => {
   const policy = compiled(file(budget('each', { scope: 'per_agent', selector: { agent: '*' } })))
-  const first = policy.budgetsFor(principal('a'))
-  t.equal(policy.budgetsFor(principal('a')), first)
-  t.equal(policy.budgetsFor(principal(null)), policy.budgetsFor(principal(null)))
+  const first = policy.budgetsFor(spends('a'))
+  t.equal(policy.budgetsFor(spends('a')), first)
+  t.equal(policy.budgetsFor(spends(null)), policy.budgetsFor(spends(null)))
   t.ok(Object.isFrozen(first) && Object.isFrozen(first[0]) && Object.isFrozen(first[0]?.budget))
-  for (let other = 0; other < 10_000; other++) policy.budgetsFor(principal(`agent-${other}`))
-  t.not(policy.budgetsFor(principal('a')), first, 'forgotten, and computed again')
-  t.same(policy.budgetsFor(principal('a')), first)
+  for (let other = 0; other < 10_000; other++) policy.budgetsFor(spends(`agent-${other}`))
+  t.not(policy.budgetsFor(spends('a')), first, 'forgotten, and computed again')
+  t.same(policy.budgetsFor(spends('a')), first)
 })
 
 t.test('the uid of a budget survives every edit but another name', async (t) => {
@@ -154,7 +162,7 @@ for (const folder of ['starter', 'demo']) {
   t.test(`the ${folder} policies compile and do what the documents promise`, async (t) => {
     const url = new URL(`../../policies/${folder}/`, import.meta.url)
     const policy = compiled(...readdirSync(url).map((name) => file(readFileSync(new URL(name, url), 'utf8'), name)))
-    t.equal(policy.budgetsFor(principal('researcher')).length, 2, 'one for everything, one for the agent')
+    t.equal(policy.budgetsFor(spends('researcher')).length, 2, 'one for everything, one for the agent')
     t.match(policy.securityFor(principal(null)), {
       holdsResponses: true,
       detectors: [
@@ -165,7 +173,7 @@ for (const folder of ['starter', 'demo']) {
       ],
     })
     t.equal(policy.provider('openai').name, 'openai')
-    const spender = policy.budgetsFor(principal('spender')).map((match) => match.budget.limit)
+    const spender = policy.budgetsFor(spends('spender')).map((match) => match.budget.limit)
     t.equal(spender.includes(nanoUsd(20_000_000n)), folder === 'demo')
   })
 }

@@ -2,7 +2,7 @@ import { PROVIDER_NAMES, type ProviderName, SEVERITIES } from '@agentcostcontrol
 import fc from 'fast-check'
 import t from 'tap'
 import { type CompiledPolicy, checkPolicy } from '../index.ts'
-import { budget, compiled, document, file, principal, problems } from './support/files.ts'
+import { budget, compiled, document, file, principal, problems, spends } from './support/files.ts'
 
 const policyTest = (...cases: readonly object[]): string =>
   document('PolicyTest', 'house', { cases: cases.map((it, at) => ({ name: `case ${at}`, ...it })) })
@@ -233,9 +233,7 @@ function decided(policy: CompiledPolicy, { agent, provider, model }: Request) {
   const found = policy.provider(provider)
   const { onUnbounded, onUnpricedModel, onUnpricedEndpoint, onClientAbort, models } = found
   return {
-    budgets: policy
-      .budgetsFor(principal(agent))
-      .map(({ budget: { name, mode }, subject }) => ({ name, subject, mode })),
+    budgets: policy.budgetsFor(spends(agent)).map(({ budget: { name, mode }, subject }) => ({ name, subject, mode })),
     security: holds?.name ?? null,
     detectors: {
       secrets: secrets && { mode: secrets.mode, request: secrets.request, response: secrets.response },

@@ -16,7 +16,7 @@ spec:
   maxSubjects: 0
 `
   t.same(problems(file(text, 'team/a.yaml')), [
-    'team/a.yaml:6 spec.scope: expected one of global, per_agent, found "globl": did you mean global?',
+    'team/a.yaml:6 spec.scope: expected one of global, per_agent, per_model, per_workflow, per_team, per_session, per_user, per_api_key, per_tag, found "globl": did you mean global?',
     'team/a.yaml:7 spec.limt: unknown key `limt`: did you mean `limit`?',
     'team/a.yaml:8 spec.limit: write money as a quoted string, like "25.00"; a YAML number loses digits',
     'team/a.yaml:10 spec.maxSubjects: expected at least 1, found 0',

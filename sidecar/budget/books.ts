@@ -1,4 +1,4 @@
-import { type BudgetPeriod, type Period, periodAt, periodOf, SUBJECT_OTHER } from '@agentcostcontrol/contract'
+import { isLater, type Period, type PeriodRule, periodAt, periodOf, SUBJECT_OTHER } from '@agentcostcontrol/contract'
 import type { CompiledBudget, MatchedBudget } from '@agentcostcontrol/policy'
 import type { Account } from './account.ts'
 import type { KnownPeriod } from './lease-source.ts'
@@ -84,9 +84,9 @@ export class Books {
   turn(nowMs: number): void {
     this.#followPolicy()
     for (const [uid, book] of this.#books) {
-      if (nowMs < book.period.endsAtMs) continue
+      if (!isDue(book, nowMs)) continue
       if (this.#budgets.has(uid)) this.#turn(book, nowMs)
-      else {
+      else if (nowMs >= book.period.endsAtMs) {
         this.#books.delete(uid)
         this.#epoch++
       }
@@ -95,8 +95,10 @@ export class Books {
 
   /** Whether nothing will be reserved from the account any more, also if the clock is set back from now on. */
   isOver({ counter, period }: Account, nowMs: number): boolean {
+    const newest = this.#newest.get(nameOf(counter.budgetUid, period))
+    if (newest && isLater(newest, period)) return true
     if (nowMs < period.endsAtMs || this.#books.get(counter.budgetUid)?.period.id === period.id) return false
-    this.#meet(counter.budgetUid, periodAt(period.kind, nowMs))
+    this.#meet(counter.budgetUid, periodAt(period, nowMs))
     return true
   }
 
@@ -113,9 +115,9 @@ export class Books {
     const { uid } = matched
     const known = this.#books.get(uid)
     if (known) {
-      const edited = known.budget.period !== known.period.kind
+      const edited = known.budget.period.spec !== known.period.spec
       if (edited) this.#options.leave(uid)
-      if (edited || nowMs >= known.period.endsAtMs) this.#turn(known, nowMs)
+      if (edited || isDue(known, nowMs)) this.#turn(known, nowMs)
       return known
     }
     const budget = this.#budgets.get(uid) ?? matched
@@ -127,10 +129,10 @@ export class Books {
 
   /** Goes on to the period in force. Subjects have their seats for one period: in the next one they are given anew. */
   #turn(book: Book, nowMs: number): void {
-    const { uid, period: kind } = book.budget
+    const { uid, period: rule } = book.budget
     book.slots = new Map()
-    const isNew = this.#meet(uid, periodAt(kind, nowMs))
-    book.period = this.#newest.get(nameOf(uid, kind)) ?? periodAt(kind, nowMs)
+    const isNew = this.#meet(uid, periodAt(rule, nowMs))
+    book.period = this.#newest.get(nameOf(uid, rule)) ?? periodAt(rule, nowMs)
     if (!isNew)
       for (const account of this.#options.accountsOf(uid, book.period.id))
         book.slots.set(account.counter.subject, { subject: account.counter.subject, book, account })
@@ -147,14 +149,18 @@ export class Books {
     return slot
   }
 
-  /** Notes a period of a budget. @returns true if it is newer than all of its kind */
+  /** Notes a period of a budget. @returns true if it is newer than all that are cut as it is */
   #meet(uid: string, period: Period): boolean {
-    const name = nameOf(uid, period.kind)
+    const name = nameOf(uid, period)
     const newest = this.#newest.get(name)
-    if (newest && newest.startsAtMs >= period.startsAtMs) return false
+    if (newest && !isLater(period, newest)) return false
     this.#newest.set(name, period)
     return true
   }
 }
 
-const nameOf = (uid: string, kind: BudgetPeriod): string => `${uid}\u001f${kind}`
+/** Whether the book's period has ended, or was begun anew by hand. */
+const isDue = ({ budget, period }: Book, nowMs: number): boolean =>
+  nowMs >= period.endsAtMs || (budget.period.spec === period.spec && budget.period.resets > period.resets)
+
+const nameOf = (uid: string, { spec }: PeriodRule): string => `${uid}\u001f${spec}`

@@ -96,7 +96,7 @@ export function createBudgetGate(options: GateOptions): SpendGate {
 
   function lacks({ account, book }: Slot, { bound }: ReserveRequest, taken: ReadonlySet<Account>): boolean {
     if (taken.has(account)) return true
-    return book.budget.mode === 'enforce' && (balanceOf(account) < bound || !holder.isBelieved(account))
+    return book.budget.isHard && (balanceOf(account) < bound || !holder.isBelieved(account))
   }
 
   /** Asks ahead of need, unless the grantor just said that it has no more. */
@@ -138,7 +138,7 @@ export function createBudgetGate(options: GateOptions): SpendGate {
 
   /** False while the grantor's last answer already says that there is nothing to be had. */
   function isWorthAsking({ account, book }: Slot, { bound }: ReserveRequest): boolean {
-    if (book.budget.mode === 'audit') return false
+    if (!book.budget.isHard) return false
     if (!holder.isBelieved(account)) return true
     if (balanceOf(account) >= bound) return false
     if (reachable(account) >= bound) return true

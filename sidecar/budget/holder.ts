@@ -23,7 +23,7 @@ const FIRST_SLICE_PARTS = 50n
 const LAST_SLICE_PARTS = 20n
 const SLICE_MAX = parseUsd('50.00')
 
-/** How a reservation went: `short` lists the slots that lack money; `unmet` those in audit mode that lacked it. */
+/** How a reservation went: `short` lists the slots that lack money; `unmet` those that let themselves be overdrawn. */
 export type Attempt =
   | { readonly kind: 'reserved'; readonly reservation: LeaseReservation; readonly unmet: readonly Slot[] }
   | { readonly kind: 'short'; readonly slots: readonly Slot[] }
@@ -82,7 +82,7 @@ export class LeaseHolder {
     return believedAt(account, this.#clock.monotonicMs(), this.#clock.nowMs())
   }
 
-  /** Takes `bound` from every slot in one step, or from none (H2). A budget in audit mode lets itself be overdrawn. */
+  /** Takes `bound` from every slot in one step, or from none (H2). A budget that is not hard lets itself be overdrawn. */
   reserve({ slots, accounts }: Match, bound: NanoUsd): Attempt {
     const usedAtMs = this.#clock.monotonicMs()
     const wallMs = this.#clock.nowMs()
@@ -90,7 +90,7 @@ export class LeaseHolder {
     let unmet: Slot[] | null = null
     for (const slot of slots) {
       if (balanceOf(slot.account) >= bound && believedAt(slot.account, usedAtMs, wallMs)) continue
-      if (slot.book.budget.mode === 'audit') {
+      if (!slot.book.budget.isHard) {
         unmet ??= []
         unmet.push(slot)
       } else {

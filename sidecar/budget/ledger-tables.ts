@@ -1,6 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
 import {
-  type BudgetPeriod,
   type Counter,
   counterKey,
   type Holder,
@@ -26,13 +25,14 @@ export interface LedgerTables {
   currentHolder(): Holder | null
   /** Makes this the one holder that leases are granted to: all others are fenced. */
   setHolder(holder: Holder): void
-  newestPeriod(budgetUid: string, kind: BudgetPeriod): string | null
+  /** The newest period of those that are cut alike. */
+  newestPeriod(budgetUid: string, spec: string): string | null
   /** Every counter of a budget, or of one subject of it, that has leases. */
   countersOf(budgetUid: string, subject?: string): readonly Counter[]
   /** Drops the closed and fenced leases of a counter. */
   dropEnded(counter: Counter): void
   /** Notes that a budget is in a new period. */
-  beginPeriod(budgetUid: string, kind: BudgetPeriod, periodId: string): void
+  beginPeriod(budgetUid: string, spec: string, periodId: string): void
   periods(): readonly KnownPeriod[]
   /** The period in which a budget's subject was last granted money, of whatever kind. */
   lastPeriod(counter: Counter): string | null
@@ -147,8 +147,8 @@ export function ledgerTables(db: DatabaseSync): LedgerTables {
       })
     },
     dropEnded: (counter) => dropEnded.run(counterKey(counter)),
-    newestPeriod: (budgetUid, kind) => textOf(newest.get(budgetUid, kind)?.period_id),
-    beginPeriod: (budgetUid, kind, periodId) => upsertPeriod.run(budgetUid, kind, periodId),
+    newestPeriod: (budgetUid, spec) => textOf(newest.get(budgetUid, spec)?.period_id),
+    beginPeriod: (budgetUid, spec, periodId) => upsertPeriod.run(budgetUid, spec, periodId),
     periods: () =>
       db
         .prepare('SELECT budget_uid, period_id FROM periods')

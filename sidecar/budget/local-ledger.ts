@@ -4,10 +4,12 @@ import {
   counterState,
   grant,
   type Holder,
+  isLater,
   type LeaseSyncItem,
   type LeaseSyncResult,
   type LedgerLease,
   maxUsd,
+  type NanoUsd,
   nanoUsd,
   openOf,
   periodOf,
@@ -50,7 +52,13 @@ function ledgerOn(tables: LedgerTables, clock: Pick<Clock, 'nowMs'>, close: () =
   function answer(holder: Holder, item: LeaseSyncItem): LeaseSyncResult {
     const { counter } = item
     const terms = { counter, ttlMs: LEASE_TTL_MS, periodEndsInMs: null, retryAfterMs: RETRY_AFTER_MS }
-    const nothing = { ...terms, granted: item.granted, verdict: 'exhausted', available: ZERO_USD } as const
+    const nothing = {
+      ...terms,
+      granted: item.granted,
+      verdict: 'exhausted',
+      available: ZERO_USD,
+      spent: ZERO_USD,
+    } as const
     const asks = item.need > 0n || item.want > 0n
     if (asks && !enter(tables, counter, clock.nowMs())) return nothing
     const rows = tables.leasesOf(counter)
@@ -67,7 +75,16 @@ function ledgerOn(tables: LedgerTables, clock: Pick<Clock, 'nowMs'>, close: () =
     tables.saveLease(counter, holder, lease, item.close ? 'closed' : 'active')
     bookSpend(tables, counter, today(), before, lease)
     if (item.close && isPast(tables, counter)) dropEnded(tables, counter, today())
-    return { ...terms, granted: lease.granted, verdict, available }
+    return {
+      ...terms,
+      granted: lease.granted,
+      verdict,
+      available,
+      spent: spentOf(
+        lease,
+        rows.filter((row) => row !== own),
+      ),
+    }
   }
 
   return {
@@ -95,6 +112,15 @@ function ledgerOn(tables: LedgerTables, clock: Pick<Clock, 'nowMs'>, close: () =
     close,
   }
 }
+
+/** Settled, and open in leases that ended (C4). */
+const spentOf = ({ settled }: LedgerLease, others: readonly LeaseRow[]): NanoUsd =>
+  nanoUsd(
+    others.reduce(
+      (sum, { lease, state }) => sum + lease.settled + (state === 'active' ? 0n : openOf(lease)),
+      BigInt(settled),
+    ),
+  )
 
 const isOf = ({ holder }: LeaseRow, { instanceId, generation }: Holder): boolean =>
   holder.instanceId === instanceId && holder.generation === generation
@@ -145,8 +171,8 @@ const dayOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 10
 
 function isPast(tables: LedgerTables, { budgetUid, periodId }: Counter): boolean {
   const period = periodOf(periodId)
-  const newest = tables.newestPeriod(budgetUid, period.kind)
-  return newest !== null && periodOf(newest).startsAtMs > period.startsAtMs
+  const newest = tables.newestPeriod(budgetUid, period.spec)
+  return newest !== null && isLater(periodOf(newest), period)
 }
 
 /** Notes that money is asked of the counter. @returns false if its period is over, since periods never go back */
@@ -154,8 +180,8 @@ function enter(tables: LedgerTables, counter: Counter, nowMs: number): boolean {
   if (isPast(tables, counter)) return false
   const { budgetUid, periodId } = counter
   const period = periodOf(periodId)
-  if (tables.newestPeriod(budgetUid, period.kind) !== periodId) {
-    tables.beginPeriod(budgetUid, period.kind, periodId)
+  if (tables.newestPeriod(budgetUid, period.spec) !== periodId) {
+    tables.beginPeriod(budgetUid, period.spec, periodId)
     for (const each of tables.countersOf(budgetUid)) if (isPast(tables, each)) dropEnded(tables, each, dayOf(nowMs))
     tables.dropSpendBefore(budgetUid, dayOf(nowMs - SPEND_KEPT_MS))
     tables.dropLastPeriodsBefore(budgetUid, nowMs - SPEND_KEPT_MS)
@@ -163,7 +189,7 @@ function enter(tables: LedgerTables, counter: Counter, nowMs: number): boolean {
   const last = tables.lastPeriod(counter)
   if (last === periodId) return true
   tables.setLastPeriod(counter)
-  if (last !== null && periodOf(last).kind !== period.kind) carryOver(tables, counter)
+  if (last !== null && periodOf(last).spec !== period.spec) carryOver(tables, counter)
   return true
 }
 

@@ -16,6 +16,7 @@ import {
   type Target,
 } from '../exchange.ts'
 import { type RequestBound, usageBound } from '../providers/provider.ts'
+import { AttemptSpender } from './spender.ts'
 import type { BudgetGate, Reservation, ReserveOutcome, ReserveRequest, Shortage } from './types.ts'
 
 /** Stage 6: bound, clamp only when exhausted, one reservation over every budget, the intent on disk. */
@@ -126,7 +127,9 @@ function hold(
 ): Held | Denial | Abandoned | Promise<Held | Denial | Abandoned> {
   const { prices, clock } = options
   const asked: Asked = { target, priced, bound: adapter.bound(request, planned.inspected.body.length) }
-  const { provider, budgets, identified } = planned.inspected.authorized
+  const { authorized } = planned.inspected
+  const { provider, policy, identified } = authorized
+  const budgets = policy.budgetsFor(new AttemptSpender(authorized, target, prices))
   const usage = boundedBy(asked, provider.onUnbounded)
   if (usage !== null && isDenial(usage)) return usage
   const atMs = identified.raw.receivedAtMs
@@ -145,7 +148,7 @@ function hold(
       if (perChoice === null || perChoice < fewest) return refuse(clock, asked, outcome)
       return attempt(withOutput(bound, asked.bound, perChoice), perChoice, round + 1)
     }
-    const outcome = reserve(options, planned, boundOf(bound), least)
+    const outcome = reserve(options, planned, budgets, boundOf(bound), least)
     return outcome instanceof Promise ? outcome.then(conclude) : conclude(outcome)
   }
 
@@ -155,12 +158,12 @@ function hold(
 function reserve(
   options: ReserveOptions,
   planned: Planned,
+  budgets: readonly MatchedBudget[],
   bound: NanoUsd,
   least: NanoUsd,
 ): ReserveOutcome | Promise<ReserveOutcome> {
-  const { authorized } = planned.inspected
-  const { client } = authorized.identified.raw
-  return options.gate.reserve(new Wish(authorized.budgets, bound, least < bound ? least : bound, client))
+  const { client } = planned.inspected.authorized.identified.raw
+  return options.gate.reserve(new Wish(budgets, bound, least < bound ? least : bound, client))
 }
 
 /**

@@ -90,11 +90,19 @@ export function createLeaseClient({ calls, clock, time }: LeaseClientOptions): L
         })
       time.hear(answer.nowMs, askedAtMs)
       if (answer.items.length !== items.length) throw new Error('the ledger answered something else than was asked')
-      return answer.items.flatMap(({ granted, available, ...terms }, at) => {
+      return answer.items.flatMap(({ granted, available, spent, ...terms }, at) => {
         const item = items[at]
         return item === undefined
           ? []
-          : [{ counter: item.counter, ...terms, granted: amountOf(granted), available: nanoUsd(BigInt(available)) }]
+          : [
+              {
+                counter: item.counter,
+                ...terms,
+                granted: amountOf(granted),
+                available: nanoUsd(BigInt(available)),
+                spent: amountOf(spent),
+              },
+            ]
       })
     },
   }

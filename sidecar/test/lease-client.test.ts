@@ -24,7 +24,14 @@ const ITEM = {
   close: false,
 }
 const HELLO = { instanceId: 'i', generation: 1, continuity: 'same', ledgerEpoch: 0, leases: [] } as const
-const TERMS = { verdict: 'granted', available: '-7', ttlMs: 1, periodEndsInMs: null, retryAfterMs: 1 } as const
+const TERMS = {
+  verdict: 'granted',
+  available: '-7',
+  spent: '0',
+  ttlMs: 1,
+  periodEndsInMs: null,
+  retryAfterMs: 1,
+} as const
 
 /** A client of a ledger whose clock goes an hour ahead and whose epoch is 3; a question takes 100 ms. */
 function clientOf(over: Partial<LeaseCalls> = {}) {

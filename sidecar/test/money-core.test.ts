@@ -2,7 +2,7 @@
  * The money core as a whole, on real files, against a model of what a provider bills: whatever happens in whatever
  * order, no budget is overspent, nothing stays reserved, every intent ends in one event, and what is free can be had.
  */
-import { counterKey, maxUsd, periodOf, ZERO_USD } from '@agentcostcontrol/contract'
+import { counterKey, maxUsd, periodOf, periodRule, ZERO_USD } from '@agentcostcontrol/contract'
 import type { CompiledBudget } from '@agentcostcontrol/policy'
 import fc from 'fast-check'
 import t from 'tap'
@@ -207,7 +207,9 @@ const edits = fc.oneof(
   }),
   fc
     .tuple(fc.constantFrom(ORG, EACH), fc.constantFrom(...KINDS))
-    .map(([{ uid }, period]) => edit(`period of ${uid} is ${period}`, (budgets) => replaced(budgets, uid, { period }))),
+    .map(([{ uid }, kind]) =>
+      edit(`period of ${uid} is ${kind}`, (budgets) => replaced(budgets, uid, { period: periodRule(kind) })),
+    ),
   fc
     .constantFrom(ORG, EACH)
     .map((budget) =>
@@ -330,7 +332,7 @@ async function checkLiveness(model: Model, world: SpendWorld): Promise<void> {
     const [account] = [...world.core.accounts.values()]
       .filter(
         ({ counter, period }) =>
-          counter.budgetUid === budget.uid && counter.subject === subject && period.kind === budget.period,
+          counter.budgetUid === budget.uid && counter.subject === subject && period.spec === budget.period.spec,
       )
       .slice(-1)
     const committed = account ? world.committed(budget.uid, account.counter.periodId, subject) : 0n

@@ -173,6 +173,7 @@ function granted({
     granted: String(BigInt(before) + (isNone ? 0n : BigInt(want))),
     verdict: isNone ? 'exhausted' : 'granted',
     available: isNone ? '1' : '1000000000000000',
+    spent: '0',
     ttlMs: 3_600_000,
     periodEndsInMs: null,
     retryAfterMs: 200,

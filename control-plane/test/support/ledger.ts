@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { type Counter, counterKey, type LeaseSyncAnswer, parseUsd } from '@agentcostcontrol/contract'
+import {
+  type BudgetPeriod,
+  type Counter,
+  counterKey,
+  type LeaseSyncAnswer,
+  parseUsd,
+  periodRule,
+} from '@agentcostcontrol/contract'
 import type { SidecarCaller } from '../../auth/service.ts'
 import type { Database } from '../../db/database.ts'
 import { createLedgerService, type LedgerService, type PublishedBudget } from '../../ledger/service.ts'
@@ -9,11 +16,11 @@ export const ledgerOn = (database: Database): LedgerService =>
   createLedgerService({ database, wakes: { announce: async () => {} }, onVerdict: () => {}, onEpoch: () => {} })
 
 /** A budget of a revision. @param limit USD */
-export const published = (name: string, limit: string, period = 'total'): PublishedBudget => ({
+export const published = (name: string, limit: string, period: BudgetPeriod = 'total'): PublishedBudget => ({
   uid: `Budget/${name}`,
   name,
   limit: parseUsd(limit),
-  period,
+  period: periodRule(period),
 })
 
 /** A new organisation with these budgets in force. */

@@ -1,5 +1,5 @@
 import type { Principal } from '@agentcostcontrol/contract'
-import { type CompiledPolicy, compilePolicy, type PolicyFile } from '../../index.ts'
+import { type CompiledPolicy, compilePolicy, type PolicyFile, type Spender } from '../../index.ts'
 
 /** A request of an agent. */
 export const principal = (agent: string | null): Principal => ({
@@ -9,6 +9,20 @@ export const principal = (agent: string | null): Principal => ({
   task: null,
   tags: {},
 })
+
+/** What a request shows to budgets; what is left out it lacks. */
+export const spender = ({
+  apiKey = null,
+  model = null,
+  ...named
+}: Partial<Principal> & { readonly apiKey?: string | null; readonly model?: Spender['model'] }): Spender => ({
+  principal: { ...principal(null), ...named },
+  model,
+  apiKey: () => apiKey,
+})
+
+/** A request of an agent, as budgets see it. */
+export const spends = (agent: string | null): Spender => spender({ agent })
 
 /** A file of the folder. */
 export const file = (text: string, path = 'policy.yaml'): PolicyFile => ({ path, text })
