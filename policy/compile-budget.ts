@@ -14,10 +14,12 @@ const BREACH = 100
 export function compileBudget({ metadata: { name }, spec }: BudgetDocument): BudgetRule {
   const { scope, limit, period, window, timeZone, resets, mode, maxSubjects, onDisconnect } = spec
   const steps = stepsOf(spec)
+  const selector = selectorOf(spec.selector ?? {})
   const budget: CompiledBudget = Object.freeze({
     uid: `Budget/${name}`,
     name,
     scope,
+    countsBy: Object.freeze(selector.looks.map((look) => look.name)),
     limit,
     period: Object.freeze(periodRule(period, { window, timeZone, resets })),
     mode,
@@ -31,7 +33,7 @@ export function compileBudget({ metadata: { name }, spec }: BudgetDocument): Bud
     onDisconnect,
     maxSubjects,
   })
-  return { budget, selector: selectorOf(spec.selector ?? {}) }
+  return { budget, selector }
 }
 
 const REFUSING: ReadonlySet<string> = new Set(['block', 'downgrade_model'])

@@ -24,6 +24,8 @@ export interface CompiledBudget {
   readonly uid: string
   readonly name: string
   readonly scope: BudgetScope
+  /** What its subjects are made of: `agent`, `model`, `tag team` …; nothing for everybody. */
+  readonly countsBy: readonly string[]
   readonly limit: NanoUsd
   readonly period: PeriodRule
   readonly mode: 'audit' | 'enforce'

@@ -33,8 +33,10 @@ export function softnessOf(
 export const periodOfBudget = ({ period }: CompiledBudget, atMs: number): Period => periodAt(period, atMs)
 
 /** Of which agents the budget is everything that they spend: `all`, `each` by its name, or `null` for anything else. */
-export const countsBy = ({ scope }: CompiledBudget): 'all' | 'agent' | null =>
-  scope === 'global' ? 'all' : scope === 'per_agent' ? 'agent' : null
+export const countsBy = ({ countsBy: [part, ...more] }: CompiledBudget): 'all' | 'agent' | null => {
+  if (part === undefined) return 'all'
+  return part === 'agent' && more.length === 0 ? 'agent' : null
+}
 
 /** How often a budget was reset, by its document and through the API. */
 export const resetsOf = ({ period }: CompiledBudget): number => period.resets

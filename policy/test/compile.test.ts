@@ -31,6 +31,7 @@ t.test('a global budget holds for everyone, under one subject', async (t) => {
     uid: 'Budget/all',
     name: 'all',
     scope: 'global',
+    countsBy: [],
     limit: nanoUsd(1_500_000_000n),
     period: periodRule('weekly'),
     mode: 'audit',

@@ -13,6 +13,7 @@ export const budgetOf = (
     uid: `Budget/${name}`,
     name,
     scope: 'global',
+    countsBy: rest.scope === undefined || rest.scope === 'global' ? [] : ['agent'],
     mode: 'enforce',
     isHard: rest.mode !== 'audit',
     steps: [{ at: 100, action: 'block' }],
