@@ -8,6 +8,7 @@ import {
   ZERO_USD,
 } from '@agentcostcontrol/contract'
 import type { Tx } from '../db/database.ts'
+import { readPeriod } from './figures.ts'
 import {
   type CounterRow,
   type LeaseKey,
@@ -22,7 +23,7 @@ import {
 export interface BooksOptions {
   /** Whether counters are made of budgets that nobody published: where something is booked that happened. */
   readonly unknownToo: boolean
-  /** Counters that money is asked of. */
+  /** Counters that somebody asks about: what they hold is told, and what left a rolling window is taken out of it. */
   readonly asked?: readonly Counter[]
 }
 
@@ -39,8 +40,13 @@ export class Books {
   /** As it was stored. */
   readonly #live: ReadonlyMap<string, LiveRow>
 
-  private constructor({ counters, leases, live }: LockedRows) {
-    this.#counters = new Map(counters.map((row) => [counterKey(row.counter), row]))
+  private constructor({ counters, leases, live }: LockedRows, aged: ReadonlyMap<string, bigint>) {
+    this.#counters = new Map(
+      counters.map((row) => {
+        const key = counterKey(row.counter)
+        return [key, { ...row, aged: aged.get(key) ?? row.aged }]
+      }),
+    )
     this.#live = new Map(live.map((row) => [row.key, row]))
     for (const lease of leases) this.#stored.set(leaseKey(lease), lease)
   }
@@ -50,11 +56,12 @@ export class Books {
     const counters = distinct(keys.map(({ counter }) => counter))
     const live = distinct(asked)
     const rows = await ledgerRepository.lock(tx, counters, keys, live, 'all')
-    if (rows.counters.length === counters.length) return new Books(rows)
+    if (rows.counters.length === counters.length) return new Books(rows, await age(tx, live))
     // No counter is locked yet: who makes some waits for others that do.
     await ledgerRepository.holdBudgets(tx, 'share')
     await ledgerRepository.makeCounters(tx, counters, unknownToo)
-    return new Books(await ledgerRepository.lock(tx, counters, keys, live, 'those there are'))
+    const made = await ledgerRepository.lock(tx, counters, keys, live, 'those there are')
+    return new Books(made, await age(tx, live))
   }
 
   /** A counter as it is stored; `null` where there is none. */
@@ -93,6 +100,11 @@ export class Books {
       unspent += now - stored
     }
     return { holders: Math.max(0, holders), unspent: unspent > 0n ? unspent : 0n }
+  }
+
+  /** Open in leases of a counter that ended without a word (C4). */
+  unreported(counter: Counter): bigint {
+    return this.#live.get(counterKey(counter))?.unreported ?? 0n
   }
 
   /** What a lease takes as it is stored. */
@@ -146,6 +158,14 @@ export const newLease = (counter: Counter, instanceId: string, generation: numbe
 })
 
 const NOBODY = { holders: 0, unspent: 0n } as const
+
+function age(tx: Tx, counters: readonly Counter[]): Promise<ReadonlyMap<string, bigint>> {
+  const rolling = counters.flatMap((counter) => {
+    const windowMs = readPeriod(counter.periodId)?.windowMs ?? null
+    return windowMs === null ? [] : [{ counter, windowMs }]
+  })
+  return rolling.length === 0 ? Promise.resolve(new Map()) : ledgerRepository.age(tx, rolling)
+}
 
 /** Money of a lease that is set aside and, as far as is known, not spent. */
 function unspentOf({ lease: { granted, returned, settled, released }, charged }: LeaseRow): bigint {

@@ -1,4 +1,13 @@
-import { maxUsd, minUsd, NANO_USD_MAX, type NanoUsd, nanoUsd, type Period, periodOf } from '@agentcostcontrol/contract'
+import {
+  type Counter,
+  maxUsd,
+  minUsd,
+  NANO_USD_MAX,
+  type NanoUsd,
+  nanoUsd,
+  type Period,
+  periodOf,
+} from '@agentcostcontrol/contract'
 
 /** How long an answer is believed: a lease holds until its period ends (C2). */
 export const LEASE_TTL_MS = 60 * 60 * 1_000
@@ -17,3 +26,15 @@ export function readPeriod(id: string): Period | null {
     return null
   }
 }
+
+/** A rolling window is cut into so many buckets: what is booked counts for at most one of them longer. */
+const BUCKETS = 100
+
+/** What is booked on counters with a rolling window, and how long their buckets are, in ms. */
+export const inBuckets = (
+  charged: readonly { readonly counter: Counter; readonly nano: bigint }[],
+): readonly { readonly counter: Counter; readonly nano: bigint; readonly bucketMs: number }[] =>
+  charged.flatMap(({ counter, nano }) => {
+    const windowMs = readPeriod(counter.periodId)?.windowMs ?? null
+    return windowMs === null ? [] : [{ counter, nano, bucketMs: Math.ceil(windowMs / BUCKETS) }]
+  })

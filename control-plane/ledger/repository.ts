@@ -19,6 +19,8 @@ export interface CounterRow {
   readonly settled: bigint
   readonly escrow: bigint
   readonly overrun: bigint
+  /** Of what is settled, that which is older than a rolling window: it raises the limit. */
+  readonly aged: bigint
   readonly epoch: number
   /** How the budget in force cuts its periods (`PeriodRule.spec`); `null` where there is no such budget. */
   readonly spec: string | null
@@ -26,8 +28,10 @@ export interface CounterRow {
   readonly resets: number
   /** The newest period of that spec in which money was granted; `null` for none. */
   readonly newest: string | null
-  /** True if the spec was edited since the counter was entered. */
+  /** True if the spec was edited since the counter was entered, and not begun anew at or after that. */
   readonly edited: boolean
+  /** When the spec was edited, ms since the epoch; 0 if it never was. */
+  readonly editedAtMs: number
 }
 
 /** Whose a lease is, and where it stands. */
@@ -51,19 +55,22 @@ export interface StoredLease extends LeaseRow {
   readonly isLive: boolean
 }
 
-/** What the live leases of a counter hold that is not spent as far as is known. */
+/** What the leases of a counter hold. */
 export interface LiveRow {
   readonly key: string
-  /** Holders that hold any of it. */
+  /** Holders of live leases that hold something that is not spent as far as is known. */
   readonly holders: number
+  /** The sum of that. */
   readonly unspent: bigint
+  /** Open in leases that are not live any more: spent or not (C4). */
+  readonly unreported: bigint
 }
 
 /** Counters and leases as they are from now on until the end of the transaction. */
 export interface LockedRows {
   readonly counters: readonly CounterRow[]
   readonly leases: readonly StoredLease[]
-  /** Of the counters that money is asked of. */
+  /** Of the counters that somebody asks about. */
   readonly live: readonly LiveRow[]
 }
 
@@ -140,11 +147,13 @@ const counterRow = (row: Raw): CounterRow => ({
   settled: big(row.settled),
   escrow: big(row.escrow),
   overrun: big(row.overrun),
+  aged: big(row.aged),
   epoch: Number(row.epoch),
   spec: row.spec === null ? null : String(row.spec),
   resets: Number(row.resets),
   newest: row.newest === null ? null : String(row.newest),
   edited: row.edited === true,
+  editedAtMs: Number(row.editedAtMs),
 })
 
 /** Three columns of counters as parameters. */
@@ -161,6 +170,10 @@ const LEASE_COLUMNS = `l.budget_uid AS uid, l.subject, l.period_id AS period, l.
 /** Money of a lease that is set aside and, as far as is known, not spent. */
 const UNSPENT =
   'greatest(0, l.granted_nano - l.returned_nano - greatest(l.settled_nano, l.charged_nano) - l.released_nano)'
+
+/** Money of a lease that is set aside. */
+const OPEN = 'greatest(0, l.granted_nano - l.returned_nano - l.settled_nano - l.released_nano)'
+const LIVE = "l.state = 'active' AND l.expires_at > now()"
 
 /** The ledger of the transaction's organisation. */
 export const ledgerRepository = {
@@ -214,7 +227,7 @@ export const ledgerRepository = {
     return tx<ListedCounter[]>`
       SELECT c.budget_uid AS "budgetUid", c.subject, c.period_id AS "periodId", c.limit_nano::text AS "limitNanoUsd",
         c.settled_nano::text AS "settledNanoUsd", c.escrow_nano::text AS "escrowNanoUsd",
-        c.overrun_nano::text AS "overrunNanoUsd", (c.limit_nano - c.settled_nano - c.escrow_nano)::text AS "availableNanoUsd",
+        c.overrun_nano::text AS "overrunNanoUsd", (c.limit_nano + c.aged_nano - c.settled_nano - c.escrow_nano)::text AS "availableNanoUsd",
         (SELECT count(*) FROM leases AS l WHERE l.budget_uid = c.budget_uid AND l.subject = c.subject
           AND l.period_id = c.period_id AND l.state = 'active')::float8 AS leases
       FROM counters AS c WHERE (c.budget_uid, c.subject, c.period_id) > (${budgetUid}, ${subject}, ${periodId})
@@ -271,7 +284,7 @@ export const ledgerRepository = {
     await tx`
       INSERT INTO counters (org_id, budget_uid, subject, period_id, limit_nano, epoch, entered_at)
       SELECT current_org(), c.uid, c.subject, c.period, b.limit_nano, coalesce((SELECT epoch FROM ledgers), 1),
-        CASE WHEN b.period_since IS NULL THEN now() ELSE '-infinity' END
+        CASE WHEN b.period_since IS NULL OR b.period_since <= b.reset_at THEN now() ELSE '-infinity' END
       FROM unnest(${uids}::text[], ${subjects}::text[], ${periods}::text[]) AS c (uid, subject, period)
         LEFT JOIN budgets AS b ON b.budget_uid = c.uid
       WHERE b.budget_uid IS NOT NULL OR ${unknownToo}
@@ -303,8 +316,9 @@ export const ledgerRepository = {
       )
       SELECT l.budget_uid AS uid, l.subject, l.period_id AS period, l.limit_nano::text AS limit,
         l.settled_nano::text AS settled, l.escrow_nano::text AS escrow, l.overrun_nano::text AS overrun,
-        l.epoch::float8 AS epoch, b.period AS spec, coalesce(b.resets, 0) AS resets, p.period_id AS newest,
-        coalesce(b.period_since > l.entered_at, false) AS edited
+        l.aged_nano::text AS aged, l.epoch::float8 AS epoch, b.period AS spec, coalesce(b.resets, 0) AS resets, p.period_id AS newest,
+        coalesce(b.period_since > greatest(l.entered_at, b.reset_at), false) AS edited,
+        coalesce(extract(epoch FROM b.period_since) * 1000, 0)::float8 AS "editedAtMs"
       FROM locked AS l LEFT JOIN budgets AS b USING (budget_uid)
         LEFT JOIN budget_periods AS p ON p.budget_uid = b.budget_uid AND p.kind = b.period`.execute()
     const leases = tx<Raw[]>`
@@ -318,11 +332,12 @@ export const ledgerRepository = {
       asked.length === 0
         ? []
         : tx<Raw[]>`
-      SELECT l.budget_uid AS uid, l.subject, l.period_id AS period, count(*)::float8 AS holders,
-        sum(${tx.unsafe(UNSPENT)})::text AS unspent
+      SELECT l.budget_uid AS uid, l.subject, l.period_id AS period,
+        (count(*) FILTER (WHERE ${tx.unsafe(LIVE)} AND ${tx.unsafe(UNSPENT)} > 0))::float8 AS holders,
+        coalesce(sum(${tx.unsafe(UNSPENT)}) FILTER (WHERE ${tx.unsafe(LIVE)}), 0)::text AS unspent,
+        coalesce(sum(${tx.unsafe(OPEN)}) FILTER (WHERE NOT (${tx.unsafe(LIVE)})), 0)::text AS unreported
       FROM leases AS l JOIN unnest(${ask.uids}::text[], ${ask.subjects}::text[], ${ask.periods}::text[]) AS k (uid, subject, period)
         ON l.budget_uid = k.uid AND l.subject = k.subject AND l.period_id = k.period
-      WHERE l.state = 'active' AND l.expires_at > now() AND ${tx.unsafe(UNSPENT)} > 0
       GROUP BY 1, 2, 3`.execute()
     const [counterRows, leaseRows, liveRows] = await Promise.all([locked, leases, live])
     return {
@@ -332,8 +347,50 @@ export const ledgerRepository = {
         key: counterKey(counterOf(row)),
         holders: Number(row.holders),
         unspent: big(row.unspent),
+        unreported: big(row.unreported),
       })),
     }
+  },
+  /**
+   * Takes what is older than their windows out of the buckets of counters that are locked.
+   * @returns the sum of all that is, of each counter of which some was
+   */
+  age: async (
+    tx: Tx,
+    counters: readonly { readonly counter: Counter; readonly windowMs: number }[],
+  ): Promise<ReadonlyMap<string, bigint>> => {
+    const { uids, subjects, periods } = columns(counters.map(({ counter }) => counter))
+    const rows = await tx<Raw[]>`
+      WITH old AS (
+        DELETE FROM counter_buckets AS b USING unnest(${uids}::text[], ${subjects}::text[], ${periods}::text[],
+          ${counters.map(({ windowMs }) => windowMs)}::float8[]) AS k (uid, subject, period, ms)
+        WHERE b.budget_uid = k.uid AND b.subject = k.subject AND b.period_id = k.period
+          AND b.ends_at <= now() - k.ms * interval '1 millisecond'
+        RETURNING b.budget_uid, b.subject, b.period_id, b.charged_nano
+      ), sums AS (
+        SELECT budget_uid, subject, period_id, sum(charged_nano) AS aged FROM old GROUP BY 1, 2, 3
+      )
+      UPDATE counters AS c SET aged_nano = c.aged_nano + s.aged FROM sums AS s
+      WHERE c.budget_uid = s.budget_uid AND c.subject = s.subject AND c.period_id = s.period_id
+      RETURNING c.budget_uid AS uid, c.subject, c.period_id AS period, c.aged_nano::text AS aged`
+    return new Map(rows.map((row) => [counterKey(counterOf(row)), big(row.aged)]))
+  },
+  /** Stamps what is booked on counters with a rolling window: in buckets that end after it. */
+  addBuckets: async (
+    tx: Tx,
+    charged: readonly { readonly counter: Counter; readonly nano: bigint; readonly bucketMs: number }[],
+  ): Promise<void> => {
+    const { uids, subjects, periods } = columns(charged.map(({ counter }) => counter))
+    await tx`
+      INSERT INTO counter_buckets AS b (org_id, budget_uid, subject, period_id, ends_at, charged_nano)
+      SELECT current_org(), k.uid, k.subject, k.period,
+        to_timestamp(ceil(extract(epoch FROM statement_timestamp()) * 1000 / k.ms) * k.ms / 1000), sum(k.nano)
+      FROM unnest(${uids}::text[], ${subjects}::text[], ${periods}::text[],
+        ${charged.map(({ nano }) => text(nano))}::text[]::numeric[], ${charged.map(({ bucketMs }) => bucketMs)}::float8[]::numeric[])
+        AS k (uid, subject, period, nano, ms)
+      GROUP BY 2, 3, 4, 5 ORDER BY 2, 3, 4, 5
+      ON CONFLICT (org_id, budget_uid, subject, period_id, ends_at)
+        DO UPDATE SET charged_nano = b.charged_nano + excluded.charged_nano`
   },
   saveCounters: async (tx: Tx, changes: readonly CounterChange[]): Promise<void> => {
     const { uids, subjects, periods } = columns(changes.map(({ counter }) => counter))
@@ -381,18 +438,21 @@ export const ledgerRepository = {
       WHERE l.instance_id = ${instanceId} AND l.generation = ${generation} AND l.state = 'active'`
     return rows.map(leaseRow)
   },
-  /** Open money of the leases of one subject of a budget in periods of other kinds. */
+  /** Open money of the leases of one subject of a budget in other periods, but those that a reset left behind. */
   openElsewhere: async (tx: Tx, { budgetUid, subject, periodId }: Counter): Promise<bigint> => {
     const [row] = await tx<{ open: string }[]>`
       SELECT coalesce(sum(escrow_nano), 0)::text AS open FROM counters
-      WHERE budget_uid = ${budgetUid} AND subject = ${subject} AND period_id <> ${periodId}`
+      WHERE budget_uid = ${budgetUid} AND subject = ${subject} AND period_id <> ${periodId}
+        AND coalesce(substring(period_id FROM '#([0-9]+)$'), '') >= coalesce(substring(${periodId} FROM '#([0-9]+)$'), '')`
     return big(row?.open ?? 0)
   },
-  /** What a budget's subject was charged from a day on. @param day `YYYY-MM-DD`, or `-infinity` */
+  /** What a budget's subject was charged from a day on, or from that of its last reset. @param day `YYYY-MM-DD`, or `-infinity` */
   chargedSince: async (tx: Tx, { budgetUid, subject }: Counter, day: string): Promise<bigint> => {
     const [row] = await tx<{ charged: string }[]>`
       SELECT coalesce(sum(charged_nano), 0)::text AS charged FROM budget_days
-      WHERE budget_uid = ${budgetUid} AND subject = ${subject} AND day >= ${day}::text::date`
+      WHERE budget_uid = ${budgetUid} AND subject = ${subject} 
+        AND day >= greatest(${day}::text::date, (SELECT (b.reset_at AT TIME ZONE 'UTC')::date FROM budgets AS b
+          WHERE b.budget_uid = ${budgetUid}))`
     return big(row?.charged ?? 0)
   },
   /** One that was fenced meanwhile, which is done without its counter's lock, stays so; and only live ones hold longer. */
@@ -505,7 +565,8 @@ export const ledgerRepository = {
         ${budgets.map(({ period }) => period.resets)}::float8[]::integer[]) AS k
       ON CONFLICT (org_id, budget_uid) DO UPDATE SET name = excluded.name, limit_nano = excluded.limit_nano,
         period_since = CASE WHEN b.period = excluded.period THEN b.period_since ELSE now() END,
-        period = excluded.period, resets = greatest(b.resets, excluded.resets), in_force = true`
+        period = excluded.period, resets = greatest(b.resets, excluded.resets),
+        reset_at = CASE WHEN excluded.resets > b.resets THEN now() ELSE b.reset_at END, in_force = true`
     const lowered = await tx<{ uid: string }[]>`
       WITH locked AS MATERIALIZED (
         SELECT c.budget_uid, c.subject, c.period_id, c.limit_nano AS former, b.limit_nano

@@ -15,6 +15,7 @@ import type { Database, Tx } from '../db/database.ts'
 import type { Wakes } from '../db/wakes.ts'
 import { ApiError } from '../errors.ts'
 import { Books, newLease } from './books.ts'
+import { inBuckets } from './figures.ts'
 import { createGroups } from './groups.ts'
 import { greet } from './hello.ts'
 import { ledgerRepository } from './repository.ts'
@@ -130,7 +131,12 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
         const settled = nanoUsd(row.lease.settled + nano)
         books.put({ ...row, lease: { ...row.lease, settled } })
       }
-      await Promise.all([books.write(tx, 0), ledgerRepository.addDays(tx, keys)])
+      const rolling = inBuckets(keys)
+      await Promise.all([
+        books.write(tx, 0),
+        ledgerRepository.addDays(tx, keys),
+        ...(rolling.length > 0 ? [ledgerRepository.addBuckets(tx, rolling)] : []),
+      ])
       await onBooked?.(
         tx,
         keys.map(({ counter }) => counter),

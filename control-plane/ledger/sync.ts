@@ -68,7 +68,7 @@ export async function answerAll(tx: Tx, questions: readonly Question[]): Promise
   const items = heard.flatMap(({ message }) => message.items)
   const books = await Books.open(tx, heard.flatMap(keysOf), {
     unknownToo: false,
-    asked: items.filter(isAsking).map(({ counter }) => counter),
+    asked: items.map(({ counter }) => counter),
   })
   // Before anything is changed: it would stay.
   const behind = new Set(heard.filter((question) => isBehind(books, question)))
@@ -113,8 +113,8 @@ function answerOne(books: Books, { instanceId, message }: Question, state: Ledge
       granted: wire(given?.lease.granted ?? own.lease.granted),
       verdict,
       available: wire(given?.available ?? 0n),
-      spent: wire(spentOf(row, own, item)),
-      ttlMs: LEASE_TTL_MS,
+      spent: wire(spentOf(books, own, item)),
+      ttlMs: Math.min(LEASE_TTL_MS, terms.endsInMs ?? LEASE_TTL_MS),
       periodEndsInMs: terms.endsInMs,
       retryAfterMs: asks && !terms.grants ? RETRY_LATER_MS : RETRY_AFTER_MS,
     })
@@ -123,9 +123,12 @@ function answerOne(books: Books, { instanceId, message }: Question, state: Ledge
   return { answer: { ledgerEpoch: state.epoch, nowMs: state.nowMs, items: answers }, asked, short }
 }
 
-/** What counts as spent for whoever asks: settled, and what it charged beyond that. */
-const spentOf = (row: CounterRow | null, own: LeaseRow | null, { charged }: Item): bigint =>
-  (row?.settled ?? 0n) + maxUsd(ZERO_USD, nanoUsd(amountOf(charged) - (own?.lease.settled ?? ZERO_USD)))
+/** What counts as spent for whoever asks (C4): settled, what it charged beyond that, and what nobody will tell of. */
+function spentOf(books: Books, { counter, lease }: LeaseRow, { charged }: Item): bigint {
+  const row = books.counter(counter)
+  const settled = (row?.settled ?? 0n) - (row?.aged ?? 0n) + books.unreported(counter)
+  return settled + maxUsd(ZERO_USD, nanoUsd(amountOf(charged) - lease.settled))
+}
 
 const isAsking = ({ need, want, close }: Item): boolean => !close && (need !== '0' || want !== '0')
 
@@ -141,7 +144,7 @@ function give(
   if (own.state !== 'active') return null
   const asked = grants ? item : { ...item, need: '0', want: '0' }
   const counter = {
-    limit: nanoUsd(row.limit ?? 0n),
+    limit: nanoUsd((row.limit ?? 0n) + row.aged),
     committed: nanoUsd(books.committedBeside(own)),
     holders,
     mayComeBack: nanoUsd(unspent),
@@ -178,16 +181,16 @@ interface Terms {
 
 function termsOf({ counter }: Item, row: CounterRow | null, { recovering, epoch, nowMs }: LedgerState): Terms {
   const period = readPeriod(counter.periodId)
-  if (period === null || row === null || row.limit === null)
-    return { grants: false, refusal: 'exhausted', period, endsInMs: 0 }
+  if (period === null) return { grants: false, refusal: 'exhausted', period, endsInMs: 0 }
   const endsInMs = Number.isFinite(period.endsAtMs) ? Math.max(0, period.endsAtMs - nowMs) : null
+  if (row === null || row.limit === null) return { grants: false, refusal: 'exhausted', period, endsInMs }
   // Periods never go back, whatever the database's clock does.
   const newest = row.newest === null ? null : readPeriod(row.newest)
   const isPast = endsInMs === 0 || (newest !== null && newest.spec === period.spec && isLater(newest, period))
   if (isPast) return { grants: false, refusal: 'exhausted', period, endsInMs: 0 }
   const isNext = period.startsAtMs > nowMs
-  // A sidecar that has not heard yet that the kind of period was edited: it will within seconds.
-  const isFormer = row.spec !== period.spec || period.resets < row.resets
+  // A sidecar that has not heard yet of an edit or a reset will within seconds; nobody begins a period anew by itself.
+  const isFormer = row.spec !== period.spec || period.resets !== row.resets
   const isFrozen = recovering && row.epoch < epoch
   return { grants: !isNext && !isFormer && !isFrozen, refusal: 'pending', period, endsInMs }
 }
@@ -207,5 +210,6 @@ async function enter(tx: Tx, books: Books, items: readonly Item[], state: Ledger
       tx,
       begun.map(({ row, period }) => ({ budgetUid: row.counter.budgetUid, spec: period.spec, periodId: period.id })),
     )
-  for (const { row, period } of entered) if (row.edited) await carryOver(tx, books, row, period)
+  for (const { row, period } of entered)
+    if (row.edited && period.startsAtMs < row.editedAtMs) await carryOver(tx, books, row, period, state.nowMs)
 }

@@ -22,6 +22,7 @@ const fault =
 const ledger = fault('control-plane/test/ledger.test.ts')
 const hostile = fault('control-plane/test/ledger-hostile.test.ts')
 const groups = fault('control-plane/test/ledger-groups.test.ts')
+const periods = fault('control-plane/test/ledger-periods.test.ts')
 const client = fault('sidecar/test/lease-client.test.ts')
 const gate = fault('sidecar/test/gate.test.ts')
 
@@ -125,9 +126,6 @@ export const LEDGER: readonly Fault[] = [
     'an odd charge',
     edit('contract/lease-messages.ts', 'text.isWellFormed() && ', ''),
   ),
-  hostile('a message enters counters before it is refused', 'a message that is refused', [
-    ...edit(SYNC, '    good.flatMap(({ message }) => message.items),\n', '    items,\n'),
-  ]),
   hostile(
     'each that finds the ledger moved begins an epoch',
     'begin one epoch',
@@ -175,6 +173,36 @@ export const LEDGER: readonly Fault[] = [
     'a question that fails takes its group with it',
     'takes no other with it',
     edit('control-plane/ledger/groups.ts', 'if (group.length > 1) for', 'if (group.length > 99) for'),
+  ),
+  periods(
+    'what left a rolling window stays spent',
+    'older than a rolling window',
+    edit(SYNC, 'nanoUsd((row.limit ?? 0n) + row.aged)', 'nanoUsd(row.limit ?? 0n)'),
+  ),
+  periods(
+    'a rolling window ends early',
+    'older than a rolling window',
+    edit(REPOSITORY, "now() - k.ms * interval '1 millisecond'", "now() - k.ms * interval '0.9 millisecond'"),
+  ),
+  periods(
+    'a sidecar begins a period anew by itself',
+    'a reset begins a period',
+    edit(SYNC, 'period.resets !== row.resets', 'period.resets < row.resets'),
+  ),
+  periods(
+    'an edit is carried over into the next period',
+    'the next period begins at nothing',
+    edit(SYNC, 'row.edited && period.startsAtMs < row.editedAtMs', 'row.edited'),
+  ),
+  periods(
+    'a reset is undone by an edit before it',
+    'a reset after it does not',
+    edit(REPOSITORY, ' OR b.period_since <= b.reset_at', ''),
+  ),
+  periods(
+    'what an opening counted never leaves a rolling window',
+    'leave it a window later',
+    edit('control-plane/ledger/carry-over.ts', 'if (rolling.length > 0) await', 'if (rolling.length > 1) await'),
   ),
   client(
     'periods go by the machine’s clock',

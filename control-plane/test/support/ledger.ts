@@ -1,12 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import {
-  type BudgetPeriod,
-  type Counter,
-  counterKey,
-  type LeaseSyncAnswer,
-  parseUsd,
-  periodRule,
-} from '@agentcostcontrol/contract'
+import { type Counter, counterKey, type LeaseSyncAnswer, parseUsd, ruleOf } from '@agentcostcontrol/contract'
 import type { SidecarCaller } from '../../auth/service.ts'
 import type { Database } from '../../db/database.ts'
 import { createLedgerService, type LedgerService, type PublishedBudget } from '../../ledger/service.ts'
@@ -15,12 +8,12 @@ import { createLedgerService, type LedgerService, type PublishedBudget } from '.
 export const ledgerOn = (database: Database): LedgerService =>
   createLedgerService({ database, wakes: { announce: async () => {} }, onVerdict: () => {}, onEpoch: () => {} })
 
-/** A budget of a revision. @param limit USD */
-export const published = (name: string, limit: string, period: BudgetPeriod = 'total'): PublishedBudget => ({
+/** A budget of a revision. @param limit USD @param spec how its periods are cut, like `daily@Europe/Berlin` */
+export const published = (name: string, limit: string, spec = 'total', resets = 0): PublishedBudget => ({
   uid: `Budget/${name}`,
   name,
   limit: parseUsd(limit),
-  period: periodRule(period),
+  period: ruleOf(spec, resets),
 })
 
 /** A new organisation with these budgets in force. */
