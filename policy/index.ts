@@ -14,6 +14,6 @@ export { EMPTIED_FOLDER, type FolderWatch, type FolderWatchOptions, watchFolder 
 export { createPriceBook } from './price-book.ts'
 export { assertRateCard, RateCardError, readRateCard } from './rate-card.ts'
 export { type NotRecomputed, type PriceSource, type PricesThen, type Recomputed, recompute } from './recompute.ts'
-export { budgetText, withResets } from './resets.ts'
+export { budgetText, type Resets, withResets } from './resets.ts'
 export { nearest } from './suggest.ts'
 export type * from './types.ts'

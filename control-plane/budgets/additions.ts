@@ -14,6 +14,6 @@ export async function budgetAdditions(tx: Tx): Promise<Additions> {
   const [files, counts] = await Promise.all([budgetRepository.files(tx), budgetRepository.resetCounts(tx)])
   return {
     files: files.map(({ name, text }) => ({ path: pathOf(name), text })),
-    resets: new Map(counts.map(({ budgetUid, resets }) => [budgetUid.slice(UID.length), resets])),
+    resets: new Map(counts.map(({ budgetUid, more, least }) => [budgetUid.slice(UID.length), { more, least }])),
   }
 }

@@ -1,4 +1,4 @@
-import type { PolicyFile } from '@agentcostcontrol/policy'
+import type { PolicyFile, Resets } from '@agentcostcontrol/policy'
 import type { Tx } from '../db/database.ts'
 
 /** A budget that was made through the API. */
@@ -48,10 +48,12 @@ export const budgetRepository = {
   files: (tx: Tx): Promise<readonly (PolicyFile & { readonly name: string })[]> =>
     tx<(PolicyFile & { name: string })[]>`
       SELECT name, name AS path, text FROM api_budgets WHERE deleted_at IS NULL ORDER BY name`,
-  /** Of each budget that was ever reset. */
-  resetCounts: (tx: Tx): Promise<readonly { readonly budgetUid: string; readonly resets: number }[]> =>
-    tx<{ budgetUid: string; resets: number }[]>`
-      SELECT budget_uid AS "budgetUid", count(*)::float8 AS resets FROM budget_resets GROUP BY 1 ORDER BY 1`,
+  /** Of each budget that was ever reset: through the API, and in all as it was in force at last. */
+  resetCounts: (tx: Tx): Promise<readonly (Resets & { readonly budgetUid: string })[]> =>
+    tx<(Resets & { budgetUid: string })[]>`
+      SELECT budget_uid AS "budgetUid", coalesce(r.more, 0)::float8 AS more, coalesce(b.resets, 0)::float8 AS least
+      FROM (SELECT budget_uid, count(*) AS more FROM budget_resets GROUP BY 1) AS r
+        FULL JOIN (SELECT budget_uid, resets FROM budgets WHERE resets > 0) AS b USING (budget_uid) ORDER BY 1`,
   /** Those of these names, deleted ones too. */
   find: (tx: Tx, names: readonly string[]): Promise<readonly ApiBudgetRow[]> =>
     tx<ApiBudgetRow[]>`SELECT ${columns(tx)} FROM api_budgets WHERE name = ANY (${[...names]}::text[])`,

@@ -188,10 +188,10 @@ export function createBudgetService({ database, policies }: BudgetServiceOptions
       if (!(await sourcesOf(orgId)).some((one) => one.name === name)) throw noSuch(name)
       let next = 0
       const after = ({ files, resets }: Additions): Additions => {
-        const former = resets.get(name) ?? 0
-        if (known !== null && known !== former) throw new ApiError('acc_api_changed', CHANGED)
-        next = former + 1
-        return { files, resets: new Map([...resets, [name, next]]) }
+        const { more, least } = resets.get(name) ?? { more: 0, least: 0 }
+        if (known !== null && known !== more) throw new ApiError('acc_api_changed', CHANGED)
+        next = more + 1
+        return { files, resets: new Map([...resets, [name, { more: next, least: least + 1 }]]) }
       }
       await change(orgId, madeBy(caller, 'reset', name), after, async (tx) =>
         (await budgetRepository.reset(tx, uidOf(name), next, keyId, reason)) ? true : null,

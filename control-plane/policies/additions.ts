@@ -4,6 +4,7 @@ import {
   checkBeside,
   type PolicyCheck,
   type PolicyFile,
+  type Resets,
   withResets,
 } from '@agentcostcontrol/policy'
 
@@ -12,7 +13,7 @@ export interface Additions {
   /** Documents that were made through the API; their paths begin with {@link ADDED}. */
   readonly files: readonly PolicyFile[]
   /** Resets through the API, by the name of their budget, whoever made that. */
-  readonly resets: ReadonlyMap<string, number>
+  readonly resets: ReadonlyMap<string, Resets>
 }
 
 /** Nothing is merged into the folder's files. */
@@ -32,7 +33,12 @@ export interface Merged {
 /** Tells additions from each other. */
 export const additionsKey = ({ files, resets }: Additions): string =>
   createHash('sha256')
-    .update(JSON.stringify([files.map(({ path, text }) => [path, text]), [...resets].sort()]))
+    .update(
+      JSON.stringify([
+        files.map(({ path, text }) => [path, text]),
+        [...resets].map(([name, { more, least }]) => [name, more, least]),
+      ]),
+    )
     .digest('hex')
 
 /** The files of the folder in those of a revision. */

@@ -228,3 +228,30 @@ t.test(
     t.same(lines(told(name)), ['* total 50 threshold'])
   },
 )
+
+t.test('a budget says itself at which marks it alerts, and after a reset all of them are new', async (t) => {
+  const { orgId, key, name } = await house({ thresholds: [10, 30], warning: 30, critical: 60 })
+  await one.spend(orgId, [counter(name)], 70n * CENT)
+  const first = ['* total 10 threshold', '* total 30 warning', '* total 60 critical']
+  t.same(lines(told(name)).toSorted(), first)
+  await two.ask(key, 'POST', `/budgets/${name}/reset`, { reason: 'again' })
+  const again = counter(name, '*', 'total#000001')
+  await one.spend(orgId, [again], 5n * CENT)
+  t.equal(told(name).length, 3)
+  await two.spend(orgId, [again], 65n * CENT)
+  t.same(
+    lines(told(name)).toSorted(),
+    [...first, ...first.map((line) => line.replace('total', 'total#000001'))].toSorted(),
+  )
+})
+
+t.test('of a rolling window each mark alerts once in each stretch of its length', async (t) => {
+  const { orgId, name } = await house({ period: 'rolling', window: '24h' })
+  const of = counter(name, '*', 'rolling-24h')
+  await one.spend(orgId, [of], 60n * CENT)
+  await two.spend(orgId, [of], CENT)
+  t.same(lines(told(name)), ['* rolling-24h 50 threshold'])
+  await db.owner`UPDATE budget_alerts SET stretch = stretch - 1 WHERE org_id = ${orgId}`
+  await two.spend(orgId, [of], CENT)
+  t.same(lines(told(name)), ['* rolling-24h 50 threshold', '* rolling-24h 50 threshold'])
+})

@@ -89,6 +89,14 @@ t.test('a lowered limit is shown as what is committed above it, and a soft budge
   await one.ask(key, 'PUT', '/budgets/house', budgetBody('house', '0.50', { mode: 'audit' }), '*')
   const soft = await get('/budgets/house/status')
   t.match(soft, { hard: false, softBecause: ['mode'], subjects: [{ worstCaseOverspendNanoUsd: null }] })
+  for (const [spec, softBecause] of [
+    [{ action: 'alert_only' }, ['action']],
+    [{ onDisconnect: 'allow' }, ['onDisconnect']],
+    [{ action: 'downgrade_model', downgrade: ['gpt-4.1-nano'] }, []],
+  ] as const) {
+    await one.ask(key, 'PUT', '/budgets/house', budgetBody('house', '0.50', spec), '*')
+    t.match(await get('/budgets/house/status'), { hard: softBecause.length === 0, softBecause })
+  }
 })
 
 t.test('thresholds tell when they were crossed, and the summary how it stands', async (t) => {

@@ -285,3 +285,89 @@ t.test('what is no name, no page and no number of days is refused', async (t) =>
   for (const name of ['nothing', 'status', '..', 'a%2Fb'])
     t.match(await one.ask(key, 'GET', `/budgets/${name}/status`), { status: 404 }, name)
 })
+
+t.test(
+  'a reset begins the period anew, of budgets of the API and of git, and is kept with who did it and why',
+  async (t) => {
+    const { orgId, key, keyId } = await tenantOf(db)
+    await one.folder(orgId, GIT)
+    await one.ask(key, 'POST', '/budgets', budgetBody('house', '1.00', { resets: 3 }))
+    const holder = new TestHolder(one.ledger, orgId)
+    await holder.hello()
+    for (const [name, before, after] of [
+      ['of-git', 'total', 'total#000001'],
+      ['house', 'total#000003', 'total#000004'],
+    ] as const) {
+      const limit = name === 'house' ? 1_000_000_000n : 5_000_000_000n
+      t.match(await holder.sync(counter(name, '*', before), { need: limit }), { verdict: 'granted' })
+      const reset = await two.ask(key, 'POST', `/budgets/${name}/reset`, { reason: 'a new quarter' })
+      t.match(reset, {
+        status: 200,
+        body: { resets: name === 'house' ? 4 : 1, apiResets: [{ number: 1, resetBy: keyId, reason: 'a new quarter' }] },
+      })
+      t.match((await one.ask(key, 'GET', `/budgets/${name}/status`)).body, { period: { id: after }, subjects: [] })
+      t.match(await holder.sync(counter(name, '*', after), { need: limit }), { verdict: 'granted' }, 'all of it again')
+    }
+    const bundle = bundleManifestSchema.parse(JSON.parse((await one.policies.newerThan(orgId, 0))?.manifest ?? '{}'))
+    const compiled = compilePolicy(bundle.files)
+    if (!compiled.ok) return t.fail('a bundle that is no policy')
+    t.same(
+      compiled.policy.budgets.map(({ name, period }) => `${name} ${period.resets}`),
+      ['house 4', 'of-git 1'],
+      'sidecars are sent the sum',
+    )
+    const generation = await one.policies.generation(orgId)
+    t.match(await two.folder(orgId, GIT, 'other'), { state: 'inForce', generation }, 'the folder is what it was')
+    t.match(await one.ask(key, 'GET', '/budgets/of-git'), { body: { source: 'team/git.yaml:2', resets: 1 } })
+    await one.ask(key, 'PUT', '/budgets/house', budgetBody('house', '2.00', { resets: 3 }), '*')
+    t.match(await one.ask(key, 'GET', '/budgets/house'), { body: { resets: 4 } }, 'a change takes no reset back')
+  },
+)
+
+t.test('a reset that is said to be the second happens once, however often it is asked for', async (t) => {
+  const { key } = await tenantOf(db)
+  await one.ask(key, 'POST', '/budgets', budgetBody('house'))
+  const answers = await Promise.all(
+    [one, two, one, two].map((replica) =>
+      replica.ask(key, 'POST', '/budgets/house/reset', { reason: 'once', resets: 0 }),
+    ),
+  )
+  t.same(answers.map(({ status }) => status).sort(), [200, 412, 412, 412])
+  t.match((await one.ask(key, 'GET', '/budgets/house')).body, { resets: 1, apiResets: [{ number: 1 }] })
+  const free = await Promise.all(
+    [one, two].map((replica) => replica.ask(key, 'POST', '/budgets/house/reset', { reason: 'each' })),
+  )
+  t.same(
+    free.map(({ status }) => status),
+    [200, 200],
+  )
+  t.match((await one.ask(key, 'GET', '/budgets/house')).body, { resets: 3 })
+  t.match(await one.ask(key, 'POST', '/budgets/nothing/reset', { reason: 'x' }), { status: 404 })
+  for (const body of [{}, { reason: '' }, { reason: 'x'.repeat(501) }, { reason: 'x', resets: -1 }, { reason: 'a\0' }])
+    t.match(
+      await one.ask(key, 'POST', '/budgets/house/reset', body),
+      { status: 400 },
+      JSON.stringify(body).slice(0, 40),
+    )
+})
+
+t.test('a document that says fewer resets than there were takes none back, and the next one counts', async (t) => {
+  const { orgId, key } = await tenantOf(db)
+  const git = (resets: number) => [
+    { path: 'git.yaml', text: `${budgetYaml({ name: 'of-git', limit: '5.00' })}  resets: ${resets}\n` },
+  ]
+  await one.folder(orgId, git(3))
+  await one.ask(key, 'POST', '/budgets', budgetBody('house', '1.00', { resets: 3 }))
+  const resets = async (name: string): Promise<number> => (await two.ask(key, 'GET', `/budgets/${name}`)).body.resets
+  t.same([await resets('of-git'), await resets('house')], [3, 3])
+  await one.folder(orgId, git(1))
+  await one.ask(key, 'PUT', '/budgets/house', budgetBody('house'), '*')
+  t.same([await resets('of-git'), await resets('house')], [3, 3])
+  for (const name of ['of-git', 'house']) {
+    await two.ask(key, 'POST', `/budgets/${name}/reset`, { reason: 'counts' })
+    t.equal(await resets(name), 4, name)
+  }
+  const holder = new TestHolder(one.ledger, orgId)
+  await holder.hello()
+  t.match(await holder.sync(counter('house', '*', 'total#000004'), { need: 1n }), { verdict: 'granted' })
+})
