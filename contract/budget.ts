@@ -1,7 +1,7 @@
 /** What budgets tell of themselves: why a request was refused, and how far they are spent. */
 
 /** Why a budget refused a request, in the client's answer under `details`: its members are as the wire has them. */
-export interface BudgetDecision {
+export type BudgetDecision = {
   /** Name of the budget that was short. */
   readonly budget: string
   readonly subject: string

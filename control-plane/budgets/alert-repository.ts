@@ -33,6 +33,12 @@ const UNREPORTED = `(SELECT coalesce(sum(greatest(0, l.granted_nano - l.returned
   FROM leases AS l WHERE l.budget_uid = c.budget_uid AND l.subject = c.subject AND l.period_id = c.period_id
     AND (l.state = 'fenced' OR l.expires_at <= now()))`
 
+/** What was booked and counts: in a rolling window nothing that is older, also where nobody took that out yet. */
+const COUNTED = `c.settled_nano - c.aged_nano - CASE WHEN m.window_ms IS NULL THEN 0 ELSE (
+  SELECT coalesce(sum(q.charged_nano), 0) FROM counter_buckets AS q
+  WHERE q.budget_uid = c.budget_uid AND q.subject = c.subject AND q.period_id = c.period_id
+    AND q.ends_at <= now() - m.window_ms * interval '1 millisecond') END`
+
 /**
  * Writes down which marks these counters passed that they had not passed before. Escrow bounds what is unreported, so that
  * leases are looked at only where that could matter; and where the highest mark that was passed is written down already,
@@ -43,10 +49,10 @@ const cross = (tx: Tx, from: PendingQuery<Row[]>, handWithinMs: number) => tx<Al
   WITH looked AS MATERIALIZED (
     SELECT c.budget_uid, c.subject, c.period_id, c.limit_nano, b.name, m.marks, m.warning, m.critical,
       coalesce(floor(extract(epoch FROM now()) * 1000 / m.window_ms), 0)::bigint AS stretch,
-      c.settled_nano + CASE WHEN c.escrow_nano = 0 THEN 0 ELSE ${tx.unsafe(UNREPORTED)} END AS spent
+      ${tx.unsafe(COUNTED)} + CASE WHEN c.escrow_nano = 0 THEN 0 ELSE ${tx.unsafe(UNREPORTED)} END AS spent
     FROM ${from} JOIN budgets AS b USING (org_id, budget_uid) JOIN budget_marks AS m USING (org_id, budget_uid)
     WHERE b.in_force AND c.limit_nano IS NOT NULL
-      AND (c.settled_nano + c.escrow_nano) * 100 >= c.limit_nano::numeric * m.marks[1]
+      AND (c.settled_nano - c.aged_nano + c.escrow_nano) * 100 >= c.limit_nano::numeric * m.marks[1]
   ), passed AS (
     SELECT *, (SELECT max(mark) FROM unnest(marks) AS mark WHERE spent > 0 AND spent * 100 >= limit_nano::numeric * mark) AS highest
     FROM looked

@@ -1,3 +1,4 @@
+import type { Period } from '@agentcostcontrol/contract'
 import type { Tx } from '../db/database.ts'
 
 /** A counter of a budget in its period; amounts in nano-USD. */
@@ -5,6 +6,7 @@ export interface SubjectRow {
   readonly subject: string
   /** `null` where nobody published the budget. */
   readonly limit: bigint | null
+  /** What was booked; of a rolling window what is not older. */
   readonly settled: bigint
   readonly escrow: bigint
   /** Of the escrow: what leases hold that are over or fenced. It may have been spent. */
@@ -48,6 +50,14 @@ const OF_COUNTER = 'l.budget_uid = c.budget_uid AND l.subject = c.subject AND l.
 const UNREPORTED = `(SELECT coalesce(sum(${OPEN}), 0) FROM leases AS l
   WHERE ${OF_COUNTER} AND (l.state = 'fenced' OR l.expires_at <= now()))`
 
+/** What was booked and counts. @param windowMs SQL: the length of a rolling window, or NULL */
+const counted = (
+  windowMs: string,
+): string => `(c.settled_nano - c.aged_nano - CASE WHEN ${windowMs} IS NULL THEN 0 ELSE (
+  SELECT coalesce(sum(q.charged_nano), 0) FROM counter_buckets AS q
+  WHERE q.budget_uid = c.budget_uid AND q.subject = c.subject AND q.period_id = c.period_id
+    AND q.ends_at <= now() - ${windowMs} * interval '1 millisecond') END)`
+
 /** How far the budgets of the transaction's organisation are spent. */
 export const statusRepository = {
   /** The database's clock, ms since the epoch. */
@@ -60,15 +70,16 @@ export const statusRepository = {
   subjects: async (
     tx: Tx,
     uid: string,
-    periodId: string,
+    { id: periodId, windowMs }: Pick<Period, 'id' | 'windowMs'>,
     after: string,
     limit: number,
   ): Promise<readonly SubjectRow[]> => {
     const rows = await tx<Raw[]>`
-      SELECT c.subject, c.limit_nano::text AS limit, c.settled_nano::text AS settled, c.escrow_nano::text AS escrow,
-        c.overrun_nano::text AS overrun, ${tx.unsafe(UNREPORTED)}::text AS unreported,
+      SELECT c.subject, c.limit_nano::text AS limit, ${tx.unsafe(counted('w.ms'))}::text AS settled,
+        c.escrow_nano::text AS escrow, c.overrun_nano::text AS overrun, ${tx.unsafe(UNREPORTED)}::text AS unreported,
         (SELECT count(*) FROM leases AS l WHERE ${tx.unsafe(OF_COUNTER)} AND ${tx.unsafe(OPEN)} > 0)::float8 AS holders
-      FROM counters AS c WHERE c.budget_uid = ${uid} AND c.period_id = ${periodId} AND c.subject > ${after}
+      FROM counters AS c CROSS JOIN (SELECT ${windowMs}::float8 AS ms) AS w
+      WHERE c.budget_uid = ${uid} AND c.period_id = ${periodId} AND c.subject > ${after}
       ORDER BY c.subject LIMIT ${limit}`
     return rows.map((row) => ({
       subject: String(row.subject),
@@ -124,14 +135,14 @@ export const statusRepository = {
   /** Sums of budgets, each in its period; those without a counter are left out. */
   sums: async (
     tx: Tx,
-    of: readonly { readonly uid: string; readonly periodId: string }[],
+    of: readonly { readonly uid: string; readonly period: Pick<Period, 'id' | 'windowMs'> }[],
   ): Promise<readonly BudgetSumRow[]> => {
     const rows = await tx<Raw[]>`
       WITH c AS MATERIALIZED (
-        SELECT c.budget_uid AS uid, c.subject, c.limit_nano, c.settled_nano, c.escrow_nano,
+        SELECT c.budget_uid AS uid, c.subject, c.limit_nano, ${tx.unsafe(counted('k.ms'))} AS settled_nano, c.escrow_nano,
           ${tx.unsafe(UNREPORTED)} AS unreported
-        FROM counters AS c JOIN unnest(${of.map(({ uid }) => uid)}::text[], ${of.map(({ periodId }) => periodId)}::text[])
-          AS k (uid, period) ON c.budget_uid = k.uid AND c.period_id = k.period
+        FROM counters AS c JOIN unnest(${of.map(({ uid }) => uid)}::text[], ${of.map(({ period }) => period.id)}::text[],
+          ${of.map(({ period }) => period.windowMs)}::float8[]) AS k (uid, period, ms) ON c.budget_uid = k.uid AND c.period_id = k.period
       ), top AS (
         SELECT DISTINCT ON (uid) uid, subject, settled_nano + unreported AS spent, limit_nano
         FROM c ORDER BY uid, (settled_nano + unreported) / nullif(limit_nano, 0) DESC NULLS LAST, subject

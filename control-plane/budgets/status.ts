@@ -90,7 +90,7 @@ export function createBudgetStatus({ database, policies }: BudgetStatusOptions):
       return database.inOrg(orgId, async (tx) => {
         const nowMs = await statusRepository.nowMs(tx)
         const periods = page.map((budget) => ({ budget, period: periodOfBudget(budget, nowMs) }))
-        const keys = periods.map(({ budget: { uid }, period }) => ({ uid, periodId: period.id }))
+        const keys = periods.map(({ budget: { uid }, period }) => ({ uid, period }))
         const rows = new Map((await statusRepository.sums(tx, keys)).map((row) => [row.uid, row]))
         return {
           budgets: periods.map((each) => summaryOf(each, rows.get(each.budget.uid))),
@@ -117,7 +117,7 @@ async function stateOf(
 ): Promise<BudgetState> {
   const nowMs = await statusRepository.nowMs(tx)
   const period = periodOfBudget(budget, nowMs)
-  const found = await statusRepository.subjects(tx, budget.uid, period.id, after, limit + 1)
+  const found = await statusRepository.subjects(tx, budget.uid, period, after, limit + 1)
   const rows = found.slice(0, limit)
   const names = rows.map(({ subject }) => subject)
   const marks = marksOf(budget)
@@ -140,7 +140,7 @@ async function stateOf(
       aboveLimit: max(0n, above - overrun),
       worstCaseOverspend: softBecause.length > 0 ? null : above,
       burn,
-      breachAtMs: projectedBreachMs({ nowMs, left: cap - settled - unreported, burn, period }),
+      breachAtMs: projectedBreachMs({ nowMs, limit: cap, spent: settled + unreported, burn, period }),
       thresholds: marks.marks.map((threshold) => ({
         threshold,
         kind: threshold === marks.critical ? 'critical' : threshold === marks.warning ? 'warning' : 'threshold',

@@ -148,16 +148,22 @@ t.test('how fast it goes and when it ends is told from the last hour', async (t)
 
 t.test('a forecast beyond the period, or of nothing, is none', (t) => {
   const nowMs = Date.UTC(2026, 10, 29, 12)
-  const period = { endsAtMs: nowMs + 2 * 3_600_000 }
+  const period = { endsAtMs: nowMs + 2 * 3_600_000, windowMs: null }
+  const rolling = { endsAtMs: Number.POSITIVE_INFINITY, windowMs: 24 * 3_600_000 }
   const burn = (nanoPerHour: bigint) => ({ nanoPerHour, overHours: 1 })
-  t.equal(projectedBreachMs({ nowMs, left: 100n, burn: burn(100n), period }), nowMs + 3_600_000)
-  t.equal(projectedBreachMs({ nowMs, left: 200n, burn: burn(100n), period }), null)
-  t.equal(projectedBreachMs({ nowMs, left: 100n, burn: burn(0n), period }), null)
-  t.equal(projectedBreachMs({ nowMs, left: 100n, burn: null, period }), null)
-  t.equal(projectedBreachMs({ nowMs, left: 0n, burn: null, period }), nowMs)
+  t.equal(projectedBreachMs({ nowMs, limit: 100n, spent: 0n, burn: burn(100n), period }), nowMs + 3_600_000)
+  t.equal(projectedBreachMs({ nowMs, limit: 200n, spent: 0n, burn: burn(100n), period }), null)
+  t.equal(projectedBreachMs({ nowMs, limit: 100n, spent: 0n, burn: burn(0n), period }), null)
+  t.equal(projectedBreachMs({ nowMs, limit: 100n, spent: 0n, burn: null, period }), null)
+  t.equal(projectedBreachMs({ nowMs, limit: 0n, spent: 0n, burn: null, period }), nowMs)
   t.equal(
-    projectedBreachMs({ nowMs, left: 10n ** 18n, burn: burn(1n), period: { endsAtMs: Number.POSITIVE_INFINITY } }),
+    projectedBreachMs({ nowMs, limit: 10n ** 18n, spent: 0n, burn: burn(1n), period: { ...rolling, windowMs: null } }),
     null,
+  )
+  t.equal(projectedBreachMs({ nowMs, limit: 2_400n, spent: 2_300n, burn: burn(100n), period: rolling }), null)
+  t.equal(
+    projectedBreachMs({ nowMs, limit: 2_300n, spent: 2_200n, burn: burn(100n), period: rolling }),
+    nowMs + 3_600_000,
   )
   t.end()
 })
@@ -181,4 +187,25 @@ t.test('history has a row for each day, of one subject or of all, and stays when
   t.equal((await get('/budgets/house/history?days=1')).days[0].chargedNanoUsd, '20000000')
   t.match(await one.ask(key, 'GET', '/budgets/house/status'), { status: 404 })
   t.match(await one.ask(key, 'GET', '/budgets/nothing/history'), { status: 404 })
+})
+
+t.test('what left a rolling window counts no more, also before anybody took it out of the ledger', async (t) => {
+  const { orgId, get } = await house({ period: 'rolling', window: '24h' })
+  const of = counter('house', '*', 'rolling-24h')
+  await one.spend(orgId, [of], 40n * CENT)
+  await db.owner`UPDATE counter_buckets SET ends_at = now() - interval '25 hours' WHERE org_id = ${orgId}`
+  await one.spend(orgId, [of], 30n * CENT)
+  const shown = async () => {
+    const [{ settledNanoUsd, availableNanoUsd, thresholds }] = (await get('/budgets/house/status')).subjects
+    const [{ top }] = (await get('/budgets/status/summary')).budgets
+    const crossed = thresholds.filter(({ crossedAt }: Readonly<Record<string, unknown>>) => crossedAt !== null)
+    return [settledNanoUsd, availableNanoUsd, top.sharePercent, crossed.length]
+  }
+  t.same(await shown(), ['300000000', '700000000', 30, 0])
+  const holder = new TestHolder(one.ledger, orgId)
+  await holder.hello()
+  await holder.sync(of, { need: 1n })
+  t.same((await shown())[0], '300000000', 'nor after it was')
+  await one.spend(orgId, [of], 20n * CENT)
+  t.same((await shown()).slice(2), [50, 1])
 })

@@ -1,4 +1,12 @@
-import { ATTEMPT_USD_MAX, formatUsd, minUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
+import {
+  ATTEMPT_USD_MAX,
+  type BudgetDecision,
+  formatUsd,
+  minUsd,
+  type NanoUsd,
+  nanoUsd,
+  ZERO_USD,
+} from '@agentcostcontrol/contract'
 import type { MatchedBudget, PriceBook, PricedModel, UsageBound } from '@agentcostcontrol/policy'
 import type { Clock } from '../clock.ts'
 import { type Outbox, OutboxUnavailableError } from '../events/types.ts'
@@ -231,7 +239,7 @@ function affordable(
 function refuse(clock: Clock, asked: Asked, outcome: Extract<ReserveOutcome, { shortage: Shortage }>): Denial {
   const { shortage } = outcome
   const left = nanoUsd(shortage.available > 0n ? shortage.available : 0n)
-  const details = {
+  const details: BudgetDecision = {
     budget: shortage.budgetName,
     subject: shortage.subject,
     limit_usd: formatUsd(shortage.limit),
