@@ -113,7 +113,6 @@ export const leaseSyncAnswerSchema = z.strictObject({
       available: signedNano,
       spent: nanoWireSchema,
       ttlMs: ms,
-      periodEndsInMs: ms.nullable(),
       retryAfterMs: ms,
     }),
   ),

@@ -68,9 +68,7 @@ export interface LeaseSyncResult {
   readonly available: NanoUsd
   /** Settled, charged by this holder beyond that, and open in leases that ended without a word (C4): never escrow. */
   readonly spent: NanoUsd
-  /** Durations count from sending the request. */
+  /** How long the answer is believed, never beyond the end of the period; durations count from sending the request. */
   readonly ttlMs: number
-  /** Until the period ends; `null` for a period that does not. */
-  readonly periodEndsInMs: number | null
   readonly retryAfterMs: number
 }

@@ -284,7 +284,7 @@ export const ledgerRepository = {
     await tx`
       INSERT INTO counters (org_id, budget_uid, subject, period_id, limit_nano, epoch, entered_at)
       SELECT current_org(), c.uid, c.subject, c.period, b.limit_nano, coalesce((SELECT epoch FROM ledgers), 1),
-        CASE WHEN b.period_since IS NULL OR b.period_since <= b.reset_at THEN now() ELSE '-infinity' END
+        CASE WHEN b.period_since IS NULL THEN now() ELSE '-infinity' END
       FROM unnest(${uids}::text[], ${subjects}::text[], ${periods}::text[]) AS c (uid, subject, period)
         LEFT JOIN budgets AS b ON b.budget_uid = c.uid
       WHERE b.budget_uid IS NOT NULL OR ${unknownToo}

@@ -115,7 +115,6 @@ function answerOne(books: Books, { instanceId, message }: Question, state: Ledge
       available: wire(given?.available ?? 0n),
       spent: wire(spentOf(books, own, item)),
       ttlMs: Math.min(LEASE_TTL_MS, terms.endsInMs ?? LEASE_TTL_MS),
-      periodEndsInMs: terms.endsInMs,
       retryAfterMs: asks && !terms.grants ? RETRY_LATER_MS : RETRY_AFTER_MS,
     })
   }

@@ -202,12 +202,12 @@ t.test('a period that has not begun waits, one that is over grants nothing, and 
   const holder = await newHolder(orgId)
   const day = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
   t.match(await holder.sync(counter('b', '*', day(1)), { need: 1n }), { verdict: 'pending' })
-  t.match(await holder.sync(counter('b', '*', day(-1)), { need: 1n }), { verdict: 'exhausted', periodEndsInMs: 0 })
+  t.match(await holder.sync(counter('b', '*', day(-1)), { need: 1n }), { verdict: 'exhausted', ttlMs: 0 })
   t.match(await holder.sync(counter('b', '*', 'nonsense'), { need: 1n }), { verdict: 'exhausted' })
   t.match(await holder.sync(counter('nobody'), { need: 1n }), { verdict: 'exhausted' })
   const today = await holder.sync(counter('b', '*', day(0)), { need: 1n })
   t.match(today, { verdict: 'granted' })
-  t.ok((today.periodEndsInMs ?? 0) > 0 && (today.periodEndsInMs ?? 0) <= 86_400_000)
+  t.ok(today.ttlMs > 0 && today.ttlMs <= 3_600_000)
   await db.owner`
     UPDATE acc.budget_periods SET period_id = ${day(1)} WHERE org_id = ${orgId} AND kind = 'daily'`
   t.match(

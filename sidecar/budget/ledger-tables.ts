@@ -4,6 +4,8 @@ import {
   counterKey,
   type Holder,
   type LedgerLease,
+  minUsd,
+  NANO_USD_MAX,
   type NanoUsd,
   nanoUsd,
   periodOf,
@@ -44,6 +46,12 @@ export interface LedgerTables {
   /** What it spent from a day on, in every kind of period. */
   spendSince(counter: Counter, day: string): NanoUsd
   dropSpendBefore(budgetUid: string, day: string): void
+  /** Stamps what was spent on a counter with a rolling window: in a bucket that ends then, ms since the epoch. */
+  addBucket(counter: Counter, endsAtMs: number, amount: NanoUsd): void
+  /** Takes the buckets out that ended by then. @returns the sum of all that ever were */
+  age(counter: Counter, throughMs: number): NanoUsd
+  /** Forgets the buckets of a counter. */
+  dropBuckets(counter: Counter): void
 }
 
 /** A lease and whose it is. */
@@ -73,6 +81,12 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS spend (
     budget_uid TEXT NOT NULL, subject TEXT NOT NULL, day TEXT NOT NULL, nano INTEGER NOT NULL,
     PRIMARY KEY (budget_uid, subject, day)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS buckets (
+    counter TEXT NOT NULL, ends_at INTEGER NOT NULL, nano INTEGER NOT NULL, PRIMARY KEY (counter, ends_at)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS aged (
+    counter TEXT PRIMARY KEY, nano INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID`
 
 /** Prepares the tables of an open database; they are made where they are missing. */
@@ -111,6 +125,14 @@ export function ledgerTables(db: DatabaseSync): LedgerTables {
   )
   const spendSince = db.prepare('SELECT nano FROM spend WHERE budget_uid = ? AND subject = ? AND day >= ?')
   const dropSpend = db.prepare('DELETE FROM spend WHERE budget_uid = ? AND day < ?')
+  const upsertBucket = db.prepare(
+    'INSERT INTO buckets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET nano = min(nano, 9223372036854775807 - excluded.nano) + excluded.nano',
+  )
+  const oldBuckets = db.prepare('DELETE FROM buckets WHERE counter = ? AND ends_at <= ? RETURNING nano')
+  const aged = db.prepare('SELECT nano FROM aged WHERE counter = ?')
+  const upsertAged = db.prepare('INSERT INTO aged VALUES (?, ?) ON CONFLICT DO UPDATE SET nano = excluded.nano')
+  const dropBuckets = db.prepare('DELETE FROM buckets WHERE counter = ?')
+  const dropAged = db.prepare('DELETE FROM aged WHERE counter = ?')
 
   return {
     transaction: (work) => {
@@ -164,6 +186,20 @@ export function ledgerTables(db: DatabaseSync): LedgerTables {
     spendSince: ({ budgetUid, subject }, day) =>
       spendSince.all(budgetUid, subject, day).reduce((sum, { nano }) => nanoUsd(sum + amountOf(nano)), ZERO_USD),
     dropSpendBefore: (budgetUid, day) => dropSpend.run(budgetUid, day),
+    addBucket: (counter, endsAtMs, amount) => upsertBucket.run(counterKey(counter), endsAtMs, amount),
+    age: (counter, throughMs) => {
+      const key = counterKey(counter)
+      const before = amountOf(aged.get(key)?.nano)
+      const left = oldBuckets.all(key, throughMs)
+      if (left.length === 0) return before
+      const sum = left.reduce((total, { nano }) => minUsd(NANO_USD_MAX, nanoUsd(total + amountOf(nano))), before)
+      upsertAged.run(key, sum)
+      return sum
+    },
+    dropBuckets: (counter) => {
+      dropBuckets.run(counterKey(counter))
+      dropAged.run(counterKey(counter))
+    },
   }
 }
 

@@ -48,7 +48,7 @@ class Bench {
   grant(account: Account, granted: number, ttlMs = HOUR_MS): void {
     const { counter } = account
     const answer = { counter, granted: nano(granted), verdict: 'granted', available: nano(0) } as const
-    const terms = { spent: nano(0), ttlMs, periodEndsInMs: null, retryAfterMs: 0 }
+    const terms = { spent: nano(0), ttlMs, retryAfterMs: 0 }
     this.holder.granted(account, { ...answer, ...terms }, this.time.monotonicMs(), this.time.nowMs())
   }
 

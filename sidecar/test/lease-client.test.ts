@@ -29,7 +29,6 @@ const TERMS = {
   available: '-7',
   spent: '0',
   ttlMs: 1,
-  periodEndsInMs: null,
   retryAfterMs: 1,
 } as const
 

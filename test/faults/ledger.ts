@@ -23,6 +23,7 @@ const ledger = fault('control-plane/test/ledger.test.ts')
 const hostile = fault('control-plane/test/ledger-hostile.test.ts')
 const groups = fault('control-plane/test/ledger-groups.test.ts')
 const periods = fault('control-plane/test/ledger-periods.test.ts')
+const alone = fault('sidecar/test/local-ledger-periods.test.ts')
 const client = fault('sidecar/test/lease-client.test.ts')
 const gate = fault('sidecar/test/gate.test.ts')
 
@@ -81,15 +82,11 @@ export const LEDGER: readonly Fault[] = [
     'a ledger that lost grants',
     edit(SYNC, 'recovering && row.epoch < epoch', 'false'),
   ),
-  ledger(
-    'a period that was left grants again',
-    'none goes back',
-    edit(SYNC, 'newest.startsAtMs > period.startsAtMs', 'false'),
-  ),
+  ledger('a period that was left grants again', 'none goes back', edit(SYNC, 'isLater(newest, period)', 'false')),
   ledger(
     'an edit of the period opens an empty counter',
     'opens with what was spent',
-    edit(SYNC, 'if (row.edited) await', 'if (row.edited === null) await'),
+    edit(SYNC, 'if (row.edited && ', 'if (row.edited === null && '),
   ),
   ledger(
     'what may still be spent is written off',
@@ -192,17 +189,27 @@ export const LEDGER: readonly Fault[] = [
   periods(
     'an edit is carried over into the next period',
     'the next period begins at nothing',
-    edit(SYNC, 'row.edited && period.startsAtMs < row.editedAtMs', 'row.edited'),
+    edit(SYNC, ' && period.startsAtMs < row.editedAtMs', ''),
   ),
   periods(
     'a reset is undone by an edit before it',
     'a reset after it does not',
-    edit(REPOSITORY, ' OR b.period_since <= b.reset_at', ''),
+    edit(REPOSITORY, 'greatest(l.entered_at, b.reset_at)', 'l.entered_at'),
   ),
   periods(
     'what an opening counted never leaves a rolling window',
     'leave it a window later',
     edit('control-plane/ledger/carry-over.ts', 'if (rolling.length > 0) await', 'if (rolling.length > 1) await'),
+  ),
+  alone(
+    'what left a rolling window stays spent in a sidecar that stands alone',
+    'older than a rolling window',
+    edit('sidecar/budget/local-ledger.ts', 'nanoUsd(item.limit + aged)', 'item.limit'),
+  ),
+  alone(
+    'a reset carries over what was spent',
+    'and a reset with it nothing',
+    edit('sidecar/budget/ledger-periods.ts', ' && last.resets === next.resets', ''),
   ),
   client(
     'periods go by the machine’s clock',

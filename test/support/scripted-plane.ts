@@ -175,7 +175,6 @@ function granted({
     available: isNone ? '1' : '1000000000000000',
     spent: '0',
     ttlMs: 3_600_000,
-    periodEndsInMs: null,
     retryAfterMs: 200,
   }
 }
