@@ -208,7 +208,7 @@ async function measureGrants(
       uid: `Budget/bench-${at}`,
       name: `bench-${at}`,
       limit: LIMIT_NANO,
-      period: 'total',
+      period: { spec: 'total', resets: 0 },
     }))
     await database.inOrg(orgId, (tx) => ledger.adoptBudgets(tx, orgId, budgets))
     const ways = [
