@@ -107,7 +107,7 @@ export const countersOf = async (url: string, key: string): Promise<readonly See
     .counters
 
 /** What the provider bills, each request rounded up to nano-USD as it is charged. */
-const billOf = ({ bill }: Simulator): bigint =>
+export const billOf = ({ bill }: Simulator): bigint =>
   bill.entries().reduce((sum, { costPicoUsd }) => sum + nanoOf(costPicoUsd), 0n)
 
 /** What events charged, by counter. */
