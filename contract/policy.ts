@@ -7,6 +7,7 @@ import { budgetDocument } from './budget-policy.ts'
 import { FINDING_ACTIONS, SEVERITIES } from './finding.ts'
 import { metadata, mode, POLICY_API_VERSION, usdPerMillion } from './policy-parts.ts'
 import { PROVIDER_NAMES } from './providers.ts'
+import { runawaySettings } from './runaway-policy.ts'
 
 const tokens = z.int().min(1).max(100_000_000)
 
@@ -110,6 +111,8 @@ export const securityPolicyDocument = z.strictObject({
     /** A detector took longer than `timeoutMs`, or its worker died. */
     onTimeout: z.enum(['open', 'closed']).default('closed'),
     timeoutMs: z.int().min(10).max(60_000).default(2_000),
+    /** Agents that run away; nobody looks for them where it is left out. */
+    runaway: runawaySettings.optional(),
   }),
 })
 

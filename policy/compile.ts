@@ -23,6 +23,7 @@ import type {
   CompiledDetectorPolicy,
   CompiledPolicy,
   CompiledProvider,
+  CompiledRunaway,
   CompiledSecurity,
   EnforcedDocument,
   PolicyCheck,
@@ -31,6 +32,7 @@ import type {
   StatedModel,
 } from './types.ts'
 
+type RunawayDocument = NonNullable<SecurityPolicyDocument['spec']['runaway']>
 type StatedModelDocument = ProviderConfigDocument['spec']['models'][string]
 
 const EACH_AGENT = '*'
@@ -137,8 +139,31 @@ function compileSecurity({ metadata: { name }, spec }: SecurityPolicyDocument): 
     timeoutMs,
     holdsResponses: detectors.some(({ mode, response }) => mode === 'enforce' && Object.values(response).some(holds)),
     detectorsKey: detectors.map((detector) => detector.detectorId).join(','),
+    runaway: spec.runaway === undefined ? null : compileRunaway(spec.runaway),
   })
   return { security, agent: spec.selector?.agent ?? EACH_AGENT }
+}
+
+const S_MS = 1_000
+
+function compileRunaway({ velocity, repeats, throttle, ...rest }: RunawayDocument): CompiledRunaway {
+  const { mode, action, pauseMs } = rest
+  return Object.freeze({
+    mode,
+    action,
+    pauseMs,
+    velocity: velocity
+      ? {
+          factor: velocity.factor,
+          minPerMinute: Number(velocity.minUsdPerMinute),
+          windowMs: velocity.windowS * S_MS,
+        }
+      : null,
+    repeats: repeats
+      ? { count: repeats.count, withinMs: repeats.withinS * S_MS, similarity: repeats.similarity }
+      : null,
+    throttle: { requestsPerMinute: throttle.requestsPerMinute, forMs: throttle.forS * S_MS },
+  })
 }
 
 const holds = (action: FindingAction): boolean => action === 'redact' || action === 'block'

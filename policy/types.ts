@@ -12,6 +12,7 @@ import type {
   Principal,
   ProviderName,
   Rates,
+  RUNAWAY_ACTIONS,
   ServiceTier,
   Severity,
   TokenUsage,
@@ -96,6 +97,19 @@ export interface CompiledSecurity {
   readonly holdsResponses: boolean
   /** Part of the key of the verdict cache: changes whenever the detectors that run change. */
   readonly detectorsKey: string
+  /** `null` where nobody looks for agents that run away. */
+  readonly runaway: CompiledRunaway | null
+}
+
+/** When an agent counts as one that runs away, and what is done about it. */
+export interface CompiledRunaway {
+  readonly mode: 'audit' | 'enforce'
+  readonly action: (typeof RUNAWAY_ACTIONS)[number]
+  /** `minPerMinute` is nano-USD: a measure and no money, so a number. */
+  readonly velocity: { readonly factor: number; readonly minPerMinute: number; readonly windowMs: number } | null
+  readonly repeats: { readonly count: number; readonly withinMs: number; readonly similarity: number } | null
+  readonly throttle: { readonly requestsPerMinute: number; readonly forMs: number }
+  readonly pauseMs: number
 }
 
 /** What a ProviderConfig says of a model: which one of a price list it is, or what it costs. */

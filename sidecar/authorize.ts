@@ -1,5 +1,5 @@
 import { type Principal, SUBJECT_NONE } from '@agentcostcontrol/contract'
-import type { CompiledPolicy } from '@agentcostcontrol/policy'
+import type { CompiledPolicy, CompiledSecurity } from '@agentcostcontrol/policy'
 import type { AgentStates, Stop } from './control/agent-states.ts'
 import { recordedPath } from './events/recorded-path.ts'
 import { type Authorized, type Denial, denial, type Identified } from './exchange.ts'
@@ -28,14 +28,20 @@ export function createAuthorize({ current, isStale, agents }: AuthorizeOptions):
       const refusal = judgePassThrough(identified, identified.ask.billable, provider)
       if (refusal) return refusal
     }
+    const security = policy.securityFor(identified.principal)
+    // A pause of its own ends with the rule that made it: whoever writes policy can end it without a control plane.
+    if (stop !== null && pauses(security)) return stopped(identified.principal, stop)
     return {
       identified,
       policy,
       provider,
-      security: policy.securityFor(identified.principal),
+      security,
     }
   }
 }
+
+const pauses = (security: CompiledSecurity | null): boolean =>
+  security?.runaway?.mode === 'enforce' && security.runaway.action === 'pause'
 
 /** Nobody else than whoever runs the agent reads this: it tells what they wrote. */
 function stopped({ agent }: Principal, { by, reason, leftMs }: Stop): Denial {

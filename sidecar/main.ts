@@ -3,7 +3,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PROVIDER_NAMES } from '@agentcostcontrol/contract'
+import { PROVIDER_NAMES, type Principal } from '@agentcostcontrol/contract'
 import { DETECTORS, selfTest } from '@agentcostcontrol/detectors'
 import { type CompiledBudget, createPriceBook, findPrice, readRateCard } from '@agentcostcontrol/policy'
 import { startAdminServer } from './admin.ts'
@@ -37,6 +37,7 @@ import { createReadPrincipal } from './principal.ts'
 import { createReadiness, lastWordText } from './readiness.ts'
 import { createReadings } from './readings.ts'
 import { createPlan } from './routing/plan.ts'
+import { createRunawayControl } from './runaway/watch.ts'
 import { startDataServer } from './server.ts'
 import { createShutdown } from './shutdown.ts'
 import { createForward, type FlowStats } from './upstream/forward.ts'
@@ -135,6 +136,8 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
 
   const jobs = createJobs(systemTimers)
   const onInternalError = (error: unknown): void => log.error('internal error', unexpectedFields(error))
+  const securityFor = (principal: Principal) => policies.current()?.securityFor(principal) ?? null
+  const runaway = createRunawayControl({ securityFor, agents, clock })
   const pipeline = createPipeline({
     identify: createIdentify(readPrincipal),
     authorize: createAuthorize({
@@ -142,6 +145,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       isStale: () => policies.status().staleness === 'closed',
       agents,
     }),
+    watch: runaway.watch,
     inspectRequest: createInspectRequest(scanner, detectorSet, inspection),
     plan: createPlan(prices, config.upstreams),
     reserve: createReserve({ gate: spend.gate, outbox: spend.outbox, prices, events, clock }),
@@ -161,6 +165,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     policyRevision: () => (policies.current() ?? policies.inForce())?.revision ?? '',
     observe: (event, addedMs) => {
       metrics.observe(event, addedMs)
+      runaway.spent(event)
       if (event.code !== null) {
         log.info('exchange ended early', {
           eventId: event.eventId,
@@ -217,6 +222,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       channel,
       lastWord,
       agents,
+      runaway,
       reports,
       heartbeats,
       clock,

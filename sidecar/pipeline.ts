@@ -19,6 +19,7 @@ import {
 import type { Identify } from './identify.ts'
 import type { InspectRequest } from './inspect/inspect-request.ts'
 import type { Plan } from './routing/plan.ts'
+import type { Watch } from './runaway/watch.ts'
 import type { Forward } from './upstream/forward.ts'
 
 /** Handles exchanges. */
@@ -33,6 +34,7 @@ export interface Pipeline {
 export interface PipelineStages extends Closers {
   readonly identify: Identify
   readonly authorize: Authorize
+  readonly watch: Watch
   readonly inspectRequest: InspectRequest
   readonly plan: Plan
   readonly reserve: Reserve
@@ -41,7 +43,7 @@ export interface PipelineStages extends Closers {
 
 /** Puts the stages together. */
 export function createPipeline(stages: PipelineStages): Pipeline {
-  const { identify, authorize, inspectRequest, plan, reserve, forward } = stages
+  const { identify, authorize, watch, inspectRequest, plan, reserve, forward } = stages
 
   async function run(
     raw: RawExchange,
@@ -57,8 +59,12 @@ export function createPipeline(stages: PipelineStages): Pipeline {
     const authorized = authorize(identified)
     if (isDenial(authorized)) return deny(authorized)
 
+    const seen = watch(authorized)
+    if (isDenial(seen)) return deny(seen)
+
     const inspecting = inspectRequest(authorized)
-    const inspected = inspecting instanceof Promise ? await inspecting : inspecting
+    const judged = inspecting instanceof Promise ? await inspecting : inspecting
+    const inspected = seen.length === 0 ? judged : { ...judged, findings: [...seen, ...judged.findings] }
     if (isDenial(inspected)) return deny(inspected)
 
     const planned = plan(inspected)

@@ -13,6 +13,7 @@ import type { SegmentScanner } from './inspect/scanner.ts'
 import type { Jobs } from './jobs.ts'
 import type { Reading } from './metrics.ts'
 import type { PolicyStore } from './policy-store.ts'
+import type { RunawayControl } from './runaway/watch.ts'
 import type { DataServer } from './server.ts'
 import type { FlowStats } from './upstream/forward.ts'
 import type { UpstreamPools } from './upstream/pools.ts'
@@ -33,6 +34,7 @@ export interface ReadingSources {
   readonly channel: Channel | null
   readonly lastWord: LastWord | null
   readonly agents: Pick<AgentStates, 'stats'>
+  readonly runaway: Pick<RunawayControl, 'stats'>
   readonly reports: AgentReports
   /** The same. */
   readonly heartbeats: Heartbeats | null
@@ -64,6 +66,7 @@ export function createReadings({
   channel,
   lastWord,
   agents,
+  runaway,
   reports,
   heartbeats,
   coverage,
@@ -124,6 +127,9 @@ export function createReadings({
     ),
     gauge('acc_agents_stopped', 'Agents that people stopped', () => agents.stats().told),
     gauge('acc_agents_stopped_here', 'Agents that this sidecar stopped by itself', () => agents.stats().own),
+    gauge('acc_runaway_sessions', 'Sessions whose requests are compared', () => runaway.stats().sessions),
+    gauge('acc_runaway_agents', 'Agents whose spending is compared', () => runaway.stats().agents),
+    gauge('acc_runaway_throttled_agents', 'Agents that are slowed down', () => runaway.stats().throttled),
     gauge('acc_policy_loaded', '1 if a policy is in force', () => flag(policies.status().revision !== null)),
     gauge(
       'acc_policy_problems',

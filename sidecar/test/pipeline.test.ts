@@ -28,6 +28,7 @@ function exchangeThrowingIn(stage: keyof PipelineStages | null) {
   const stages: PipelineStages = {
     identify: () => identified,
     authorize: () => authorized,
+    watch: () => [],
     inspectRequest: () => inspected,
     plan: () => planned,
     reserve: async () => reserved,
@@ -110,7 +111,7 @@ t.test('an exchange without a fault is settled once', async (t) => {
   t.same([events, failures], [[], []])
 })
 
-for (const stage of ['identify', 'authorize', 'inspectRequest', 'plan', 'reserve'] as const) {
+for (const stage of ['identify', 'authorize', 'watch', 'inspectRequest', 'plan', 'reserve'] as const) {
   t.test(`a fault in ${stage}: one event, nothing charged, 500 to the client`, async (t) => {
     const { done, settlements, events, failures, statuses } = exchangeThrowingIn(stage)
     await done

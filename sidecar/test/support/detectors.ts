@@ -39,6 +39,7 @@ export function inspectionThat(action: 'alert' | 'redact' | 'block'): AnswerInsp
     timeoutMs: 1_000,
     holdsResponses: action !== 'alert',
     detectorsKey: 'test',
+    runaway: null,
   }
   const scanner = new SegmentScanner({ run: () => Promise.reject(new Error('no pool here')) }, 100)
   return {

@@ -348,5 +348,42 @@ const paused: Desk = {
   ways: [{ name: 'whatever it asks', go: ({ ask }) => ask(), ends: denied('acc_agent_paused', 403) }],
 }
 
+/** What the sidecar does by itself about an agent that asks the same again and again. */
+const looping: Desk = {
+  name: 'an agent that runs away',
+  settings: {
+    policies: {
+      'budget.yaml': AMPLE_BUDGET,
+      'security.yaml': securityYaml({
+        extra:
+          '  runaway: { repeats: { count: 3 }, action: throttle, throttle: { requestsPerMinute: 1, forS: 3600 } }\n',
+      }),
+    },
+  },
+  ways: [
+    ...['once', 'twice', 'three times', 'once more'].map((name) => ({
+      name: `it asks ${name}`,
+      go: ({ ask }: Place) => ask({ prompt: 'again' }),
+      ends: completed(200, 'bill'),
+    })),
+    {
+      name: 'it is slowed down',
+      go: ({ ask }) => ask({ prompt: 'again' }),
+      ends: denied('acc_agent_throttled', 429),
+    },
+  ],
+}
+
 /** Everything that is refused before it is sent. */
-export const REFUSED: readonly Desk[] = [strict, guarded, tight, impatient, poor, locked, lawless, forgotten, paused]
+export const REFUSED: readonly Desk[] = [
+  strict,
+  guarded,
+  tight,
+  impatient,
+  poor,
+  locked,
+  lawless,
+  forgotten,
+  paused,
+  looping,
+]
