@@ -7,6 +7,9 @@ import * as z from 'zod'
 /** Largest bundle as JSON, in bytes: a policy folder holds a mebibyte, which JSON may lengthen. */
 export const BUNDLE_BYTES_MAX = 3 * 1024 * 1024
 
+/** Most files of a bundle. */
+export const BUNDLE_FILES_MAX = 1_000
+
 /** Most keys that bundles are signed with at one time: the one in use, and former ones. */
 export const POLICY_KEYS_MAX = 8
 
@@ -21,7 +24,7 @@ export const bundleManifestSchema = z.strictObject({
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .describe('content hash of the files, as the policy compiler makes it'),
-  files: z.array(z.strictObject({ path: z.string().min(1).max(1_024), text: z.string() })).max(1_000),
+  files: z.array(z.strictObject({ path: z.string().min(1).max(1_024), text: z.string() })).max(BUNDLE_FILES_MAX),
 })
 
 /** A bundle as it travels. The signature (Ed25519) is that of the manifest's very bytes, which nobody writes anew. */

@@ -1,4 +1,10 @@
-import { BUNDLE_BYTES_MAX, bundleManifestSchema, type PolicyKey, type SignedBundle } from '@agentcostcontrol/contract'
+import {
+  BUNDLE_BYTES_MAX,
+  BUNDLE_FILES_MAX,
+  bundleManifestSchema,
+  type PolicyKey,
+  type SignedBundle,
+} from '@agentcostcontrol/contract'
 import {
   assemblePolicy,
   type BudgetSource,
@@ -218,17 +224,18 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
       return told('behind', generation)
     const made = { ...(held.provenance ?? NO_PROVENANCE), folderRevision, madeBy: null }
     const next = await insert(tx, orgId, current, merged, made)
-    return next === null ? told('refused', generation, false, [TOO_LARGE]) : told('inForce', next, true)
+    return typeof next === 'number' ? told('inForce', next, true) : told('refused', generation, false, [next])
   }
 
-  /** Signs and stores what is in force from now on. @returns its generation; `null` if it is too large for a bundle */
+  /** Signs and stores what is in force from now on. @returns its generation, or why no bundle can carry it */
   async function insert(tx: Tx, orgId: string, current: InForce | null, merged: Merged, made: Made) {
     const { files, originals, check } = merged
     if (!check.ok) throw new Error('files that are not good are not published')
     const { revision } = check
     const number = await policyRepository.nextNumber(tx)
     const manifest = JSON.stringify({ orgId, generation: number, revision, files })
-    if (Buffer.byteLength(manifest) > BUNDLE_BYTES_MAX) return null
+    if (files.length > BUNDLE_FILES_MAX) return TOO_MANY
+    if (Buffer.byteLength(manifest) > BUNDLE_BYTES_MAX) return TOO_LARGE
     await policyRepository.insertPublished(tx, {
       ...made,
       number,
@@ -282,7 +289,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
         const folderRevision = now?.folderRevision ?? policyRevision(files)
         const made = { author, commit, committedAt, uncommitted, folderRevision, madeBy }
         const generation = await insert(tx, orgId, now, merged, made)
-        if (generation === null) throw refusal([TOO_LARGE])
+        if (typeof generation !== 'number') throw refusal([generation])
         return { result, generation }
       })
       if (done !== null) return done
@@ -375,6 +382,10 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
       }),
   }
 }
+
+const TOO_MANY = folderProblem(
+  `the folder and the API have more than ${BUNDLE_FILES_MAX} files together: put some of the folder's together`,
+)
 
 const TOO_LARGE = folderProblem(
   `the files are larger than ${BUNDLE_BYTES_MAX / 1024} KiB as a signed bundle: take control characters out of them`,

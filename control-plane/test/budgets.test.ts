@@ -371,3 +371,18 @@ t.test('a document that says fewer resets than there were takes none back, and t
   await holder.hello()
   t.match(await holder.sync(counter('house', '*', 'total#000004'), { need: 1n }), { verdict: 'granted' })
 })
+
+t.test('what no bundle can carry together with the folder is refused, and the next one is not', async (t) => {
+  const { orgId, key } = await tenantOf(db)
+  const files = (count: number) =>
+    Array.from({ length: count }, (_, at) => ({ path: `${at}.yaml`, text: '# nothing\n' }))
+  await one.folder(orgId, files(1_000))
+  t.match(await one.ask(key, 'POST', '/budgets', budgetBody('house')), {
+    status: 422,
+    body: { detail: /more than 1000 files together/ },
+  })
+  await one.folder(orgId, files(999))
+  t.match(await one.ask(key, 'POST', '/budgets', budgetBody('house')), { status: 201 })
+  t.match(await one.folder(orgId, files(1_000)), { state: 'refused', problems: [{ message: /1000 files together/ }] })
+  t.same(await inBundle(orgId), ['house 1000000000'])
+})
