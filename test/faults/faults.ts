@@ -1,6 +1,7 @@
 import { AGENTS } from './agents.ts'
 import { ANTHROPIC } from './anthropic.ts'
 import { BUDGETS } from './budgets.ts'
+import { BUDGETS_OF_API } from './budgets-api.ts'
 import { CHANNEL_FAULTS } from './channel.ts'
 import { COMPATIBLE } from './compatible.ts'
 import { CONTROL_PLANE } from './control-plane.ts'
@@ -22,6 +23,7 @@ export const FAULTS: readonly Fault[] = [
   ...PRICING,
   ...LOST,
   ...BUDGETS,
+  ...BUDGETS_OF_API,
   ...GUARDS,
   ...AGENTS,
   ...ANTHROPIC,
