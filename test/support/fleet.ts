@@ -96,7 +96,14 @@ export interface Whole {
 /** A counter as operators see it. */
 export type SeenCounter = Readonly<
   Record<
-    'budgetUid' | 'subject' | 'periodId' | 'settledNanoUsd' | 'escrowNanoUsd' | 'overrunNanoUsd' | 'availableNanoUsd',
+    | 'budgetUid'
+    | 'subject'
+    | 'periodId'
+    | 'limitNanoUsd'
+    | 'settledNanoUsd'
+    | 'escrowNanoUsd'
+    | 'overrunNanoUsd'
+    | 'availableNanoUsd',
     string
   >
 >

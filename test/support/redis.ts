@@ -98,6 +98,9 @@ function findRedis(): string {
   throw new Error('the tests need a redis-server on the PATH: sudo apt-get install redis-tools, or brew install redis')
 }
 
+/** Whether a Redis can be started without installing one. */
+export const hasRedis = (): boolean => onPath(PROGRAMS) !== null
+
 function onPath(names: readonly string[]): string | null {
   for (const folder of (process.env.PATH ?? '').split(':')) {
     for (const name of names) {
