@@ -28,6 +28,8 @@ export const CODES = [
   // money
   'acc_budget_exceeded',
   'acc_budget_busy',
+  'acc_budget_throttled',
+  'acc_budget_disconnected',
   // our own limits
   'acc_overloaded',
   'acc_shutting_down',

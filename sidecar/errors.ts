@@ -26,6 +26,8 @@ const STATUS: Readonly<Record<Code, number>> = {
   acc_agent_throttled: 429,
   acc_budget_exceeded: 429,
   acc_budget_busy: 429,
+  acc_budget_throttled: 429,
+  acc_budget_disconnected: 503,
   acc_overloaded: 503,
   acc_shutting_down: 503,
   acc_outbox_unavailable: 503,

@@ -136,6 +136,16 @@ export interface Target {
   readonly baseUrl: string
   /** `null` for a pass-through, or a model without a price that the policy lets through. */
   readonly priced: PricedModel | null
+  /** The model that was asked for where a budget had this one taken instead; `null` where it is that. */
+  readonly insteadOf: string | null
+}
+
+/** What budgets tell the client beside its answer. */
+export interface BudgetNotices {
+  /** For `x-acc-warning`. */
+  readonly warnings: readonly string[]
+  /** What is not spent of the budget that has the least left, in USD; `null` while none is near its limit. */
+  readonly remainingUsd: string | null
 }
 
 /** Stage 5, plan. */
@@ -167,8 +177,10 @@ export interface Reserved {
   readonly planned: Planned
   readonly target: Target
   readonly cover: Cover
-  /** The bytes to send. */
+  readonly notices: BudgetNotices
+  /** The bytes to send, and path and query below the provider's base URL. */
   readonly body: Buffer
+  readonly upstreamTarget: string
   /** True if the usage report was asked for on the client's behalf and must be taken out of the answer. */
   readonly hidesUsage: boolean
   /** The output limit told to the provider where it was lowered; `null` if it was not. */

@@ -10,7 +10,9 @@ import { startAdminServer } from './admin.ts'
 import { createLocalApi } from './agents/local-api.ts'
 import { createAgentReports } from './agents/reports.ts'
 import { createAuthorize } from './authorize.ts'
+import { createCacheMemory } from './budget/cache-memory.ts'
 import { createReserve } from './budget/reserve-stage.ts'
+import { createThrottle } from './budget/throttle.ts'
 import { randomId, systemClock, systemTimers, timedId } from './clock.ts'
 import { parseConfig, type SidecarConfig } from './config.ts'
 import { ConfigError } from './config-error.ts'
@@ -84,6 +86,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     budgets: () => policies.inForce()?.budgets ?? NO_BUDGETS,
     eventsMax: config.eventsMax,
     connect: controlPlane && ((instanceId) => createControlPlaneClient({ ...controlPlane, instanceId, clock })),
+    isConnected: () => channel?.isConnected ?? true,
     onFenced: () => fenced.abort(),
     onStored: () => uploader?.wake(),
     log,
@@ -135,6 +138,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   if (dead.length > 0) log.error('detectors do not find what they must: the sidecar is not ready', { dead })
 
   const jobs = createJobs(systemTimers)
+  const cache = createCacheMemory(clock)
   const onInternalError = (error: unknown): void => log.error('internal error', unexpectedFields(error))
   const securityFor = (principal: Principal) => policies.current()?.securityFor(principal) ?? null
   const runaway = createRunawayControl({ securityFor, agents, clock })
@@ -148,7 +152,15 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     watch: runaway.watch,
     inspectRequest: createInspectRequest(scanner, detectorSet, inspection),
     plan: createPlan(prices, config.upstreams),
-    reserve: createReserve({ gate: spend.gate, outbox: spend.outbox, prices, events, clock }),
+    reserve: createReserve({
+      gate: spend.gate,
+      outbox: spend.outbox,
+      prices,
+      events,
+      clock,
+      cache,
+      throttle: createThrottle(),
+    }),
     forward: createForward({
       pools,
       clock,
@@ -164,6 +176,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     events,
     policyRevision: () => (policies.current() ?? policies.inForce())?.revision ?? '',
     observe: (event, addedMs) => {
+      cache.note(event)
       metrics.observe(event, addedMs)
       runaway.spent(event)
       if (event.code !== null) {

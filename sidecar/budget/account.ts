@@ -25,6 +25,10 @@ export class Account {
    * the limit: what comes free is then returned at once.
    */
   available: NanoUsd = ZERO_USD
+  /** What was spent of the counter at the grantor's last answer. */
+  spent: NanoUsd = ZERO_USD
+  /** Spent so far, the budget warns or does something. */
+  pressedAt: NanoUsd = ZERO_USD
   /** Until when reservations may be made without asking, on both clocks (H1); -Infinity before the first answer. */
   believedUntilMs = Number.NEGATIVE_INFINITY
   believedUntilWallMs = Number.NEGATIVE_INFINITY

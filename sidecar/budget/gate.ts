@@ -1,7 +1,9 @@
 import { type Counter, counterKey, maxUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
+import type { CompiledBudget } from '@agentcostcontrol/policy'
 import { type Account, balanceOf, isTold, LeaseReservation } from './account.ts'
 import type { Match, Slot } from './books.ts'
 import { type Ask, createLeaseSync, type LeaseSyncOptions } from './lease-sync.ts'
+import { pressureOf } from './pressure.ts'
 import type { BudgetGate, ReserveOutcome, ReserveRequest, Shortage } from './types.ts'
 
 /** The gate that can be told of money that came back, and measured. */
@@ -29,7 +31,10 @@ export interface GateStats {
 }
 
 /** What the gate needs: it talks to the grantor, and knows itself what to ask for and who waits for the answer. */
-export type GateOptions = Omit<LeaseSyncOptions, 'demand' | 'onAnswer'>
+export interface GateOptions extends Omit<LeaseSyncOptions, 'demand' | 'onAnswer'> {
+  /** Whether whoever grants leases is there, as far as is known beside the gate's own messages. */
+  isConnected(): boolean
+}
 
 /** Longest wait for a lease, and most that wait at once. */
 const WAIT_MS = 1_000
@@ -62,6 +67,8 @@ export function createBudgetGate(options: GateOptions): SpendGate {
   let waking = false
   const sync = createLeaseSync({ ...options, demand, onAnswer: lookAll })
 
+  const isConnected = (): boolean => sync.isReachable && options.isConnected()
+
   function reserve(request: ReserveRequest): ReserveOutcome | Promise<ReserveOutcome> {
     const match = holder.match(request.lines)
     const first = attempt(request, match, claimed)
@@ -83,10 +90,12 @@ export function createBudgetGate(options: GateOptions): SpendGate {
     match: Match,
     taken: ReadonlySet<Account>,
   ): ReserveOutcome | readonly Slot[] {
+    const refused = isConnected() ? undefined : match.slots.find(({ book }) => refusesAway(book.budget))
+    if (refused) return { kind: 'disconnected', shortage: shortageOf(refused, request.bound) }
     const isBehind = taken.size > 0 && match.accounts.some((account) => taken.has(account))
     const result = isBehind
       ? { kind: 'short' as const, slots: match.slots.filter((slot) => lacks(slot, request, taken)) }
-      : holder.reserve(match, request.bound)
+      : holder.reserve(match, request.bound, !isConnected())
     if (result.kind === 'short') return refusal(request, result.slots) ?? result.slots
     counts.reserved++
     for (const slot of result.unmet) overdraw(slot.account)
@@ -254,6 +263,7 @@ export function createBudgetGate(options: GateOptions): SpendGate {
 
   return {
     reserve,
+    pressure: (lines) => pressureOf(holder.match(lines).slots),
     release: (reservation) => {
       if (reservation instanceof LeaseReservation && holder.release(reservation)) wake()
     },
@@ -291,6 +301,8 @@ function reachable(account: Account): NanoUsd {
   const overrun = maxUsd(ZERO_USD, nanoUsd(returned + charged - granted))
   return nanoUsd(balanceOf(account) + available + (available > 0n ? overrun : 0n))
 }
+
+const refusesAway = ({ mode, onDisconnect }: CompiledBudget): boolean => mode === 'enforce' && onDisconnect === 'deny'
 
 const ABANDONED: ReserveOutcome = { kind: 'abandoned' }
 const REFILL: Ask = { need: null, least: ZERO_USD, wish: ZERO_USD, unmet: 0 }

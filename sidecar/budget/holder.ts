@@ -17,6 +17,7 @@ import type { Clock } from '../clock.ts'
 import { Account, balanceOf, isTold, LeaseReservation } from './account.ts'
 import { type Book, Books, type Match, type Slot } from './books.ts'
 import type { GrantedLease, KnownPeriod } from './lease-source.ts'
+import { pressedAt } from './pressure.ts'
 
 /** Leases grow from a fiftieth to a twentieth of the limit: what a lost disk leaves open stays small. */
 const FIRST_SLICE_PARTS = 50n
@@ -67,7 +68,10 @@ export class LeaseHolder {
       accountsOf: (uid, periodId) =>
         [...this.accounts.values()].filter(({ counter }) => counter.budgetUid === uid && counter.periodId === periodId),
       open: (book, subject) => this.#open(book, subject),
-      use: (account, budget) => this.#useLimit(account, budget.limit),
+      use: (account, budget) => {
+        this.#useLimit(account, budget.limit)
+        account.pressedAt = pressedAt(budget, budget.limit)
+      },
       leave: (uid) => this.#leave(uid),
     })
   }
@@ -82,15 +86,16 @@ export class LeaseHolder {
     return believedAt(account, this.#clock.monotonicMs(), this.#clock.nowMs())
   }
 
-  /** Takes `bound` from every slot in one step, or from none (H2). A budget that is not hard lets itself be overdrawn. */
-  reserve({ slots, accounts }: Match, bound: NanoUsd): Attempt {
+  /** Takes `bound` from every slot in one step, or from none (H2). A budget that is not hard lets itself be overdrawn, and
+   * one that allows it while the grantor is away (H8). */
+  reserve({ slots, accounts }: Match, bound: NanoUsd, isAway = false): Attempt {
     const usedAtMs = this.#clock.monotonicMs()
     const wallMs = this.#clock.nowMs()
     let short: Slot[] | null = null
     let unmet: Slot[] | null = null
     for (const slot of slots) {
       if (balanceOf(slot.account) >= bound && believedAt(slot.account, usedAtMs, wallMs)) continue
-      if (!slot.book.budget.isHard) {
+      if (!slot.book.budget.isHard || (isAway && slot.book.budget.onDisconnect === 'allow')) {
         unmet ??= []
         unmet.push(slot)
       } else {
@@ -138,6 +143,7 @@ export class LeaseHolder {
       this.#touch(account)
     }
     account.available = result.available
+    account.spent = result.spent
     account.believedUntilMs = sentAtMs + result.ttlMs
     account.believedUntilWallMs = sentAtWallMs + result.ttlMs
     if (account.available < 0n) this.#payBack(account)

@@ -4,6 +4,7 @@
  */
 import type { Counter, NanoUsd } from '@agentcostcontrol/contract'
 import type { MatchedBudget } from '@agentcostcontrol/policy'
+import type { Pressure } from './pressure.ts'
 
 /** What the pipeline asks before an attempt is sent. */
 export interface ReserveRequest {
@@ -45,16 +46,20 @@ export interface Shortage {
  * - `reserved`: go on.
  * - `exhausted`: the budget is spent for that much; the pipeline may clamp the output to `shortage.available` and ask again, once.
  * - `busy`: money is held by running requests and may come back; ask again after `retryAfterMs`.
+ * - `disconnected`: the grantor cannot be reached, and a budget refuses then.
  * - `abandoned`: the client left while its request waited; nothing is held.
  */
 export type ReserveOutcome =
   | { readonly kind: 'reserved'; readonly reservation: Reservation }
   | { readonly kind: 'exhausted'; readonly shortage: Shortage }
   | { readonly kind: 'busy'; readonly shortage: Shortage; readonly retryAfterMs: number }
+  | { readonly kind: 'disconnected'; readonly shortage: Shortage }
   | { readonly kind: 'abandoned' }
 
 /** The budget stage as the pipeline sees it. */
 export interface BudgetGate {
+  /** The budgets that are spent to where they warn or do something. */
+  pressure(lines: readonly MatchedBudget[]): readonly Pressure[]
   /** Answers at once, without a promise, while healthy leases cover the bound. */
   reserve(request: ReserveRequest): ReserveOutcome | Promise<ReserveOutcome>
   /**

@@ -6,6 +6,8 @@ import { backoffMs, createPauses } from './pause.ts'
 
 /** The sidecar's end of the downward channel: one poll at a time, and another one at once. */
 export interface Channel {
+  /** False from a poll that failed on, until one is answered. */
+  readonly isConnected: boolean
   stats(): ChannelStats
   close(): Promise<void>
 }
@@ -118,6 +120,9 @@ export function createChannel(options: ChannelOptions): Channel {
 
   const running = run()
   return {
+    get isConnected() {
+      return failuresInARow === 0
+    },
     stats: () => ({ polls, failures }),
     close: async () => {
       ending.abort()

@@ -56,6 +56,8 @@ export interface SpendCoreOptions {
   readonly uploads: boolean
   /** The time that periods begin and end by. */
   readonly time: Pick<Clock, 'nowMs'>
+  /** Whether the grantor is there, as far as is known beside leases. */
+  isConnected(): boolean
   /** Another holder is known under this name: nothing can be reserved any more. */
   onFenced(): void
   /** Events are on disk. */

@@ -38,6 +38,8 @@ export interface SpendStoreOptions<Client extends LeaseCalls> {
   readonly eventsMax: number
   /** Makes this sidecar's client of the control plane; `null` for one that stands alone. */
   readonly connect: ((instanceId: string) => Client) | null
+  /** Whether the control plane is there, as far as is known beside leases. */
+  isConnected(): boolean
   /** The control plane knows another holder under this name. */
   onFenced(): void
   /** Events are on disk. */

@@ -17,7 +17,8 @@ export function createPlan(prices: PriceBook, upstreams: Upstreams): Plan {
       )
     }
     const { ask } = identified
-    if (ask.kind === 'passThrough') return { inspected, targets: [{ provider, model: '', baseUrl, priced: null }] }
+    if (ask.kind === 'passThrough')
+      return { inspected, targets: [{ provider, model: '', baseUrl, priced: null, insteadOf: null }] }
     const { model, pricedAs = model } = ask.request
     const found = findPrice(prices, provider, pricedAs, identified.raw.receivedAtMs)
     if (!found && provider.onUnpricedModel === 'deny') {
@@ -28,7 +29,7 @@ export function createPlan(prices: PriceBook, upstreams: Upstreams): Plan {
     }
     return {
       inspected,
-      targets: [{ provider, model, baseUrl, priced: found ?? worstPrice(prices, provider) }],
+      targets: [{ provider, model, baseUrl, priced: found ?? worstPrice(prices, provider), insteadOf: null }],
     }
   }
 }

@@ -41,6 +41,7 @@ const opened = (dataDir: string, log: Line[] = []): Promise<SpendStore> =>
     budgets: () => [BUDGET],
     eventsMax: 1_000,
     connect: null,
+    isConnected: () => true,
     onFenced: () => {},
     onStored: () => {},
     log: recordingLog(log),

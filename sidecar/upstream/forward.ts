@@ -76,7 +76,7 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
   }
 
   send(): void {
-    const { target, body } = this.#reserved
+    const { target, body, upstreamTarget } = this.#reserved
     const { identified } = this.#reserved.planned.inspected.authorized
     const { raw } = identified
     raw.client.onGone(() => this.#clientGone())
@@ -85,7 +85,7 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
     try {
       pool.dispatch(
         {
-          path: basePath + identified.upstreamTarget,
+          path: basePath + upstreamTarget,
           method: raw.method,
           headers: upstreamRequestHeaders(raw.headers),
           body: body.length > 0 || headerValue(raw.headers, 'content-length') !== null ? body : null,
@@ -216,9 +216,13 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
     contentLength: number | 'keep' | 'drop',
   ): void {
     const out = clientResponseHeaders(headers, contentLength)
-    const { warnings } = this.#reserved.planned.inspected
+    const { planned, notices, target } = this.#reserved
+    const { warnings } = planned.inspected
     out.push('x-acc-request-id', this.#requestId)
-    if (warnings.length > 0) out.push('x-acc-warning', warnings.join(', '))
+    if (warnings.length > 0 || notices.warnings.length > 0)
+      out.push('x-acc-warning', [...warnings, ...notices.warnings].join(', '))
+    if (notices.remainingUsd !== null) out.push('x-acc-budget-remaining', notices.remainingUsd)
+    if (target.insteadOf !== null) out.push('x-acc-model', encodeURI(target.model))
     if (this.#reserved.clampedOutputTokens !== null)
       out.push('x-acc-output-limit', String(this.#reserved.clampedOutputTokens))
     this.#reply.head(status, asLatin1(statusMessage), out)

@@ -56,6 +56,8 @@ export class SpendWorld {
   readonly ledgerTime = new LedgerTime(this.time)
   /** The policy in force. */
   budgets: readonly CompiledBudget[] = []
+  /** What is known of the grantor beside leases. */
+  isConnected = true
   /** The most events that were written in one transaction. */
   largestGroup = 0
   /** Every message that reached the grantor. */
@@ -366,6 +368,7 @@ class Life {
       eventsMax: this.#world.eventsMax,
       uploads: this.#world.uploads,
       time: this.#world.ledgerTime,
+      isConnected: () => this.#world.isConnected,
       onFenced: () => {},
       onStored: () => {},
       log: silentLog,

@@ -3,7 +3,9 @@ import { type CompiledPolicy, compilePolicy, createPriceBook } from '@agentcostc
 import type { Scope } from '../../../test/support/scope.ts'
 import type { AnswerResult } from '../../answer/answer.ts'
 import { createAuthorize } from '../../authorize.ts'
+import { createCacheMemory } from '../../budget/cache-memory.ts'
 import { createReserve, type Reserve } from '../../budget/reserve-stage.ts'
+import { createThrottle } from '../../budget/throttle.ts'
 import { createUsageEvents } from '../../events/usage-events.ts'
 import { type Abandoned, type Denial, isAbandoned, isDenial, type Planned, type Reserved } from '../../exchange.ts'
 import { createIdentify } from '../../identify.ts'
@@ -42,14 +44,15 @@ const price = (model: string, fields: Partial<ModelPrice> = {}): ModelPrice => (
 
 /**
  * $1 and $4 per million tokens. `gpt-4.1` shows all of its output, `o3` thinks in hiding, `gpt-4.1-mini` costs ten times
- * as much, `gpt-4.1-long` twice as much above 1 000 tokens of input; of `gpt-4.1-vast` nobody knows how much fits.
+ * as much and `gpt-4.1-nano` a quarter, `gpt-4.1-long` twice as much above 1 000 tokens of input; of `gpt-4.1-vast` nobody knows how much fits.
  */
 const CARD: RateCard = {
   version: 'test.1',
   sources: [],
   models: [
-    price('gpt-4.1'),
+    price('gpt-4.1', { rates: { ...rates(1, 4), cacheRead: '100000' } }),
     price('gpt-4.1-mini', { rates: rates(10, 40) }),
+    price('gpt-4.1-nano', { rates: { ...rates(0, 1), input: '250000', cacheRead: null }, outputTokensMax: 500 }),
     price('o3'),
     price('gpt-4.1-long', { contextTiers: [{ aboveInputTokens: 1_000, rates: rates(2, 8) }] }),
     price('gpt-4.1-vast', { contextTokensMax: null, outputTokensMax: null }),
@@ -66,6 +69,8 @@ export type Json = Readonly<Record<string, unknown>>
 export class Stages {
   readonly world: SpendWorld
   readonly prices = createPriceBook(CARD)
+  readonly cache = createCacheMemory({ monotonicMs: () => this.world.time.monotonicMs() })
+  readonly throttle = createThrottle()
   readonly #policy: CompiledPolicy
   readonly #readPrincipal = createReadPrincipal({
     identity: { agent: null, workflow: null, session: null, tags: {} },
@@ -114,7 +119,15 @@ export class Stages {
     const { core, time } = this.world
     const readPrincipal = this.#readPrincipal
     const events = createUsageEvents({ instanceId: 'test', prices: this.prices, clock: time, readPrincipal })
-    return createReserve({ gate: core.gate, outbox: core.outbox, prices: this.prices, events, clock: time })
+    return createReserve({
+      gate: core.gate,
+      outbox: core.outbox,
+      prices: this.prices,
+      events,
+      clock: time,
+      cache: this.cache,
+      throttle: this.throttle,
+    })
   }
 
   /** Stage 6, with all the time that it takes. */

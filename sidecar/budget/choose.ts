@@ -1,0 +1,110 @@
+/** What budgets do with a request: refuse it, slow it down, send it to a cheaper model, or let it have its money. */
+import { formatUsd, minUsd, ZERO_USD } from '@agentcostcontrol/contract'
+import type { MatchedBudget } from '@agentcostcontrol/policy'
+import { type BudgetNotices, type Denial, type Inspected, isDenial } from '../exchange.ts'
+import { cheaperThan, type DowngradeOptions } from './downgrade.ts'
+import { type Held, type Holding, type HoldOptions, hold, type MeteredAsk, type PricedTarget } from './hold.ts'
+import type { Pressure } from './pressure.ts'
+import { blockedEarly, throttled } from './refusal.ts'
+import { AttemptSpender } from './spender.ts'
+import type { Throttle } from './throttle.ts'
+
+/** What {@link choose} needs. */
+export interface ChooseOptions extends HoldOptions, DowngradeOptions {
+  readonly throttle: Throttle
+}
+
+/** What was chosen. */
+export interface Chosen {
+  readonly holding: Holding
+  readonly notices: BudgetNotices
+}
+
+/** Nothing to tell. */
+export const NO_NOTICES: BudgetNotices = Object.freeze({ warnings: Object.freeze([]), remainingUsd: null })
+
+/** Reserves for the target, or for a cheaper model where a budget says so (each of its chain at most once). */
+export function choose(options: ChooseOptions, inspected: Inspected, ask: MeteredAsk, target: PricedTarget): Chosen {
+  const budgets = budgetsOf(options, inspected, target)
+  const pressed = options.gate.pressure(budgets)
+  if (pressed.length === 0)
+    return { holding: chooseAmong(options, inspected, ask, target, budgets, false), notices: NO_NOTICES }
+  const refusal = refusedEarly(options, pressed)
+  const wantsCheaper = pressed.some((each) => does(each, 'downgrade_model'))
+  const holding = refusal ?? chooseAmong(options, inspected, ask, target, budgets, wantsCheaper)
+  return { holding, notices: noticesOf(pressed) }
+}
+
+const budgetsOf = (
+  { prices }: HoldOptions,
+  { authorized }: Inspected,
+  target: PricedTarget,
+): readonly MatchedBudget[] => authorized.policy.budgetsFor(new AttemptSpender(authorized, target, prices))
+
+const does = ({ budget, actions }: Pressure, action: Pressure['actions'][number]): boolean =>
+  budget.mode === 'enforce' && actions.includes(action)
+
+/** Refuses for a budget that blocks before it is spent, or that only lets some requests a minute pass. */
+function refusedEarly({ clock, throttle }: ChooseOptions, pressed: readonly Pressure[]): Denial | null {
+  for (const each of pressed) {
+    const { budget, percent } = each
+    const blocks = budget.steps.some(({ at, action }) => action === 'block' && at < WHOLE && percent >= at)
+    if (blocks && budget.mode === 'enforce') return blockedEarly(clock, each, ZERO_USD)
+  }
+  for (const each of pressed) {
+    const { budget, key } = each
+    if (budget.throttledPerMinute === null || !does(each, 'throttle')) continue
+    const waitMs = throttle.take(key, budget.throttledPerMinute, clock.monotonicMs())
+    if (waitMs > 0) return throttled(each, ZERO_USD, waitMs)
+  }
+  return null
+}
+
+const WHOLE = 100
+
+function chooseAmong(
+  options: ChooseOptions,
+  inspected: Inspected,
+  ask: MeteredAsk,
+  target: PricedTarget,
+  budgets: readonly MatchedBudget[],
+  wantsCheaper: boolean,
+): Holding {
+  const asked = (): Holding => hold(options, inspected, ask, target, budgets)
+  const cheaper = (): readonly PricedTarget[] => cheaperThan(options, inspected, ask, target, budgets)
+  const instead = (others: readonly PricedTarget[], otherwise: () => Holding): Holding => {
+    const [other, ...more] = others
+    if (other === undefined) return otherwise()
+    const held = hold(options, inspected, withModel(ask, other), other, budgetsOf(options, inspected, other))
+    return after(held, (refusal) => (isSpent(refusal) ? instead(more, otherwise) : refusal))
+  }
+  if (wantsCheaper) return instead(cheaper(), asked)
+  // The refusal that is told is that of the model which was asked for.
+  return after(asked(), (refusal) => (isSpent(refusal) ? instead(cheaper(), () => refusal) : refusal))
+}
+
+const isSpent = ({ code }: Denial): boolean => code === 'acc_budget_exceeded'
+
+/** A copy: the request itself is changed once it is sure where it goes. */
+const withModel = (ask: MeteredAsk, { model }: PricedTarget): MeteredAsk => ({
+  ...ask,
+  request: { ...ask.request, model },
+})
+
+function after(holding: Holding, refused: (refusal: Denial) => Holding): Holding {
+  const conclude = (held: Awaited<Holding>): Holding => (isHeld(held) || !isDenial(held) ? held : refused(held))
+  return holding instanceof Promise ? holding.then(conclude) : conclude(holding)
+}
+
+const isHeld = (held: Awaited<Holding>): held is Held => 'reservation' in held
+
+function noticesOf(pressed: readonly Pressure[]): BudgetNotices {
+  const near = pressed.filter(({ percent, budget }) => percent >= budget.warning)
+  const [first, ...more] = near
+  if (first === undefined) return NO_NOTICES
+  const remaining = more.reduce((least, each) => minUsd(least, each.remaining), first.remaining)
+  return {
+    warnings: near.map(({ budget, percent }) => `budget ${budget.name} is spent to ${percent} %`),
+    remainingUsd: formatUsd(remaining),
+  }
+}

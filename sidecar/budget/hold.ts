@@ -1,0 +1,160 @@
+/** Bounds an attempt and reserves for it, with its output limit lowered where the budgets can afford no more. */
+import { ATTEMPT_USD_MAX, minUsd, type NanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
+import type { MatchedBudget, PriceBook, PricedModel, UsageBound } from '@agentcostcontrol/policy'
+import type { Clock } from '../clock.ts'
+import {
+  type Abandoned,
+  type Ask,
+  type ClientLink,
+  type Denial,
+  denial,
+  type Inspected,
+  isDenial,
+  type Target,
+} from '../exchange.ts'
+import { type RequestBound, usageBound } from '../providers/provider.ts'
+import { refusalOf } from './refusal.ts'
+import type { BudgetGate, Reservation, ReserveOutcome, ReserveRequest, Shortage } from './types.ts'
+
+/** What {@link hold} needs. */
+export interface HoldOptions {
+  readonly gate: BudgetGate
+  readonly prices: PriceBook
+  readonly clock: Clock
+}
+
+/** A request of a known wire format. */
+export type MeteredAsk = Extract<Ask, { readonly kind: 'metered' }>
+
+/** A target whose price is known. */
+export type PricedTarget = Target & { readonly priced: PricedModel }
+
+interface Asked {
+  readonly target: PricedTarget
+  readonly bound: RequestBound
+}
+
+/** What is held for an attempt. */
+export interface Held {
+  readonly target: PricedTarget
+  readonly reservation: Reservation
+  readonly bound: UsageBound | null
+  readonly clamped: number | null
+}
+
+/** What came of it: without a promise unless money is waited for. */
+export type Holding = Held | Denial | Abandoned | Promise<Held | Denial | Abandoned>
+
+/**
+ * Reserves the bound, or what of it the budgets can afford: the limit is lowered once for each that is short.
+ * @param budgets those that hold for the target
+ */
+export function hold(
+  options: HoldOptions,
+  inspected: Inspected,
+  { adapter, request }: MeteredAsk,
+  target: PricedTarget,
+  budgets: readonly MatchedBudget[],
+): Holding {
+  const { prices, clock } = options
+  const { priced } = target
+  const asked: Asked = { target, bound: adapter.bound(request, inspected.body.length) }
+  const { provider, identified } = inspected.authorized
+  const usage = boundedBy(asked, provider.onUnbounded)
+  if (usage !== null && isDenial(usage)) return usage
+  const atMs = identified.raw.receivedAtMs
+  const boundOf = (tokens: UsageBound | null): NanoUsd =>
+    tokens === null ? ZERO_USD : minUsd(prices.bound(priced, tokens, atMs), ATTEMPT_USD_MAX)
+  const fewest = Math.max(provider.minOutputTokens, asked.bound.outputTokensLeast ?? 0)
+  const least = boundOf(usage && withOutput(usage, asked.bound, fewest))
+
+  function attempt(bound: UsageBound | null, clamped: number | null, round: number): Holding {
+    const conclude = (outcome: ReserveOutcome): Holding => {
+      if (outcome.kind === 'abandoned') return outcome
+      if (outcome.kind === 'reserved')
+        return { target, reservation: outcome.reservation, bound: bound ?? usageBound(asked.bound, priced), clamped }
+      if (outcome.kind !== 'exhausted' || bound === null || round > budgets.length)
+        return refusalOf(clock, target.model, outcome)
+      const perChoice = affordable(prices, asked, bound, outcome.shortage, atMs)
+      if (perChoice === null || perChoice < fewest) return refusalOf(clock, target.model, outcome)
+      return attempt(withOutput(bound, asked.bound, perChoice), perChoice, round + 1)
+    }
+    const outcome = options.gate.reserve(
+      new Wish(budgets, boundOf(bound), minUsd(least, boundOf(bound)), identified.raw.client),
+    )
+    return outcome instanceof Promise ? outcome.then(conclude) : conclude(outcome)
+  }
+
+  const most = modelsOwn(asked)
+  return usage === null || most === null
+    ? attempt(usage, null, 0)
+    : attempt(withOutput(usage, asked.bound, most), most, 0)
+}
+
+/** The model's own output limit, where it is not the one that the request was made for and more is asked of it. */
+function modelsOwn({ target: { priced, insteadOf }, bound: { outputTokensAsked } }: Asked): number | null {
+  const most = priced.outputTokensMax
+  return insteadOf !== null && most !== null && outputTokensAsked !== null && outputTokensAsked > most ? most : null
+}
+
+/**
+ * A class, since a getter of an object literal is a shape of its own each time: shapes are old from the start, and keep
+ * all that the getter can reach until the old generation is collected.
+ */
+class Wish implements ReserveRequest {
+  readonly lines: readonly MatchedBudget[]
+  readonly bound: NanoUsd
+  readonly least: NanoUsd
+  readonly #client: ClientLink
+
+  constructor(lines: readonly MatchedBudget[], bound: NanoUsd, least: NanoUsd, client: ClientLink) {
+    this.lines = lines
+    this.bound = bound
+    this.least = least
+    this.#client = client
+  }
+
+  get signal(): AbortSignal {
+    return this.#client.signal
+  }
+}
+
+/** The usage bound of a request; `null` where policy lets an unbounded one through. */
+function boundedBy(
+  { bound, target }: Asked,
+  onUnbounded: 'deny' | 'contextWindow' | 'allowCounted',
+): UsageBound | Denial | null {
+  if (bound.kind === 'unbounded' && onUnbounded === 'allowCounted') return null
+  const usage = bound.kind === 'unbounded' && onUnbounded === 'deny' ? null : usageBound(bound, target.priced)
+  if (usage) return usage
+  if (onUnbounded === 'allowCounted') return null
+  const [why, mend] =
+    bound.kind === 'unbounded'
+      ? [`it holds ${bound.reason}, whose cost its body does not bound`, 'Leave that out']
+      : ['it sets no output limit and the rate card states none for this model', 'Set one']
+  return denial(
+    'acc_request_unbounded',
+    `No budget can cover this request: ${why}. ${mend}, or see onUnbounded in the ProviderConfig "${target.provider.name}".`,
+  )
+}
+
+const extraOutput = (bound: RequestBound): number => (bound.kind === 'bounded' ? bound.extraOutputTokens : 0)
+
+const withOutput = (usage: UsageBound, bound: RequestBound, perChoice: number): UsageBound => ({
+  ...usage,
+  outputTokensMax: Math.min(usage.outputTokensMax, perChoice * bound.choices + extraOutput(bound)),
+})
+
+/** The output limit for each choice that the short budget affords; `null` if that is not below what was asked. */
+function affordable(
+  prices: PriceBook,
+  asked: Asked,
+  usage: UsageBound,
+  shortage: Shortage,
+  atMs: number,
+): number | null {
+  const tokens = prices.affordableOutputTokens(asked.target.priced, usage, shortage.available, atMs)
+  if (tokens === null) return null
+  const perChoice = Math.floor((tokens - extraOutput(asked.bound)) / asked.bound.choices)
+  return perChoice * asked.bound.choices + extraOutput(asked.bound) < usage.outputTokensMax ? perChoice : null
+}

@@ -1,0 +1,80 @@
+/** How a budget refuses: in words, and as figures for the client's program. */
+import { type BudgetDecision, formatUsd, maxUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
+import type { Clock } from '../clock.ts'
+import { type Denial, denial } from '../exchange.ts'
+import type { Pressure } from './pressure.ts'
+import type { ReserveOutcome, Shortage } from './types.ts'
+
+/** The refusal of a reservation for a model. */
+export function refusalOf(
+  clock: Clock,
+  model: string,
+  outcome: Extract<ReserveOutcome, { readonly shortage: Shortage }>,
+): Denial {
+  const { shortage } = outcome
+  const details = decisionOf(shortage, shortage.asked, maxUsd(ZERO_USD, shortage.available))
+  const ask = `This request for "${model.slice(0, 100)}" may cost up to $${details.requested_usd}`
+  switch (outcome.kind) {
+    case 'busy':
+      return denial(
+        'acc_budget_busy',
+        `${ask}; the budget "${shortage.budgetName}" has $${details.remaining_usd} that is not held by running requests. Try again shortly.`,
+        { details, retryAfterS: Math.max(1, Math.ceil(outcome.retryAfterMs / 1_000)) },
+      )
+    case 'disconnected':
+      return denial(
+        'acc_budget_disconnected',
+        `The control plane cannot be reached, and onDisconnect of the budget "${shortage.budgetName}" is deny. This ends by itself when it answers.`,
+        { details, retryAfterS: DISCONNECTED_RETRY_S },
+      )
+    case 'exhausted':
+      return denial(
+        'acc_budget_exceeded',
+        `${ask}; the budget "${shortage.budgetName}" of $${details.limit_usd} has $${details.remaining_usd} left${resetsIn(details)}.`,
+        { details, retryAfterS: secondsTo(clock, shortage.resetsAtMs) },
+      )
+  }
+}
+
+/** The refusal of a budget that blocks before it is spent. */
+export function blockedEarly(clock: Clock, pressure: Pressure, asked: NanoUsd): Denial {
+  const details = pressureDecision(pressure, asked)
+  return denial(
+    'acc_budget_exceeded',
+    `The budget "${details.budget}" of $${details.limit_usd} is spent to ${pressure.percent} %, where it blocks; $${details.remaining_usd} are left${resetsIn(details)}.`,
+    { details, retryAfterS: secondsTo(clock, pressure.resetsAtMs) },
+  )
+}
+
+/** The refusal of a budget that lets some requests a minute pass. */
+export function throttled(pressure: Pressure, asked: NanoUsd, waitMs: number): Denial {
+  const details = pressureDecision(pressure, asked)
+  return denial(
+    'acc_budget_throttled',
+    `The budget "${details.budget}" of $${details.limit_usd} is spent to ${pressure.percent} % and lets ${pressure.budget.throttledPerMinute} requests a minute pass. Try again when Retry-After says.`,
+    { details, retryAfterS: Math.max(1, Math.ceil(waitMs / 1_000)) },
+  )
+}
+
+const DISCONNECTED_RETRY_S = 5
+
+const pressureDecision = ({ budget, subject, limit, remaining, resetsAtMs }: Pressure, asked: NanoUsd) =>
+  decisionOf({ budgetName: budget.name, subject, limit, resetsAtMs }, asked, remaining)
+
+const decisionOf = (
+  { budgetName, subject, limit, resetsAtMs }: Pick<Shortage, 'budgetName' | 'subject' | 'limit' | 'resetsAtMs'>,
+  asked: NanoUsd,
+  left: NanoUsd,
+): BudgetDecision => ({
+  budget: budgetName,
+  subject,
+  limit_usd: formatUsd(limit),
+  remaining_usd: formatUsd(nanoUsd(left)),
+  requested_usd: formatUsd(asked),
+  resets_at: resetsAtMs === null ? null : new Date(resetsAtMs).toISOString(),
+})
+
+const resetsIn = ({ resets_at }: BudgetDecision): string => (resets_at === null ? '' : ` and resets at ${resets_at}`)
+
+const secondsTo = (clock: Clock, atMs: number | null): number | null =>
+  atMs === null ? null : Math.max(1, Math.ceil((atMs - clock.nowMs()) / 1_000))
