@@ -19,7 +19,9 @@ export interface LedgerSessionOptions {
   readonly identity: Holder
   /** False if the ledger was not reached at the start. */
   readonly greeted: boolean
-  /** What is to be said now. */
+  /** Resolves when every change of the leases so far is on disk. */
+  commit(): Promise<void>
+  /** What is to be said now, of what is on disk. */
   hello(): Hello
   /** The ledger knows the holder as who it is. */
   onWelcome(welcome: Welcome): void
@@ -43,6 +45,8 @@ export function createLedgerSession(options: LedgerSessionOptions): LedgerSessio
   let callOff = (): void => {}
 
   async function greet(): Promise<void> {
+    // A grant that was heard and is not on disk yet would be left out, and the ledger take itself for whole without it.
+    await options.commit()
     const welcome = await source.hello(options.hello())
     if (state !== 'due') return
     if (welcome.generation !== identity.generation) {

@@ -133,6 +133,7 @@ export async function startSpend(options: SpendCoreOptions): Promise<SpendCore> 
     ...options,
     identity,
     greeted: greeting !== null,
+    commit: outbox.flush,
     hello: () => {
       const leases = db.heldLeases()
       if (isWelcome || continuity === 'same')

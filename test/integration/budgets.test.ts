@@ -229,6 +229,38 @@ t.test('an agent does not get fresh money by another name', async (t) => {
   }
 })
 
+t.test(
+  'near its limit a budget warns on answers, and has a cheaper model serve where its policy says so',
+  async (t) => {
+    const ask: Ask = { model: 'gpt-5.4', body: { max_completion_tokens: 100 } }
+    const simulator = await simulatorFor(t)
+    const sidecar = await sidecarFor(t, {
+      upstream: `${simulator.url}/v1`,
+      policies: {
+        'budget.yaml': `${budgetYaml({ name: 'team', limit: '0.10' })}  warning: 40
+  steps: [{ at: 40, action: downgrade_model }]
+  downgrade: [gpt-4.1-mini]
+`,
+      },
+    })
+    const usage = JSON.stringify({ prompt_tokens: 16_000, completion_tokens: 16 })
+    const first = await send(sidecar.url, { ...ask, prompt: 'a '.repeat(8_000), sim: { usage } })
+    await first.text()
+    t.equal(first.status, 200)
+    t.equal(first.headers.get('x-acc-warning'), null)
+    t.equal(first.headers.get('x-acc-model'), null)
+    await sidecar.events(1)
+    const second = await send(sidecar.url, ask)
+    t.equal(second.status, 200, await second.text())
+    t.match(second.headers.get('x-acc-warning'), /^budget team is spent to 4\d %$/)
+    t.match(second.headers.get('x-acc-budget-remaining'), /^0\.05/)
+    t.equal(second.headers.get('x-acc-model'), 'gpt-4.1-mini')
+    t.match(simulator.requests().at(-1)?.body.toString(), '"model":"gpt-4.1-mini"')
+    const [, served] = await sidecar.events(2)
+    t.match(served?.attempts, [{ requestedModel: 'gpt-4.1-mini', precision: 'exact' }])
+  },
+)
+
 t.test('endpoints that nobody meters are no way around a budget', async (t) => {
   const simulator = await simulatorFor(t)
   const sidecar = await sidecarFor(t, { upstream: `${simulator.url}/v1` })
