@@ -100,6 +100,20 @@ export function periodAt(rule: PeriodRule, atMs: number): Period {
 
 /** The period that an id names: the reverse of {@link periodAt}. @throws RangeError for an id that names none */
 export function periodOf(id: string): Period {
+  const known = read.get(id)
+  if (known) return known
+  const period = readPeriodId(id)
+  const [oldest] = read.size >= READ_MAX ? read.keys() : []
+  if (oldest !== undefined) read.delete(oldest)
+  read.set(id, period)
+  return period
+}
+
+/** Ids that were read lately: a zone's midnights are looked for. */
+const READ_MAX = 4_096
+const read = new Map<string, Period>()
+
+function readPeriodId(id: string): Period {
   const [, base = '', timeZone = 'UTC', resets = '0'] = ID.exec(id) ?? []
   const rule = ruleOf(isEndless(base) ? base : `${kindOf(base)}@${timeZone}`, Number(resets))
   const found = periodAt(rule, startOf(base, rule.timeZone))

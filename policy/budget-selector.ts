@@ -67,7 +67,7 @@ function partsOf({ agent, model, workflow, team, session, user, apiKey, tags }: 
     ...(model === undefined ? [] : [modelled(model)]),
     ...named('workflow', workflow, ({ principal }) => principal.workflow),
     ...named('session', session, ({ principal }) => principal.session),
-    ...named('apiKey', apiKey, (spender) => spender.apiKey()),
+    ...(apiKey === undefined ? [] : [keyed(apiKey)]),
     ...tagged({ ...tags, ...(team === undefined ? {} : { team }), ...(user === undefined ? {} : { user }) }),
   ]
 }
@@ -89,6 +89,16 @@ function valued(sees: Look, wanted: string): Part {
       return value === wanted ? value : null
     },
   }
+}
+
+/** What a request shows that is sent with several keys: it counts as one of each named key, and as one without a key. */
+export const SEVERAL_KEYS = '(several)'
+const KEY: Look = { name: 'apiKey', see: (spender) => spender.apiKey() }
+
+function keyed(wanted: string): Part {
+  const { sees, match } = valued(KEY, wanted)
+  const several = wanted === EACH ? SUBJECT_NONE : wanted
+  return { sees, match: (spender) => (sees.see(spender) === SEVERAL_KEYS ? several : match(spender)) }
 }
 
 const MODEL: Look = {

@@ -1,3 +1,4 @@
+export { SEVERAL_KEYS } from './budget-selector.ts'
 export { assemblePolicy, checkPolicy, compilePolicy, policyRevision } from './compile.ts'
 export { checkBeside } from './compile-beside.ts'
 export {

@@ -58,7 +58,7 @@ export interface Spender {
   readonly principal: Principal
   /** The model that is about to be asked; `null` for a request without one. */
   readonly model: SpenderModel | null
-  /** `key-` and 16 hex digits of the SHA-256 of the key that the request is sent with; `null` without one. */
+  /** `key-` and 16 hex digits of the SHA-256 of the key that the request is sent with; `null` without one, and {@link SEVERAL_KEYS}. */
   apiKey(): string | null
 }
 

@@ -79,12 +79,20 @@ function decodePath(sent: string): string | null {
   }
 }
 
+/** Longest name of a model: it is part of what is remembered of requests. */
+const MODEL_CHARS_MAX = 256
+const NO_MODEL = denial(
+  'acc_model_missing',
+  `The request names no model: a name has at most ${MODEL_CHARS_MAX} characters.`,
+)
+
 function readMetered(raw: RawExchange, { adapter, path }: MeteredEndpoint): Ask | Denial {
   const body = readBody(raw)
   if (isDenial(body)) return body
   const { json, byteStrings } = body
   const request = adapter.parse(json, path)
   if (isDenial(request)) return request
+  if (request.model.length > MODEL_CHARS_MAX) return NO_MODEL
   if (!byteStrings || isAsciiText(request.model)) return { kind: 'metered', adapter, request, byteStrings }
   const named = adapter.parse(JSON.parse(raw.body.toString()), path)
   return isDenial(named) ? named : { kind: 'metered', adapter, request: named, byteStrings: false }

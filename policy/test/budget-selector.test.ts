@@ -1,7 +1,7 @@
 import { nanoUsd } from '@agentcostcontrol/contract'
 import fc from 'fast-check'
 import t from 'tap'
-import type { SpenderModel } from '../index.ts'
+import { SEVERAL_KEYS, type SpenderModel } from '../index.ts'
 import { budget, compiled, file, problems, spender } from './support/files.ts'
 
 const NAMES: Readonly<Record<string, string>> = {
@@ -127,4 +127,9 @@ t.test('a budget that contradicts itself says where and how to mend it', async (
   t.match(told({ action: 'downgrade_model' }), /downgrade: the models of downgrade/)
   t.match(told({ throttle: { requestsPerMinute: 5 } }), /throttle: .*stands beside the action throttle/)
   t.match(told({ thresholds: [0] }), /thresholds/)
+})
+
+t.test('a request that is sent with several keys gets away from no budget of a key', async (t) => {
+  t.same(subjectsFor({ scope: 'per_api_key', selector: { apiKey: 'key-1' } })({ apiKey: SEVERAL_KEYS }), ['key-1'])
+  t.same(subjectsFor({ scope: 'per_api_key', selector: { apiKey: '*' } })({ apiKey: SEVERAL_KEYS }), ['(none)'])
 })

@@ -27,6 +27,8 @@ export class Account {
   available: NanoUsd = ZERO_USD
   /** What was spent of the counter at the grantor's last answer. */
   spent: NanoUsd = ZERO_USD
+  /** When that was last asked for by itself, on the monotonic clock. */
+  spentAskedAtMs = Number.NEGATIVE_INFINITY
   /** Spent so far, the budget warns or does something. */
   pressedAt: NanoUsd = ZERO_USD
   /** Until when reservations may be made without asking, on both clocks (H1); -Infinity before the first answer. */

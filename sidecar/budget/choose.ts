@@ -1,6 +1,6 @@
 /** What budgets do with a request: refuse it, slow it down, send it to a cheaper model, or let it have its money. */
 import { formatUsd, minUsd, ZERO_USD } from '@agentcostcontrol/contract'
-import type { MatchedBudget } from '@agentcostcontrol/policy'
+import type { CompiledBudget, MatchedBudget } from '@agentcostcontrol/policy'
 import { type BudgetNotices, type Denial, type Inspected, isDenial } from '../exchange.ts'
 import { cheaperThan, type DowngradeOptions } from './downgrade.ts'
 import { type Held, type Holding, type HoldOptions, hold, type MeteredAsk, type PricedTarget } from './hold.ts'
@@ -28,10 +28,9 @@ export function choose(options: ChooseOptions, inspected: Inspected, ask: Metere
   const budgets = budgetsOf(options, inspected, target)
   const pressed = options.gate.pressure(budgets)
   if (pressed.length === 0)
-    return { holding: chooseAmong(options, inspected, ask, target, budgets, false), notices: NO_NOTICES }
+    return { holding: chooseAmong(options, inspected, ask, target, budgets, pressed), notices: NO_NOTICES }
   const refusal = refusedEarly(options, pressed)
-  const wantsCheaper = pressed.some((each) => does(each, 'downgrade_model'))
-  const holding = refusal ?? chooseAmong(options, inspected, ask, target, budgets, wantsCheaper)
+  const holding = refusal ?? chooseAmong(options, inspected, ask, target, budgets, pressed)
   return { holding, notices: noticesOf(pressed) }
 }
 
@@ -68,19 +67,31 @@ function chooseAmong(
   ask: MeteredAsk,
   target: PricedTarget,
   budgets: readonly MatchedBudget[],
-  wantsCheaper: boolean,
+  pressed: readonly Pressure[],
 ): Holding {
   const asked = (): Holding => hold(options, inspected, ask, target, budgets)
-  const cheaper = (): readonly PricedTarget[] => cheaperThan(options, inspected, ask, target, budgets)
+  const judged = new Set(pressed.map(({ key }) => key))
   const instead = (others: readonly PricedTarget[], otherwise: () => Holding): Holding => {
     const [other, ...more] = others
     if (other === undefined) return otherwise()
-    const held = hold(options, inspected, withModel(ask, other), other, budgetsOf(options, inspected, other))
-    return after(held, (refusal) => (isSpent(refusal) ? instead(more, otherwise) : refusal))
+    const own = budgetsOf(options, inspected, other)
+    const refusal = refusedEarly(
+      options,
+      options.gate.pressure(own).filter(({ key }) => !judged.has(key)),
+    )
+    if (refusal !== null) return instead(more, otherwise)
+    return after(hold(options, inspected, withModel(ask, other), other, own), () => instead(more, otherwise))
   }
-  if (wantsCheaper) return instead(cheaper(), asked)
+  const cheaper = (by: readonly CompiledBudget[]): readonly PricedTarget[] =>
+    cheaperThan(options, inspected, ask, target, by)
+  const due = pressed.filter((each) => does(each, 'downgrade_model')).map(({ budget }) => budget)
+  if (due.length > 0) return instead(cheaper(due), asked)
   // The refusal that is told is that of the model which was asked for.
-  return after(asked(), (refusal) => (isSpent(refusal) ? instead(cheaper(), () => refusal) : refusal))
+  return after(asked(), (refusal) => {
+    if (!isSpent(refusal)) return refusal
+    const short = budgets.map(({ budget }) => budget).filter(({ name }) => name === refusal.details.budget)
+    return instead(cheaper(short), () => refusal)
+  })
 }
 
 const isSpent = ({ code }: Denial): boolean => code === 'acc_budget_exceeded'

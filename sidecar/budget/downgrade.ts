@@ -1,6 +1,6 @@
-/** Which cheaper models a request may be sent to instead, by the chains of its budgets. */
+/** Which cheaper models a request may be sent to instead, by the chains of some of its budgets. */
 import { NO_USAGE } from '@agentcostcontrol/contract'
-import { findPrice, type MatchedBudget, type PriceBook } from '@agentcostcontrol/policy'
+import { type CompiledBudget, findPrice, type PriceBook } from '@agentcostcontrol/policy'
 import type { Inspected } from '../exchange.ts'
 import { setModel } from '../providers/set-model.ts'
 import type { CacheMemory } from './cache-memory.ts'
@@ -26,13 +26,14 @@ export function cheaperThan(
   { authorized, body }: Inspected,
   { adapter, request }: MeteredAsk,
   target: PricedTarget,
-  budgets: readonly MatchedBudget[],
+  budgets: readonly CompiledBudget[],
 ): readonly PricedTarget[] {
   const chain = chainOf(budgets)
   // Another price than the model's own was asked for (a speed, a place): the other model may have no such thing.
   if (chain.length === 0 || request.pricedAs !== undefined) return []
   const { raw, principal, upstreamTarget } = authorized.identified
-  const { outputTokensAsked } = adapter.bound(request, body.length)
+  const { outputTokensAsked, outputTokensLeast = 0 } = adapter.bound(request, body.length)
+  const fewest = Math.max(target.provider.minOutputTokens, outputTokensLeast)
   const inputTokens = Math.ceil(body.length / BYTES_PER_TOKEN)
   const outputTokens = Math.min(outputTokensAsked ?? OUTPUT_TOKENS, OUTPUT_TOKENS)
   const costOf = ({ priced }: PricedTarget, cachedTokens: number): bigint => {
@@ -44,12 +45,12 @@ export function cheaperThan(
   return chain.flatMap((model) => {
     if (model === target.model || setModel({ body, upstreamTarget }, request, model) === null) return []
     const priced = findPrice(prices, target.provider, model, raw.receivedAtMs)
-    if (priced === null) return []
+    if (priced === null || (priced.outputTokensMax ?? fewest) < fewest) return []
     const other: PricedTarget = { ...target, model, priced, insteadOf: target.model }
     return costOf(other, cache.cached(principal, model)) < stays ? [other] : []
   })
 }
 
-const chainOf = (budgets: readonly MatchedBudget[]): readonly string[] => [
-  ...new Set(budgets.flatMap(({ budget: { mode, downgrade } }) => (mode === 'enforce' ? downgrade : []))),
+const chainOf = (budgets: readonly CompiledBudget[]): readonly string[] => [
+  ...new Set(budgets.flatMap(({ mode, downgrade }) => (mode === 'enforce' ? downgrade : []))),
 ]

@@ -42,6 +42,8 @@ const WAITING_MAX = 1_024
 /** How often those who wait look again without being woken. */
 const LOOK_MS = 50
 const IDLE_MS = 5_000
+/** How often it is asked what is spent of a budget that warns or does something. */
+const SPENT_EVERY_MS = 1_000
 /** Most leases that one look for idle money returns, so that it never holds up requests. */
 const RETURNS_MAX = 512
 
@@ -91,8 +93,13 @@ export function createBudgetGate(options: GateOptions): SpendGate {
     taken: ReadonlySet<Account>,
   ): ReserveOutcome | readonly Slot[] {
     const refused = isConnected() ? undefined : match.slots.find(({ book }) => refusesAway(book.budget))
-    if (refused) return { kind: 'disconnected', shortage: shortageOf(refused, request.bound) }
-    const isBehind = taken.size > 0 && match.accounts.some((account) => taken.has(account))
+    if (refused) {
+      // So that it is noticed at once when the grantor is back.
+      holder.tell(refused.account)
+      sync.kick()
+      return { kind: 'disconnected', shortage: shortageOf(refused, request.bound) }
+    }
+    const isBehind = taken.size > 0 && match.slots.some((slot) => taken.has(slot.account) && !passesAway(slot))
     const result = isBehind
       ? { kind: 'short' as const, slots: match.slots.filter((slot) => lacks(slot, request, taken)) }
       : holder.reserve(match, request.bound, !isConnected())
@@ -103,7 +110,12 @@ export function createBudgetGate(options: GateOptions): SpendGate {
     return { kind: 'reserved', reservation: result.reservation }
   }
 
-  function lacks({ account, book }: Slot, { bound }: ReserveRequest, taken: ReadonlySet<Account>): boolean {
+  /** Whether the slot's budget lets pass uncovered what there is no lease for now (H8). */
+  const passesAway = ({ book }: Slot): boolean => book.budget.onDisconnect === 'allow' && !isConnected()
+
+  function lacks(slot: Slot, { bound }: ReserveRequest, taken: ReadonlySet<Account>): boolean {
+    const { account, book } = slot
+    if (passesAway(slot)) return false
     if (taken.has(account)) return true
     return book.budget.isHard && (balanceOf(account) < bound || !holder.isBelieved(account))
   }
@@ -123,6 +135,16 @@ export function createBudgetGate(options: GateOptions): SpendGate {
       return
     }
     unmet.set(account, (unmet.get(account) ?? 0) + 1)
+    sync.kick()
+  }
+
+  /** What is spent may become less without a reservation here: a window goes on, a holder comes back. */
+  function askSpent(key: string): void {
+    const account = holder.accounts.get(key)
+    const nowMs = clock.monotonicMs()
+    if (!account || nowMs < account.spentAskedAtMs + SPENT_EVERY_MS) return
+    account.spentAskedAtMs = nowMs
+    holder.tell(account)
     sync.kick()
   }
 
@@ -263,7 +285,11 @@ export function createBudgetGate(options: GateOptions): SpendGate {
 
   return {
     reserve,
-    pressure: (lines) => pressureOf(holder.match(lines).slots),
+    pressure: (lines) => {
+      const pressed = pressureOf(holder.match(lines).slots)
+      for (const { key } of pressed) askSpent(key)
+      return pressed
+    },
     release: (reservation) => {
       if (reservation instanceof LeaseReservation && holder.release(reservation)) wake()
     },

@@ -9,6 +9,7 @@ import {
 import type { Clock, Timers } from '../clock.ts'
 import { type Account, balanceOf } from './account.ts'
 import type { LeaseHolder } from './holder.ts'
+import { StaleHolderError } from './lease-source.ts'
 import type { LedgerSession } from './ledger-session.ts'
 
 /** What an account asks the grantor for. */
@@ -101,7 +102,8 @@ export function createLeaseSync(options: LeaseSyncOptions): LeaseSync {
       results = await session.sync(items)
       isReachable = true
     } catch (error) {
-      isReachable = false
+      // A grantor that refuses the holder is there.
+      isReachable = error instanceof StaleHolderError
       for (const account of untold) holder.tell(account)
       throw error
     }

@@ -1,3 +1,4 @@
+import { SidecarError } from '../errors.ts'
 import { type Outbox, OutboxUnavailableError } from '../events/types.ts'
 import type { UsageEvents } from '../events/usage-events.ts'
 import {
@@ -95,7 +96,9 @@ function bytesToSend(
 ): Pick<Reserved, 'body' | 'upstreamTarget' | 'hidesUsage'> {
   const { adapter } = ask
   const asked = { body, upstreamTarget: authorized.identified.upstreamTarget }
-  const addressed = insteadOf === null ? asked : (setModel(asked, ask.request, model) ?? asked)
+  const addressed = insteadOf === null ? asked : setModel(asked, ask.request, model)
+  if (addressed === null)
+    throw new SidecarError('acc_internal', 'The request cannot be sent to the model that was chosen.')
   if (insteadOf !== null) ask.request = { ...ask.request, model }
   const { request } = ask
   const limited = clamped === null ? addressed.body : adapter.limitOutput(addressed.body, request, clamped)

@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { Principal } from '@agentcostcontrol/contract'
-import { findPrice, type PriceBook, type Spender, type SpenderModel } from '@agentcostcontrol/policy'
+import { type Principal, providerFacts } from '@agentcostcontrol/contract'
+import {
+  findListedPrice,
+  type PriceBook,
+  SEVERAL_KEYS,
+  type Spender,
+  type SpenderModel,
+} from '@agentcostcontrol/policy'
 import type { Authorized, RawExchange, Target } from '../exchange.ts'
 
 /** What an attempt at a target shows of itself to budgets. Classes: one shape for every request. */
@@ -16,7 +22,8 @@ export class AttemptSpender implements Spender {
   }
 
   apiKey(): string | null {
-    const key = keyOf(this.#raw)
+    const key = keyOf(this.#raw, this.model.provider)
+    if (key === SEVERAL_KEYS) return key
     return key === null ? null : `key-${createHash('sha256').update(key).digest('hex').slice(0, FINGERPRINT_DIGITS)}`
   }
 }
@@ -32,28 +39,40 @@ class AttemptModel implements SpenderModel {
   constructor(target: Target, prices: PriceBook, atMs: number) {
     this.provider = target.provider.provider
     this.asked = target.model
-    this.canonical =
-      target.priced === null || target.priced.foundBy === 'worstCase' ? target.model : target.priced.price.model
     this.#target = target
     this.#prices = prices
     this.#atMs = atMs
+    this.canonical = this.canonicalOf(target.model) ?? target.model
   }
 
   canonicalOf(name: string): string | null {
-    return findPrice(this.#prices, this.#target.provider, name, this.#atMs)?.price.model ?? null
+    const { provider } = this.#target
+    const stated = provider.models.get(name)
+    if (stated) return stated.model
+    // What every other model costs says nothing of which model it is, and a deployment is what is stated of it.
+    if (providerFacts(provider.provider).namesDeployments) return null
+    return findListedPrice(this.#prices, provider, name, this.#atMs)?.price.model ?? null
   }
 }
 
 const FINGERPRINT_DIGITS = 16
-/** Where the wire formats carry their keys, in lower case. */
-const KEY_HEADERS: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'])
 const SCHEME = /^bearer\s+/i
+/** Where providers look for a key, in lower case; all others look for `authorization` alone. */
+const KEY_HEADERS: Readonly<Record<string, readonly string[]>> = {
+  anthropic: ['x-api-key', 'authorization'],
+  azure: ['api-key', 'authorization'],
+  google: ['x-goog-api-key', 'authorization'],
+}
+const AUTHORIZATION: readonly string[] = ['authorization']
 
-/** The key that a request is sent with; `null` without one. */
-function keyOf({ headers, target }: RawExchange): string | null {
-  for (let at = 0; at + 1 < headers.length; at += 2) {
-    if (KEY_HEADERS.has((headers[at] ?? '').toLowerCase())) return (headers[at + 1] ?? '').replace(SCHEME, '')
-  }
+/** The key that a request is sent with; `null` without one. Of several nobody here knows which one the provider goes by. */
+function keyOf({ headers, target }: RawExchange, provider: string): string | null {
+  const looked = KEY_HEADERS[provider] ?? AUTHORIZATION
+  const keys: string[] = []
+  for (let at = 0; at + 1 < headers.length; at += 2)
+    if (looked.includes((headers[at] ?? '').toLowerCase())) keys.push((headers[at + 1] ?? '').replace(SCHEME, ''))
   const question = target.indexOf('?')
-  return question === -1 ? null : new URLSearchParams(target.slice(question)).get('key')
+  if (provider === 'google' && question !== -1) keys.push(...new URLSearchParams(target.slice(question)).getAll('key'))
+  const [key = null, ...more] = new Set(keys)
+  return more.length === 0 ? key : SEVERAL_KEYS
 }

@@ -137,6 +137,41 @@ t.test(
   },
 )
 
+t.test('what ages out of a rolling window opens a budget that blocks early, without a restart', async (t) => {
+  const stages = await opened(t, { period: 'rolling', window: '1h', steps: [{ at: 50, action: 'block' }] })
+  await spend(stages, 6_000_000)
+  const small = { ...ASK, max_tokens: 16 }
+  t.equal(refused(await stages.reserve(small)).code, 'acc_budget_exceeded')
+  stages.world.time.pass(2 * 3_600_000)
+  // It refuses once more, and asks.
+  await stages.reserve(small)
+  await stages.world.during(stages.world.core.gate.returnIdle(false))
+  t.notOk(isDenial(await stages.reserve(small)))
+})
+
+t.test('a cheaper model whose own budget blocks is passed over', async (t) => {
+  const own = JSON.stringify({
+    apiVersion: 'agentcostcontrol.io/v1',
+    kind: 'Budget',
+    metadata: { name: 'nano' },
+    spec: {
+      scope: 'per_model',
+      selector: { model: 'gpt-4.1-nano' },
+      limit: '0.001',
+      period: 'daily',
+      steps: [{ at: 10, action: 'block' }],
+    },
+  })
+  const spec = { steps: [{ at: 50, action: 'downgrade_model' }], downgrade: ['gpt-4.1-nano'] }
+  const stages = await Stages.open(t, budget(spec), own)
+  await spend(stages, 5_000_000)
+  const first = await stages.sent({ ...ASK, max_tokens: 16 })
+  t.equal(modelOf(first), 'gpt-4.1-nano')
+  stages.settle(first, 500_000n as never)
+  await stages.world.during(stages.world.core.gate.returnIdle(true))
+  t.equal(modelOf(await stages.sent({ ...ASK, max_tokens: 16 })), 'gpt-4.1')
+})
+
 t.test('while the control plane is away a budget spends its lease, refuses, or lets pass, as it says', async (t) => {
   for (const onDisconnect of ['spend-lease', 'deny', 'allow']) {
     const stages = await opened(t, { onDisconnect }, '0.01')

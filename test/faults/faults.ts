@@ -1,6 +1,6 @@
 import { AGENTS } from './agents.ts'
 import { ANTHROPIC } from './anthropic.ts'
-import { BUDGETS } from './budgets.ts'
+import { ACTIONS_OF_BUDGETS, BUDGETS } from './budgets.ts'
 import { BUDGETS_OF_API } from './budgets-api.ts'
 import { CHANNEL_FAULTS } from './channel.ts'
 import { COMPATIBLE } from './compatible.ts'
@@ -23,6 +23,7 @@ export const FAULTS: readonly Fault[] = [
   ...PRICING,
   ...LOST,
   ...BUDGETS,
+  ...ACTIONS_OF_BUDGETS,
   ...BUDGETS_OF_API,
   ...GUARDS,
   ...AGENTS,

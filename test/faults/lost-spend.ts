@@ -36,11 +36,7 @@ export const LOST: readonly Fault[] = [
   estimated(
     'an unbounded request without usage is free',
     'that nothing bounds',
-    edit(
-      'sidecar/budget/reserve-stage.ts',
-      'bound: bound ?? usageBound(asked.bound, priced), clamped',
-      'bound, clamped',
-    ),
+    edit('sidecar/budget/hold.ts', 'bound: bound ?? usageBound(asked.bound, priced), clamped', 'bound, clamped'),
   ),
   {
     name: 'a client that reads every word and leaves before the usage pays only for what it saw',

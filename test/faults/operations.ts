@@ -48,7 +48,7 @@ export const OPERATIONS: readonly Fault[] = [
   backup(
     'the ledger is not told of a restore',
     'what is restored is what was there',
-    edit('control-plane/backup/after-restore.ts', '  await ledgerRepository.raiseEpoch(tx, 0)\n', ''),
+    edit('control-plane/backup/after-restore.ts', '  await ledgerRepository.raiseEpoch(tx, null, 0)\n', ''),
   ),
   backup(
     'blocks are not compared with their checksums',

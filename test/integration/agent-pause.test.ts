@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { chat } from '../support/chat.ts'
 import { askApi } from '../support/control-plane.ts'
@@ -7,6 +9,13 @@ import { simulatorFor } from '../support/simulator.ts'
 import { until } from '../support/until.ts'
 
 const ask = (sidecar: TestSidecar, agent: string) => chat(sidecar.url, { headers: { 'x-acc-agent': agent } })
+
+/** Waits until a sidecar has written down that an agent is stopped: a kill takes what it only knows. */
+const written = ({ dataDir }: TestSidecar, agent: string) =>
+  until(`it is written down that ${agent} is stopped`, async () => {
+    const text = await readFile(join(dataDir, 'agent-states.json'), 'utf8').catch(() => '')
+    return text.includes(agent) ? true : null
+  })
 
 /** Waits until an agent's requests are answered so. */
 const answered = (sidecar: TestSidecar, agent: string, wanted: number, timeoutMs = 2_000) =>
@@ -75,6 +84,7 @@ t.test(
     const first = await start()
     t.equal((await change('pause', 'looping')).status, 200)
     await answered(first, 'looping', 403)
+    await written(first, 'looping')
     await first.kill()
     await plane.kill()
     const second = await start(first.dataDir)

@@ -86,7 +86,7 @@ export class Stages {
   }
 
   static async open(scope: Scope, ...documents: readonly string[]): Promise<Stages> {
-    const text = documents.map((document) => `---\n${document}`).join('')
+    const text = documents.map((document) => `---\n${document}\n`).join('')
     const result = compilePolicy([{ path: 'policy.yaml', text }])
     if (!result.ok) throw new Error(JSON.stringify(result.problems))
     return new Stages(await SpendWorld.open(scope, result.policy.budgets), result.policy)
