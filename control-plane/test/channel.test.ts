@@ -220,9 +220,10 @@ t.test('while the database is away a poll is told so; one that is held hears of 
   const replica = await replicaFor(t, db, policies)
   const { orgId } = await replica.organisation()
   const [waits, comes] = [await sidecarOf(replica, orgId), await sidecarOf(replica, orgId)]
-  await comes.poll({ waitMs: 0 })
   const asked = waits.poll({ waitMs: 60_000 })
   await held(replica, 1)
+  // It is looked for behind what the other waits for: that is held for good now, and not still being looked for.
+  await comes.poll({ waitMs: 0 })
   const reads = policies.generation
   policies.generation = async () => {
     throw Object.assign(new Error('gone'), { code: 'ECONNREFUSED' })

@@ -16,6 +16,7 @@ export interface BadBody {
 }
 
 const notJson = (message: RegExp) => ({ status: 400, code: 'acc_body_not_json', message })
+const longModel = { status: 400, code: 'acc_model_missing', message: /at most 256 characters/ }
 const noModel = { status: 400, code: 'acc_model_missing', message: /set "model" to a string/ }
 const unpriced = { status: 403, code: 'acc_model_unpriced', message: /no price for the model/ }
 const passes = { status: 200, code: null }
@@ -28,7 +29,7 @@ export const BAD_BODIES: readonly BadBody[] = [
   // the model
   { name: 'an unknown model', send: { body: { model: 'gpt-nine' } }, ends: unpriced },
   { name: 'a known model with more behind it', send: { body: { model: 'gpt-4.1-mini-turbo' } }, ends: unpriced },
-  { name: 'a name of a megabyte', send: { body: { model: 'm'.repeat(1_000_000) } }, ends: unpriced },
+  { name: 'a name of a megabyte', send: { body: { model: 'm'.repeat(1_000_000) } }, ends: longModel },
   { name: '__proto__ for a model', send: { body: { model: '__proto__' } }, ends: unpriced },
   { name: 'constructor for a model', send: { body: { model: 'constructor' } }, ends: unpriced },
   { name: 'no model', send: { body: { model: undefined } }, ends: noModel },
