@@ -348,6 +348,48 @@ const paused: Desk = {
   ways: [{ name: 'whatever it asks', go: ({ ask }) => ask(), ends: denied('acc_agent_paused', 403) }],
 }
 
+/** A budget that slows down once it is spent: what is asked first spends it. */
+const slow: Desk = {
+  name: 'a budget that lets a request a minute pass',
+  settings: {
+    policies: {
+      'budget.yaml': `${budgetYaml({ name: 'slow', limit: '0.000001' })}  action: throttle\n  throttle: { requestsPerMinute: 1 }\n`,
+    },
+  },
+  ways: [
+    ...['what spends it', 'the one of this minute'].map((name) => ({
+      name,
+      go: ({ ask }: Place) => ask(),
+      ends: completed(200, 'bill'),
+    })),
+    { name: 'one more', go: ({ ask }) => ask(), ends: denied('acc_budget_throttled', 429) },
+  ],
+}
+
+/** A budget that nothing may be spent of while the control plane is away. */
+const away: Desk = {
+  name: 'a budget that denies while the control plane is away',
+  settings: { env: { ACC_CONTROL_PLANE_URL: 'http://127.0.0.1:9' } },
+  dataDir: (t) => {
+    const dataDir = folderFor(t)
+    const signer = bundleSigner()
+    keepBundle(dataDir, signer.bundle({ 'budget.yaml': `${AMPLE_BUDGET}  onDisconnect: deny\n` }), [signer.key])
+    return dataDir
+  },
+  ways: [
+    {
+      name: 'whatever is asked',
+      go: async ({ sidecar, ask }) => {
+        await until('it is known to be away', async () =>
+          (await sidecar.metric('acc_control_channel_failures_total')) > 0 ? true : null,
+        )
+        return ask()
+      },
+      ends: denied('acc_budget_disconnected', 503),
+    },
+  ],
+}
+
 /** What the sidecar does by itself about an agent that asks the same again and again. */
 const looping: Desk = {
   name: 'an agent that runs away',
@@ -385,5 +427,7 @@ export const REFUSED: readonly Desk[] = [
   lawless,
   forgotten,
   paused,
+  slow,
+  away,
   looping,
 ]
