@@ -93,12 +93,16 @@ t.test('an audit budget does none of it', async (t) => {
 })
 
 t.test('from its step on a request goes to the cheaper model, within that model’s own limits', async (t) => {
-  const stages = await opened(t, {
-    steps: [{ at: 50, action: 'downgrade_model' }],
-    downgrade: ['gpt-4.1-mini', 'gpt-4.1-unknown', 'gpt-4.1-nano'],
-  })
+  const stages = await opened(
+    t,
+    {
+      steps: [{ at: 50, action: 'downgrade_model' }],
+      downgrade: ['gpt-4.1-mini', 'gpt-4.1-unknown', 'gpt-4.1-nano'],
+    },
+    '1',
+  )
   t.equal(modelOf(await stages.sent(ASK)), 'gpt-4.1')
-  await spend(stages, 5_000_000)
+  await spend(stages, 500_000_000)
   const reserved = await stages.sent(ASK)
   t.equal(modelOf(reserved), 'gpt-4.1-nano', 'a dearer one and one without a price are passed over')
   t.match(reserved.target, { model: 'gpt-4.1-nano', insteadOf: 'gpt-4.1' })
