@@ -27,10 +27,7 @@ export const NO_NOTICES: BudgetNotices = Object.freeze({ warnings: Object.freeze
 export function choose(options: ChooseOptions, inspected: Inspected, ask: MeteredAsk, target: PricedTarget): Chosen {
   const budgets = budgetsOf(options, inspected, target)
   const pressed = options.gate.pressure(budgets)
-  if (pressed.length === 0)
-    return { holding: chooseAmong(options, inspected, ask, target, budgets, pressed), notices: NO_NOTICES }
-  const refusal = refusedEarly(options, pressed)
-  const holding = refusal ?? chooseAmong(options, inspected, ask, target, budgets, pressed)
+  const holding = refusedEarly(options, pressed) ?? chooseAmong(options, inspected, ask, target, budgets, pressed)
   return { holding, notices: noticesOf(pressed) }
 }
 
@@ -70,15 +67,13 @@ function chooseAmong(
   pressed: readonly Pressure[],
 ): Holding {
   const asked = (): Holding => hold(options, inspected, ask, target, budgets)
-  const judged = new Set(pressed.map(({ key }) => key))
-  const instead = (others: readonly PricedTarget[], otherwise: () => Holding): Holding => {
-    const [other, ...more] = others
+  const instead = (targets: readonly PricedTarget[], otherwise: () => Holding): Holding => {
+    const [other, ...more] = targets
     if (other === undefined) return otherwise()
     const own = budgetsOf(options, inspected, other)
-    const refusal = refusedEarly(
-      options,
-      options.gate.pressure(own).filter(({ key }) => !judged.has(key)),
-    )
+    // Those that both models share have been asked: a throttle would count the request twice.
+    const others = options.gate.pressure(own).filter(({ key }) => pressed.every((each) => each.key !== key))
+    const refusal = refusedEarly(options, others)
     if (refusal !== null) return instead(more, otherwise)
     return after(hold(options, inspected, withModel(ask, other), other, own), () => instead(more, otherwise))
   }

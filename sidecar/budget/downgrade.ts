@@ -2,7 +2,7 @@
 import { NO_USAGE } from '@agentcostcontrol/contract'
 import { type CompiledBudget, findPrice, type PriceBook } from '@agentcostcontrol/policy'
 import type { Inspected } from '../exchange.ts'
-import { setModel } from '../providers/set-model.ts'
+import { modelPlace } from '../providers/set-model.ts'
 import type { CacheMemory } from './cache-memory.ts'
 import type { MeteredAsk, PricedTarget } from './hold.ts'
 
@@ -32,6 +32,7 @@ export function cheaperThan(
   // Another price than the model's own was asked for (a speed, a place): the other model may have no such thing.
   if (chain.length === 0 || request.pricedAs !== undefined) return []
   const { raw, principal, upstreamTarget } = authorized.identified
+  if (modelPlace(upstreamTarget, request) === null) return []
   const { outputTokensAsked, outputTokensLeast = 0 } = adapter.bound(request, body.length)
   const fewest = Math.max(target.provider.minOutputTokens, outputTokensLeast)
   const inputTokens = Math.ceil(body.length / BYTES_PER_TOKEN)
@@ -43,7 +44,7 @@ export function cheaperThan(
   }
   const stays = costOf(target, cache.cached(principal, target.model))
   return chain.flatMap((model) => {
-    if (model === target.model || setModel({ body, upstreamTarget }, request, model) === null) return []
+    if (model === target.model) return []
     const priced = findPrice(prices, target.provider, model, raw.receivedAtMs)
     if (priced === null || (priced.outputTokensMax ?? fewest) < fewest) return []
     const other: PricedTarget = { ...target, model, priced, insteadOf: target.model }

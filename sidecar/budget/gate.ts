@@ -92,7 +92,8 @@ export function createBudgetGate(options: GateOptions): SpendGate {
     match: Match,
     taken: ReadonlySet<Account>,
   ): ReserveOutcome | readonly Slot[] {
-    const refused = isConnected() ? undefined : match.slots.find(({ book }) => refusesAway(book.budget))
+    const isAway = !isConnected()
+    const refused = isAway ? match.slots.find(({ book }) => refusesAway(book.budget)) : undefined
     if (refused) {
       // So that it is noticed at once when the grantor is back.
       holder.tell(refused.account)
@@ -102,7 +103,7 @@ export function createBudgetGate(options: GateOptions): SpendGate {
     const isBehind = taken.size > 0 && match.slots.some((slot) => taken.has(slot.account) && !passesAway(slot))
     const result = isBehind
       ? { kind: 'short' as const, slots: match.slots.filter((slot) => lacks(slot, request, taken)) }
-      : holder.reserve(match, request.bound, !isConnected())
+      : holder.reserve(match, request.bound, isAway)
     if (result.kind === 'short') return refusal(request, result.slots) ?? result.slots
     counts.reserved++
     for (const slot of result.unmet) overdraw(slot.account)

@@ -86,8 +86,10 @@ export class LeaseHolder {
     return believedAt(account, this.#clock.monotonicMs(), this.#clock.nowMs())
   }
 
-  /** Takes `bound` from every slot in one step, or from none (H2). A budget that is not hard lets itself be overdrawn, and
-   * one that allows it while the grantor is away (H8). */
+  /**
+   * Takes `bound` from every slot in one step, or from none (H2). A budget that is not hard lets itself be overdrawn, and
+   * one that allows it while the grantor is away (H8).
+   */
   reserve({ slots, accounts }: Match, bound: NanoUsd, isAway = false): Attempt {
     const usedAtMs = this.#clock.monotonicMs()
     const wallMs = this.#clock.nowMs()

@@ -31,7 +31,6 @@ export class AttemptSpender implements Spender {
 class AttemptModel implements SpenderModel {
   readonly provider: string
   readonly asked: string
-  readonly canonical: string
   readonly #target: Target
   readonly #prices: PriceBook
   readonly #atMs: number
@@ -42,7 +41,11 @@ class AttemptModel implements SpenderModel {
     this.#target = target
     this.#prices = prices
     this.#atMs = atMs
-    this.canonical = this.canonicalOf(target.model) ?? target.model
+  }
+
+  /** Looked for when a budget asks: most look at no model. */
+  get canonical(): string {
+    return this.canonicalOf(this.asked) ?? this.asked
   }
 
   canonicalOf(name: string): string | null {
