@@ -9,15 +9,9 @@ import {
 } from '@agentcostcontrol/contract'
 import type { Tx } from '../db/database.ts'
 import { readPeriod } from './figures.ts'
-import {
-  type CounterRow,
-  type LeaseKey,
-  type LeaseRow,
-  type LiveRow,
-  type LockedRows,
-  ledgerRepository,
-  type StoredLease,
-} from './repository.ts'
+import { periodRepository } from './period-repository.ts'
+import { ledgerRepository } from './repository.ts'
+import type { CounterRow, LeaseKey, LeaseRow, LiveRow, LockedRows, StoredLease } from './rows.ts'
 
 /** What is looked at, and what for. */
 export interface BooksOptions {
@@ -164,7 +158,7 @@ function age(tx: Tx, counters: readonly Counter[]): Promise<ReadonlyMap<string, 
     const windowMs = readPeriod(counter.periodId)?.windowMs ?? null
     return windowMs === null ? [] : [{ counter, windowMs }]
   })
-  return rolling.length === 0 ? Promise.resolve(new Map()) : ledgerRepository.age(tx, rolling)
+  return rolling.length === 0 ? Promise.resolve(new Map()) : periodRepository.age(tx, rolling)
 }
 
 /** Money of a lease that is set aside and, as far as is known, not spent. */

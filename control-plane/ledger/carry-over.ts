@@ -2,7 +2,9 @@ import { nanoUsd, type Period } from '@agentcostcontrol/contract'
 import type { Tx } from '../db/database.ts'
 import { type Books, NO_LEASE } from './books.ts'
 import { inBuckets } from './figures.ts'
-import { type CounterRow, ledgerRepository, NOBODYS } from './repository.ts'
+import { periodRepository } from './period-repository.ts'
+import { ledgerRepository } from './repository.ts'
+import { type CounterRow, NOBODYS } from './rows.ts'
 
 const OPENING = { instanceId: NOBODYS, generation: 0 } as const
 
@@ -22,10 +24,10 @@ export async function carryOver(
   const from = Number.isFinite(startsAtMs) ? new Date(startsAtMs).toISOString().slice(0, 10) : '-infinity'
   const key = { counter, ...OPENING }
   const [spent, open, known] = await Promise.all([
-    ledgerRepository.chargedSince(tx, counter, from),
-    ledgerRepository.openElsewhere(tx, counter),
+    periodRepository.chargedSince(tx, counter, from),
+    periodRepository.openElsewhere(tx, counter),
     ledgerRepository.lease(tx, key),
-    ledgerRepository.enterCounter(tx, counter),
+    periodRepository.enterCounter(tx, counter),
   ])
   const lacking = spent + open - (settled - aged)
   if (lacking <= 0n) return
@@ -35,5 +37,5 @@ export async function carryOver(
   books.put({ ...key, lease, charged: lease.settled, state: 'fenced' })
   // It leaves a rolling window as if it were spent now.
   const rolling = inBuckets([{ counter, nano: lacking }])
-  if (rolling.length > 0) await ledgerRepository.addBuckets(tx, rolling)
+  if (rolling.length > 0) await periodRepository.addBuckets(tx, rolling)
 }

@@ -10,7 +10,9 @@ import {
 import type { Tx } from '../db/database.ts'
 import { Books, NO_LEASE, newLease } from './books.ts'
 import { amountOf, LEASE_TTL_MS, readPeriod, wire } from './figures.ts'
-import { type LeaseRow, type LedgerState, ledgerRepository } from './repository.ts'
+import { periodRepository } from './period-repository.ts'
+import { type LedgerState, ledgerRepository } from './repository.ts'
+import type { LeaseRow } from './rows.ts'
 
 /** Answers a hello. `isBehind`: the holder knows of more than the ledger does, in an epoch that both know. */
 export async function greet(
@@ -34,7 +36,7 @@ export async function greet(
   await ledgerRepository.saveHolder(tx, instanceId, generation, state.epoch)
   const [leases, periods] = await Promise.all([
     ledgerRepository.activeLeases(tx, instanceId, generation),
-    ledgerRepository.periods(tx),
+    periodRepository.periods(tx),
   ])
   return {
     isBehind: isBehind && hello.ledgerEpoch === state.epoch,

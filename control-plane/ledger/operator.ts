@@ -4,7 +4,9 @@ import type { Caller } from '../auth/service.ts'
 import type { Database } from '../db/database.ts'
 import { ApiError } from '../errors.ts'
 import { Books, NO_LEASE } from './books.ts'
-import { type HolderRow, type LeaseKey, type ListedCounter, ledgerRepository, NOBODYS } from './repository.ts'
+import { type HolderRow, type ListedCounter, operatorRepository } from './operator-repository.ts'
+import { ledgerRepository } from './repository.ts'
+import { type LeaseKey, NOBODYS } from './rows.ts'
 
 /** Spend of a holder that will not come back, as an operator states it; nano-USD. */
 export interface StatedSpend {
@@ -45,13 +47,13 @@ export function createLedgerOperator({ database }: { readonly database: Database
     overview: ({ orgId }) =>
       database.inOrg(orgId, async (tx) => {
         const { epoch, recovering } = await ledgerRepository.state(tx)
-        return { epoch, recovering, holders: await ledgerRepository.holders(tx, HOLDERS_MAX) }
+        return { epoch, recovering, holders: await operatorRepository.holders(tx, HOLDERS_MAX) }
       }),
-    counters: ({ orgId }, after, limit) => database.inOrg(orgId, (tx) => ledgerRepository.counters(tx, after, limit)),
+    counters: ({ orgId }, after, limit) => database.inOrg(orgId, (tx) => operatorRepository.counters(tx, after, limit)),
     release: ({ orgId }, key, nano) =>
       database.inOrg(orgId, async (tx) => {
         const books = await Books.open(tx, [key], { unknownToo: false })
-        const [row, msLeft] = [books.lease(key), await ledgerRepository.msToExpiry(tx, key)]
+        const [row, msLeft] = [books.lease(key), await operatorRepository.msToExpiry(tx, key)]
         if (row === null || msLeft === null) throw new ApiError('acc_api_not_found', 'There is no such lease.')
         const waitMs = msLeft + REQUEST_MS_MAX
         if (waitMs > 0)
@@ -67,7 +69,7 @@ export function createLedgerOperator({ database }: { readonly database: Database
       }),
     endRecovery: ({ orgId }, spent) =>
       database.inOrg(orgId, async (tx) => {
-        if (!(await ledgerRepository.endRecovery(tx)))
+        if (!(await operatorRepository.endRecovery(tx)))
           throw new ApiError('acc_api_invalid', 'The ledger is not recovering.')
         if (spent.length === 0) return
         const keys = spent.map(({ counter }) => ({ counter, ...STATED }))

@@ -1,5 +1,23 @@
-import { type Counter, counterKey, type LedgerLease, nanoUsd } from '@agentcostcontrol/contract'
+import { type Counter, counterKey } from '@agentcostcontrol/contract'
 import type { Tx } from '../db/database.ts'
+import {
+  big,
+  type CounterChange,
+  columns,
+  counterOf,
+  counterRow,
+  LEASE_COLUMNS,
+  type LeaseKey,
+  type LeaseRow,
+  LIVE,
+  type LockedRows,
+  leaseRow,
+  OPEN,
+  type Raw,
+  type StoredLease,
+  text,
+  UNSPENT,
+} from './rows.ts'
 
 /** The ledger of an organisation. */
 export interface LedgerState {
@@ -11,171 +29,7 @@ export interface LedgerState {
   readonly nowMs: number
 }
 
-/** A counter as it is stored. */
-export interface CounterRow {
-  readonly counter: Counter
-  /** `null` where no revision that was published here has the budget. */
-  readonly limit: bigint | null
-  readonly settled: bigint
-  readonly escrow: bigint
-  readonly overrun: bigint
-  /** Of what is settled, that which is older than a rolling window: it raises the limit. */
-  readonly aged: bigint
-  readonly epoch: number
-  /** How the budget in force cuts its periods (`PeriodRule.spec`); `null` where there is no such budget. */
-  readonly spec: string | null
-  /** How often that was begun anew by hand. */
-  readonly resets: number
-  /** The newest period of that spec in which money was granted; `null` for none. */
-  readonly newest: string | null
-  /** True if the spec was edited since the counter was entered, and not begun anew at or after that. */
-  readonly edited: boolean
-  /** When the spec was edited, ms since the epoch; 0 if it never was. */
-  readonly editedAtMs: number
-}
-
-/** Whose a lease is, and where it stands. */
-export interface LeaseKey {
-  readonly counter: Counter
-  readonly instanceId: string
-  readonly generation: number
-}
-
-/** A lease as it is stored. */
-export interface LeaseRow extends LeaseKey {
-  readonly lease: LedgerLease
-  /** What its holder said that it charged. */
-  readonly charged: bigint
-  readonly state: 'active' | 'closed' | 'fenced'
-}
-
-/** A lease as a transaction found it. */
-export interface StoredLease extends LeaseRow {
-  /** Active, and not expired. */
-  readonly isLive: boolean
-}
-
-/** What the leases of a counter hold. */
-export interface LiveRow {
-  readonly key: string
-  /** Holders of live leases that hold something that is not spent as far as is known. */
-  readonly holders: number
-  /** The sum of that. */
-  readonly unspent: bigint
-  /** Open in leases that are not live any more: spent or not (C4). */
-  readonly unreported: bigint
-}
-
-/** Counters and leases as they are from now on until the end of the transaction. */
-export interface LockedRows {
-  readonly counters: readonly CounterRow[]
-  readonly leases: readonly StoredLease[]
-  /** Of the counters that somebody asks about. */
-  readonly live: readonly LiveRow[]
-}
-
-/** A holder as operators see it. */
-export interface HolderRow {
-  readonly instanceId: string
-  readonly generation: number
-  readonly epoch: number
-  readonly helloAt: string
-}
-
-/** A counter as operators see it; amounts in nano-USD, decimal. */
-export interface ListedCounter extends Counter {
-  readonly limitNanoUsd: string | null
-  readonly settledNanoUsd: string
-  readonly escrowNanoUsd: string
-  readonly overrunNanoUsd: string
-  readonly availableNanoUsd: string | null
-  /** Active leases. */
-  readonly leases: number
-}
-
-/** The ledger against the events; amounts in nano-USD, decimal, what operators stated left out. */
-export interface LedgerAudit {
-  readonly counters: number
-  readonly chargedByEventsNanoUsd: string
-  readonly settledByLeasesNanoUsd: string
-  readonly settledByCountersNanoUsd: string
-  readonly openInLeasesNanoUsd: string
-  readonly escrowOfCountersNanoUsd: string
-  /** Counters of which these differ. */
-  readonly wrong: number
-}
-
-/** What a counter opened with, and what operators stated, stands under this holder: no sidecar has its id. */
-export const NOBODYS = '00000000-0000-0000-0000-000000000000'
-
-/** What changes in a counter's sums. */
-export interface CounterChange {
-  readonly counter: Counter
-  readonly settled: bigint
-  readonly escrow: bigint
-  readonly overrun: bigint
-}
-
-type Raw = Readonly<Record<string, unknown>>
-
-const big = (value: unknown): bigint => BigInt(String(value))
-const text = (amount: bigint): string => amount.toString()
-const counterOf = (row: Raw): Counter => ({
-  budgetUid: String(row.uid),
-  subject: String(row.subject),
-  periodId: String(row.period),
-})
-
-const leaseRow = (row: Raw): StoredLease => ({
-  counter: counterOf(row),
-  instanceId: String(row.instance),
-  generation: Number(row.generation),
-  lease: {
-    granted: nanoUsd(big(row.granted)),
-    returned: nanoUsd(big(row.returned)),
-    settled: nanoUsd(big(row.settled)),
-    released: nanoUsd(big(row.released)),
-  },
-  charged: big(row.charged),
-  state: row.state === 'active' ? 'active' : row.state === 'closed' ? 'closed' : 'fenced',
-  isLive: row.live === true,
-})
-
-const counterRow = (row: Raw): CounterRow => ({
-  counter: counterOf(row),
-  limit: row.limit === null ? null : big(row.limit),
-  settled: big(row.settled),
-  escrow: big(row.escrow),
-  overrun: big(row.overrun),
-  aged: big(row.aged),
-  epoch: Number(row.epoch),
-  spec: row.spec === null ? null : String(row.spec),
-  resets: Number(row.resets),
-  newest: row.newest === null ? null : String(row.newest),
-  edited: row.edited === true,
-  editedAtMs: Number(row.editedAtMs),
-})
-
-/** Three columns of counters as parameters. */
-const columns = (counters: readonly Counter[]) => ({
-  uids: counters.map(({ budgetUid }) => budgetUid),
-  subjects: counters.map(({ subject }) => subject),
-  periods: counters.map(({ periodId }) => periodId),
-})
-
-const LEASE_COLUMNS = `l.budget_uid AS uid, l.subject, l.period_id AS period, l.instance_id AS instance, l.generation::float8 AS generation,
-  l.granted_nano::text AS granted, l.returned_nano::text AS returned, l.charged_nano::text AS charged,
-  l.settled_nano::text AS settled, l.released_nano::text AS released, l.state,
-  l.state = 'active' AND l.expires_at > now() AS live`
-/** Money of a lease that is set aside and, as far as is known, not spent. */
-const UNSPENT =
-  'greatest(0, l.granted_nano - l.returned_nano - greatest(l.settled_nano, l.charged_nano) - l.released_nano)'
-
-/** Money of a lease that is set aside. */
-const OPEN = 'greatest(0, l.granted_nano - l.returned_nano - l.settled_nano - l.released_nano)'
-const LIVE = "l.state = 'active' AND l.expires_at > now()"
-
-/** The ledger of the transaction's organisation. */
+/** The ledger of the transaction's organisation: its epoch, holders, counters and leases. */
 export const ledgerRepository = {
   /** The ledger's state; it begins with the first look. */
   state: async (tx: Tx): Promise<LedgerState> => {
@@ -215,35 +69,6 @@ export const ledgerRepository = {
     await ledgerRepository.state(tx)
     await hold()
   },
-  /** Holders, those first that have not said hello in this epoch. */
-  holders: (tx: Tx, limit: number): Promise<readonly HolderRow[]> =>
-    tx<HolderRow[]>`
-      SELECT instance_id AS "instanceId", generation::float8 AS generation, epoch::float8 AS epoch,
-        to_char(hello_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "helloAt"
-      FROM holders ORDER BY holders.epoch, hello_at DESC LIMIT ${limit}`,
-  /** In the order of their keys, behind one. */
-  counters: (tx: Tx, after: Counter | null, limit: number): Promise<readonly ListedCounter[]> => {
-    const { budgetUid, subject, periodId } = after ?? { budgetUid: '', subject: '', periodId: '' }
-    return tx<ListedCounter[]>`
-      SELECT c.budget_uid AS "budgetUid", c.subject, c.period_id AS "periodId", c.limit_nano::text AS "limitNanoUsd",
-        c.settled_nano::text AS "settledNanoUsd", c.escrow_nano::text AS "escrowNanoUsd",
-        c.overrun_nano::text AS "overrunNanoUsd", (c.limit_nano + c.aged_nano - c.settled_nano - c.escrow_nano)::text AS "availableNanoUsd",
-        (SELECT count(*) FROM leases AS l WHERE l.budget_uid = c.budget_uid AND l.subject = c.subject
-          AND l.period_id = c.period_id AND l.state = 'active')::float8 AS leases
-      FROM counters AS c WHERE (c.budget_uid, c.subject, c.period_id) > (${budgetUid}, ${subject}, ${periodId})
-      ORDER BY c.budget_uid, c.subject, c.period_id LIMIT ${limit}`
-  },
-  /** Milliseconds until a lease ends; negative once it has, `null` where there is none. */
-  msToExpiry: async (tx: Tx, { counter: { budgetUid, subject, periodId }, instanceId, generation }: LeaseKey) => {
-    const [row] = await tx<{ ms: number }[]>`
-      SELECT (extract(epoch FROM expires_at - now()) * 1000)::float8 AS ms FROM leases
-      WHERE budget_uid = ${budgetUid} AND subject = ${subject} AND period_id = ${periodId}
-        AND instance_id = ${instanceId} AND generation = ${generation}`
-    return row?.ms ?? null
-  },
-  endRecovery: async (tx: Tx): Promise<boolean> =>
-    (await tx`UPDATE ledgers SET recovering = false WHERE recovering`).count === 1,
-
   /** A plan that was made for a few rows of small tables takes minutes for a message of twenty thousand. */
   planForMany: async (tx: Tx): Promise<void> => {
     await tx`SET LOCAL plan_cache_mode = force_custom_plan`
@@ -277,7 +102,6 @@ export const ledgerRepository = {
       UPDATE leases SET state = 'fenced'
       WHERE instance_id = ${instanceId} AND generation < ${generation} AND state = 'active'`
   },
-
   /** Makes the counters that are missing, at the limits of their budgets. */
   makeCounters: async (tx: Tx, counters: readonly Counter[], unknownToo: boolean): Promise<void> => {
     const { uids, subjects, periods } = columns(counters)
@@ -351,47 +175,6 @@ export const ledgerRepository = {
       })),
     }
   },
-  /**
-   * Takes what is older than their windows out of the buckets of counters that are locked.
-   * @returns the sum of all that is, of each counter of which some was
-   */
-  age: async (
-    tx: Tx,
-    counters: readonly { readonly counter: Counter; readonly windowMs: number }[],
-  ): Promise<ReadonlyMap<string, bigint>> => {
-    const { uids, subjects, periods } = columns(counters.map(({ counter }) => counter))
-    const rows = await tx<Raw[]>`
-      WITH old AS (
-        DELETE FROM counter_buckets AS b USING unnest(${uids}::text[], ${subjects}::text[], ${periods}::text[],
-          ${counters.map(({ windowMs }) => windowMs)}::float8[]) AS k (uid, subject, period, ms)
-        WHERE b.budget_uid = k.uid AND b.subject = k.subject AND b.period_id = k.period
-          AND b.ends_at <= now() - k.ms * interval '1 millisecond'
-        RETURNING b.budget_uid, b.subject, b.period_id, b.charged_nano
-      ), sums AS (
-        SELECT budget_uid, subject, period_id, sum(charged_nano) AS aged FROM old GROUP BY 1, 2, 3
-      )
-      UPDATE counters AS c SET aged_nano = c.aged_nano + s.aged FROM sums AS s
-      WHERE c.budget_uid = s.budget_uid AND c.subject = s.subject AND c.period_id = s.period_id
-      RETURNING c.budget_uid AS uid, c.subject, c.period_id AS period, c.aged_nano::text AS aged`
-    return new Map(rows.map((row) => [counterKey(counterOf(row)), big(row.aged)]))
-  },
-  /** Stamps what is booked on counters with a rolling window: in buckets that end after it. */
-  addBuckets: async (
-    tx: Tx,
-    charged: readonly { readonly counter: Counter; readonly nano: bigint; readonly bucketMs: number }[],
-  ): Promise<void> => {
-    const { uids, subjects, periods } = columns(charged.map(({ counter }) => counter))
-    await tx`
-      INSERT INTO counter_buckets AS b (org_id, budget_uid, subject, period_id, ends_at, charged_nano)
-      SELECT current_org(), k.uid, k.subject, k.period,
-        to_timestamp(ceil(extract(epoch FROM statement_timestamp()) * 1000 / k.ms) * k.ms / 1000), sum(k.nano)
-      FROM unnest(${uids}::text[], ${subjects}::text[], ${periods}::text[],
-        ${charged.map(({ nano }) => text(nano))}::text[]::numeric[], ${charged.map(({ bucketMs }) => bucketMs)}::float8[]::numeric[])
-        AS k (uid, subject, period, nano, ms)
-      GROUP BY 2, 3, 4, 5 ORDER BY 2, 3, 4, 5
-      ON CONFLICT (org_id, budget_uid, subject, period_id, ends_at)
-        DO UPDATE SET charged_nano = b.charged_nano + excluded.charged_nano`
-  },
   saveCounters: async (tx: Tx, changes: readonly CounterChange[]): Promise<void> => {
     const { uids, subjects, periods } = columns(changes.map(({ counter }) => counter))
     await tx`
@@ -403,27 +186,6 @@ export const ledgerRepository = {
         ${changes.map(({ overrun }) => text(overrun))}::text[]::numeric[]) AS k (uid, subject, period, settled, escrow, overrun)
       WHERE c.budget_uid = k.uid AND c.subject = k.subject AND c.period_id = k.period`
   },
-  enterCounter: async (tx: Tx, { budgetUid, subject, periodId }: Counter): Promise<void> => {
-    await tx`
-      UPDATE counters SET entered_at = now()
-      WHERE budget_uid = ${budgetUid} AND subject = ${subject} AND period_id = ${periodId}`
-  },
-  /** In the order of their keys: at midnight everybody enters them. */
-  enterPeriods: async (
-    tx: Tx,
-    entered: readonly { readonly budgetUid: string; readonly spec: string; readonly periodId: string }[],
-  ): Promise<void> => {
-    await tx`
-      INSERT INTO budget_periods (org_id, budget_uid, kind, period_id)
-      SELECT current_org(), k.uid, k.kind, max(k.period) FROM unnest(${entered.map(({ budgetUid }) => budgetUid)}::text[],
-        ${entered.map(({ spec }) => spec)}::text[], ${entered.map(({ periodId }) => periodId)}::text[]) AS k (uid, kind, period)
-      GROUP BY k.uid, k.kind ORDER BY k.uid, k.kind
-      ON CONFLICT (org_id, budget_uid, kind) DO UPDATE SET period_id = greatest(budget_periods.period_id, excluded.period_id)`
-  },
-  periods: async (tx: Tx): Promise<readonly { readonly budgetUid: string; readonly periodId: string }[]> =>
-    tx<{ budgetUid: string; periodId: string }[]>`
-      SELECT budget_uid AS "budgetUid", period_id AS "periodId" FROM budget_periods`,
-
   /** A lease on a counter that is locked; `null` where there is none. */
   lease: async (tx: Tx, { counter, instanceId, generation }: LeaseKey): Promise<StoredLease | null> => {
     const [row] = await tx<Raw[]>`
@@ -437,23 +199,6 @@ export const ledgerRepository = {
       SELECT ${tx.unsafe(LEASE_COLUMNS)} FROM leases AS l
       WHERE l.instance_id = ${instanceId} AND l.generation = ${generation} AND l.state = 'active'`
     return rows.map(leaseRow)
-  },
-  /** Open money of the leases of one subject of a budget in other periods, but those that a reset left behind. */
-  openElsewhere: async (tx: Tx, { budgetUid, subject, periodId }: Counter): Promise<bigint> => {
-    const [row] = await tx<{ open: string }[]>`
-      SELECT coalesce(sum(escrow_nano), 0)::text AS open FROM counters
-      WHERE budget_uid = ${budgetUid} AND subject = ${subject} AND period_id <> ${periodId}
-        AND coalesce(substring(period_id FROM '#([0-9]+)$'), '') >= coalesce(substring(${periodId} FROM '#([0-9]+)$'), '')`
-    return big(row?.open ?? 0)
-  },
-  /** What a budget's subject was charged from a day on, or from that of its last reset. @param day `YYYY-MM-DD`, or `-infinity` */
-  chargedSince: async (tx: Tx, { budgetUid, subject }: Counter, day: string): Promise<bigint> => {
-    const [row] = await tx<{ charged: string }[]>`
-      SELECT coalesce(sum(charged_nano), 0)::text AS charged FROM budget_days
-      WHERE budget_uid = ${budgetUid} AND subject = ${subject} 
-        AND day >= greatest(${day}::text::date, (SELECT (b.reset_at AT TIME ZONE 'UTC')::date FROM budgets AS b
-          WHERE b.budget_uid = ${budgetUid}))`
-    return big(row?.charged ?? 0)
   },
   /** One that was fenced meanwhile, which is done without its counter's lock, stays so; and only live ones hold longer. */
   saveLeases: async (tx: Tx, rows: readonly LeaseRow[], ttlMs: number): Promise<void> => {
@@ -474,17 +219,6 @@ export const ledgerRepository = {
         state = CASE WHEN excluded.state = 'active' THEN l.state ELSE excluded.state END,
         expires_at = CASE WHEN l.state = 'active' THEN greatest(l.expires_at, excluded.expires_at) ELSE l.expires_at END`
   },
-  addDays: async (tx: Tx, charged: readonly { readonly counter: Counter; readonly nano: bigint }[]): Promise<void> => {
-    const { uids, subjects } = columns(charged.map(({ counter }) => counter))
-    await tx`
-      INSERT INTO budget_days AS d (org_id, budget_uid, subject, day, charged_nano)
-      SELECT current_org(), uid, subject, (now() AT TIME ZONE 'UTC')::date, sum(nano)
-      FROM unnest(${uids}::text[], ${subjects}::text[], ${charged.map(({ nano }) => text(nano))}::text[]::numeric[])
-        AS k (uid, subject, nano)
-      GROUP BY 2, 3 ORDER BY 2, 3
-      ON CONFLICT (org_id, budget_uid, subject, day) DO UPDATE SET charged_nano = d.charged_nano + excluded.charged_nano`
-  },
-
   /** Asks for what is idle in leases of these counters, unless that was just done. @returns whether anything is asked */
   recall: async (tx: Tx, counters: readonly Counter[], atMostEveryMs: number): Promise<boolean> => {
     const { uids, subjects, periods } = columns(counters)
@@ -516,68 +250,4 @@ export const ledgerRepository = {
       FROM leases AS l JOIN counters AS c USING (budget_uid, subject, period_id)
         JOIN holders AS h ON h.instance_id = l.instance_id AND h.generation = l.generation
       WHERE l.instance_id = ${instanceId} AND l.state = 'active' AND c.recall_version > ${version}`,
-
-  /** What the events say that each counter was charged, against its leases and its own sums: in one snapshot. */
-  audit: async (tx: Tx): Promise<LedgerAudit> => {
-    await tx`SET LOCAL statement_timeout = 0`
-    const [row] = await tx<LedgerAudit[]>`
-      WITH told AS (
-        SELECT c->>'budgetUid' AS budget_uid, c->>'subject' AS subject, c->>'periodId' AS period_id,
-          sum((c->>'nanoUsd')::numeric) AS charged
-        FROM usage_events, json_array_elements(charges) AS c GROUP BY 1, 2, 3
-      ), booked AS (
-        SELECT budget_uid, subject, period_id, sum(settled_nano) AS settled,
-          coalesce(sum(settled_nano) FILTER (WHERE instance_id = ${NOBODYS}), 0) AS stated,
-          sum(greatest(0, granted_nano - returned_nano - settled_nano - released_nano)) AS open
-        FROM leases GROUP BY 1, 2, 3
-      ), compared AS (
-        SELECT coalesce(t.charged, 0) AS charged, coalesce(b.settled, 0) AS settled, coalesce(b.stated, 0) AS stated,
-          coalesce(b.open, 0) AS open, coalesce(c.settled_nano, 0) AS of_counter, coalesce(c.escrow_nano, 0) AS escrow
-        FROM told AS t FULL JOIN booked AS b USING (budget_uid, subject, period_id)
-          FULL JOIN counters AS c USING (budget_uid, subject, period_id)
-      )
-      SELECT count(*)::float8 AS counters, coalesce(sum(charged), 0)::text AS "chargedByEventsNanoUsd",
-        coalesce(sum(settled - stated), 0)::text AS "settledByLeasesNanoUsd",
-        coalesce(sum(of_counter - stated), 0)::text AS "settledByCountersNanoUsd",
-        coalesce(sum(open), 0)::text AS "openInLeasesNanoUsd", coalesce(sum(escrow), 0)::text AS "escrowOfCountersNanoUsd",
-        (count(*) FILTER (WHERE charged <> settled - stated OR of_counter <> settled OR escrow <> open))::float8 AS wrong
-      FROM compared`
-    if (!row) throw new Error('an audit without a row')
-    return row
-  },
-
-  /** Takes over the budgets of a revision. @returns the budgets whose limit was lowered */
-  saveBudgets: async (
-    tx: Tx,
-    budgets: readonly {
-      readonly uid: string
-      readonly name: string
-      readonly limit: bigint
-      readonly period: { readonly spec: string; readonly resets: number }
-    }[],
-  ): Promise<readonly string[]> => {
-    const uids = budgets.map(({ uid }) => uid)
-    await tx`UPDATE budgets SET in_force = false WHERE in_force AND NOT (budget_uid = ANY (${uids}::text[]))`
-    await tx`
-      INSERT INTO budgets AS b (org_id, budget_uid, name, limit_nano, period, resets, in_force)
-      SELECT current_org(), k.*, true FROM unnest(${uids}::text[], ${budgets.map(({ name }) => name)}::text[],
-        ${budgets.map(({ limit }) => text(limit))}::text[]::bigint[], ${budgets.map(({ period }) => period.spec)}::text[],
-        ${budgets.map(({ period }) => period.resets)}::float8[]::integer[]) AS k
-      ON CONFLICT (org_id, budget_uid) DO UPDATE SET name = excluded.name, limit_nano = excluded.limit_nano,
-        period_since = CASE WHEN b.period = excluded.period THEN b.period_since ELSE now() END,
-        period = excluded.period, resets = greatest(b.resets, excluded.resets),
-        reset_at = CASE WHEN excluded.resets > b.resets THEN now() ELSE b.reset_at END, in_force = true`
-    const lowered = await tx<{ uid: string }[]>`
-      WITH locked AS MATERIALIZED (
-        SELECT c.budget_uid, c.subject, c.period_id, c.limit_nano AS former, b.limit_nano
-        FROM counters AS c JOIN budgets AS b USING (budget_uid)
-        WHERE b.budget_uid = ANY (${uids}::text[]) AND c.limit_nano IS DISTINCT FROM b.limit_nano
-        ORDER BY c.budget_uid COLLATE "C", c.subject COLLATE "C", c.period_id COLLATE "C" FOR UPDATE OF c
-      )
-      UPDATE counters AS c SET limit_nano = l.limit_nano,
-        recall_version = CASE WHEN l.limit_nano < l.former THEN nextval('recall_versions') ELSE c.recall_version END
-      FROM locked AS l WHERE (c.budget_uid, c.subject, c.period_id) = (l.budget_uid, l.subject, l.period_id)
-      RETURNING CASE WHEN l.limit_nano < l.former THEN c.budget_uid END AS uid`
-    return lowered.map(({ uid }) => uid).filter((uid) => uid !== null)
-  },
 } as const

@@ -18,6 +18,7 @@ import { Books, newLease } from './books.ts'
 import { inBuckets } from './figures.ts'
 import { createGroups } from './groups.ts'
 import { greet } from './hello.ts'
+import { periodRepository } from './period-repository.ts'
 import { ledgerRepository } from './repository.ts'
 import { answerAll, type Outcome, type Question } from './sync.ts'
 
@@ -134,8 +135,8 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
       const rolling = inBuckets(keys)
       await Promise.all([
         books.write(tx, 0),
-        ledgerRepository.addDays(tx, keys),
-        ...(rolling.length > 0 ? [ledgerRepository.addBuckets(tx, rolling)] : []),
+        periodRepository.addDays(tx, keys),
+        ...(rolling.length > 0 ? [periodRepository.addBuckets(tx, rolling)] : []),
       ])
       await onBooked?.(
         tx,
@@ -144,7 +145,7 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
     },
     adoptBudgets: async (tx, orgId, budgets) => {
       await ledgerRepository.holdBudgets(tx, 'update')
-      const lowered = await ledgerRepository.saveBudgets(tx, budgets)
+      const lowered = await periodRepository.saveBudgets(tx, budgets)
       if (lowered.length > 0) await wakes.announce(tx, 'leases', orgId)
     },
     recallsSince: (orgId, instanceId, version) =>

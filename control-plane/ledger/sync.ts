@@ -16,7 +16,9 @@ import type { Tx } from '../db/database.ts'
 import { Books, newLease } from './books.ts'
 import { carryOver } from './carry-over.ts'
 import { amountOf, LEASE_TTL_MS, readPeriod, wire } from './figures.ts'
-import { type CounterRow, type LeaseKey, type LeaseRow, type LedgerState, ledgerRepository } from './repository.ts'
+import { periodRepository } from './period-repository.ts'
+import { type LedgerState, ledgerRepository } from './repository.ts'
+import type { CounterRow, LeaseKey, LeaseRow } from './rows.ts'
 
 /** When a holder is to ask again that was told `pending`. */
 const RETRY_AFTER_MS = 200
@@ -205,7 +207,7 @@ async function enter(tx: Tx, books: Books, items: readonly Item[], state: Ledger
   const entered = [...entering.values()]
   const begun = entered.filter(({ row, period }) => row.newest !== period.id)
   if (begun.length > 0)
-    await ledgerRepository.enterPeriods(
+    await periodRepository.enterPeriods(
       tx,
       begun.map(({ row, period }) => ({ budgetUid: row.counter.budgetUid, spec: period.spec, periodId: period.id })),
     )

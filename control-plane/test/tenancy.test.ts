@@ -9,7 +9,7 @@ import { createAuthService } from '../auth/service.ts'
 import { alertRepository } from '../budgets/alert-repository.ts'
 import { budgetRepository } from '../budgets/repository.ts'
 import type { Tx } from '../db/database.ts'
-import { ledgerRepository } from '../ledger/repository.ts'
+import { periodRepository } from '../ledger/period-repository.ts'
 import { sidecarRepository } from '../sidecars/repository.ts'
 import { createIngestService } from '../usage/ingest-service.ts'
 import { createReadService } from '../usage/read-service.ts'
@@ -79,7 +79,7 @@ async function tenant() {
     await budgetRepository.reset(tx, uid, 1, '', 'a test')
     await alertRepository.saveMarks(tx, [{ uid, marks: [0], warning: 80, critical: 100, windowMs: null }])
     await alertRepository.cross(tx, [counter('ample')], 0)
-    await ledgerRepository.addBuckets(tx, [{ counter: counter('ample'), nano: 1n, bucketMs: 60_000 }])
+    await periodRepository.addBuckets(tx, [{ counter: counter('ample'), nano: 1n, bucketMs: 60_000 }])
   })
   const heard = { instanceId: INSTANCE, generation: 1, refused: null }
   await db.database.inOrg(orgId, (tx) => sidecarRepository.hear(tx, [heard]))

@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts'
-import { type LedgerAudit, ledgerRepository } from '../ledger/repository.ts'
+import { type LedgerAudit, operatorRepository } from '../ledger/operator-repository.ts'
 import { readRepository, type Totals } from './read-repository.ts'
 
 /** Whether the sums that are read, and what is booked against budgets, are those of the events that are stored. */
@@ -13,6 +13,6 @@ export interface Verdict {
 export async function verify(database: Database, orgId: string): Promise<Verdict> {
   const totals = await database.inOrg(orgId, readRepository.totals)
   const [events, ...sums] = totals.map(({ of: _, ...rest }) => JSON.stringify(rest))
-  const ledger = await database.inOrg(orgId, ledgerRepository.audit)
+  const ledger = await database.inOrg(orgId, operatorRepository.audit)
   return { ok: ledger.wrong === 0 && sums.length === 3 && sums.every((each) => each === events), totals, ledger }
 }

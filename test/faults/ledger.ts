@@ -5,6 +5,7 @@ const HELLO = 'control-plane/ledger/hello.ts'
 const SYNC = 'control-plane/ledger/sync.ts'
 const FIGURES = 'control-plane/ledger/figures.ts'
 const REPOSITORY = 'control-plane/ledger/repository.ts'
+const PERIODS = 'control-plane/ledger/period-repository.ts'
 const BOOKS = 'control-plane/ledger/books.ts'
 const CLIENT = 'sidecar/control/lease-client.ts'
 const TIME = 'sidecar/budget/ledger-time.ts'
@@ -133,8 +134,8 @@ export const LEDGER: readonly Fault[] = [
     'waits in a circle',
     edit(
       SYNC,
-      '  if (begun.length > 0)\n    await ledgerRepository.enterPeriods(\n      tx,\n      begun.map(',
-      '  for (const each of begun)\n    await ledgerRepository.enterPeriods(\n      tx,\n      [each].map(',
+      '  if (begun.length > 0)\n    await periodRepository.enterPeriods(\n      tx,\n      begun.map(',
+      '  for (const each of begun)\n    await periodRepository.enterPeriods(\n      tx,\n      [each].map(',
     ),
   ),
   hostile(
@@ -179,7 +180,7 @@ export const LEDGER: readonly Fault[] = [
   periods(
     'a rolling window ends early',
     'older than a rolling window',
-    edit(REPOSITORY, "now() - k.ms * interval '1 millisecond'", "now() - k.ms * interval '0.9 millisecond'"),
+    edit(PERIODS, "now() - k.ms * interval '1 millisecond'", "now() - k.ms * interval '0.9 millisecond'"),
   ),
   periods(
     'a sidecar begins a period anew by itself',
