@@ -85,7 +85,9 @@ export const eventChargeSchema = z.object({
 export const usageEventSchema: z.ZodType<UsageEvent> = z
   .object({
     eventId: id,
-    intentAt: z.iso.datetime({ precision: 3, error: 'expected RFC 3339 UTC with milliseconds' }),
+    intentAt: z.iso
+      .datetime({ precision: 3, error: 'expected RFC 3339 UTC with milliseconds' })
+      .refine((at) => !at.startsWith('0000'), 'PostgreSQL knows no year 0'),
     instanceId: id,
     principal: z.object({
       agent: name.nullable(),

@@ -156,7 +156,7 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     budgetStatus: createBudgetStatus({ database, policies }),
     policies,
     pricing,
-    ingest: createIngestService({ database, clock: systemClock, book: ledger.book, onBatch: metrics.batch }),
+    ingest: createIngestService({ database, book: ledger.book, onBatch: metrics.batch }),
     ledger,
     operator: createLedgerOperator({ database }),
     read,

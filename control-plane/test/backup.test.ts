@@ -56,7 +56,7 @@ async function fill(scope: Scope, url: string, migrations = shipped): Promise<vo
   const database = openDatabase(url, 2)
   const ledger = ledgerOn(database)
   const { book } = ledger
-  const ingest = createIngestService({ database, clock: { nowMs: () => Date.now() }, book, onBatch: () => {} })
+  const ingest = createIngestService({ database, book, onBatch: () => {} })
   for (const orgId of orgIds) {
     await database.inOrg(orgId, (tx) => tx`INSERT INTO organisations (org_id, name) VALUES (${orgId}, ${'näme\t\\N'})`)
     const events = [

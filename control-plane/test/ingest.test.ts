@@ -18,7 +18,7 @@ const db = await databaseFor(t, await newDatabase())
 const NOW = Date.now()
 
 const ingestOn = ({ database }: TestDatabase): IngestService =>
-  createIngestService({ database, clock: { nowMs: () => NOW }, book: ledgerOn(database).book, onBatch: () => {} })
+  createIngestService({ database, book: ledgerOn(database).book, onBatch: () => {} })
 
 /** A sidecar of an organisation of its own. */
 async function tenant(): Promise<Sidecar> {
@@ -105,8 +105,7 @@ t.test('a bad event is refused by its number and with a reason, and the others a
     [{ ...good, attempts: [{ ...attempt(), costNanoUsd: '-1' }] }, /^attempts\.0\.costNanoUsd: /],
     [{ ...good, path: '/a\u0000b' }, /^path: holds a NUL/],
     [{ ...good, instanceId: randomUUID() }, /^instanceId: the credential is of another sidecar/],
-    [{ ...good, intentAt: at(-2 * 24 * 60) }, /^intentAt: lies more than a day ahead/],
-    [{ ...good, intentAt: '1970-01-01T00:00:00.000Z' }, /^intentAt: lies before 2020/],
+    [{ ...good, intentAt: '0000-01-01T00:00:00.000Z' }, /^intentAt: PostgreSQL knows no year 0/],
     [undefined, /^the event: /],
     ['text', /^the event: /],
   ]
@@ -157,6 +156,30 @@ t.test('an event of last year is stored once, among the late ones, and makes no 
   for (const sums of await totals(sidecar)) t.match(sums, { requests: '1', costNanoUsd: '24975' }, sums.of)
 })
 
+t.test('an event of any time is stored and booked, and one from far ahead stands on top of no log', async (t) => {
+  const sidecar = await tenant()
+  const times = [
+    '0001-01-01T00:00:00.000Z',
+    '1970-01-01T00:00:00.000Z',
+    at(-26 * 60),
+    '9999-12-31T23:59:59.999Z',
+    at(1),
+  ]
+  const { refused, stored } = await ingestOn(db).ingest(
+    sidecar,
+    batchOf(times.map((intentAt) => usageEvent({ intentAt }))).events,
+  )
+  t.same([refused, stored], [[], times.length])
+  for (const sums of await totals(sidecar)) t.equal(sums.requests, `${times.length}`, sums.of)
+  const shown = async (ahead: boolean): Promise<readonly string[]> => {
+    const filter = { agent: null, model: null, outcome: null, ahead }
+    const log = await db.database.inOrg(sidecar.orgId, (tx) => readRepository.requests(tx, filter, null, 50))
+    return log.map(({ intentAt }) => intentAt)
+  }
+  t.same(await shown(false), [times[4], times[1], times[0]])
+  t.same(await shown(true), [times[3], times[2]])
+})
+
 t.test('any text that an event may hold comes back as it went in, in the longest names too', async (t) => {
   const sidecar = await tenant()
   const odd = ["'; DROP TABLE acc.usage_events; --", '\\N', '\\.', 'a\tb\nc\rd\\n', '"quoted" $1 %s', '😀'.repeat(120)]
@@ -165,7 +188,7 @@ t.test('any text that an event may hold comes back as it went in, in the longest
   )
   t.match(await ingestOn(db).ingest(sidecar, batchOf(events).events), { stored: odd.length, refused: [] })
   const log = await db.database.inOrg(sidecar.orgId, (tx) =>
-    readRepository.requests(tx, { agent: null, model: null, outcome: null }, null, 50),
+    readRepository.requests(tx, { agent: null, model: null, outcome: null, ahead: false }, null, 50),
   )
   for (const text of odd)
     t.match(

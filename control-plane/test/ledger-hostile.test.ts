@@ -21,7 +21,6 @@ const db = await databaseFor(t, await newDatabase())
 const ledger = ledgerOn(db.database)
 const ingest = createIngestService({
   database: db.database,
-  clock: { nowMs: Date.now },
   book: ledger.book,
   onBatch: () => {},
 })

@@ -10,7 +10,7 @@ import { counter, ledgerOn, organisationWith, published, TestHolder } from './su
 const db = await databaseFor(t, await (await clusterFor(t))())
 const ledger = ledgerOn(db.database)
 const { book } = ledger
-const ingest = createIngestService({ database: db.database, clock: { nowMs: Date.now }, book, onBatch: () => {} })
+const ingest = createIngestService({ database: db.database, book, onBatch: () => {} })
 const usd = (text: string): bigint => parseUsd(text)
 const HOUR_MS = 3_600_000
 

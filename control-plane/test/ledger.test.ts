@@ -13,7 +13,6 @@ const db = await databaseFor(t, await newDatabase())
 const ledger = ledgerOn(db.database)
 const ingest = createIngestService({
   database: db.database,
-  clock: { nowMs: Date.now },
   book: ledger.book,
   onBatch: () => {},
 })
@@ -279,7 +278,7 @@ t.test(
       const own = ledgerOn(database)
       return {
         ledger: own,
-        ingest: createIngestService({ database, clock: { nowMs: Date.now }, book: own.book, onBatch: () => {} }),
+        ingest: createIngestService({ database, book: own.book, onBatch: () => {} }),
       }
     })
     let spent = 0n

@@ -71,7 +71,7 @@ async function tenant() {
   await holder.hello()
   await holder.sync(counter('ample'), { need: 1n })
   const { book } = ledger
-  const ingest = createIngestService({ database: db.database, clock, book, onBatch: () => {} })
+  const ingest = createIngestService({ database: db.database, book, onBatch: () => {} })
   await ingest.ingest({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, batchOf([usageEvent()]).events)
   await db.database.inOrg(orgId, async (tx) => {
     const uid = 'Budget/ample'
@@ -164,7 +164,7 @@ t.test('a partition cannot be read directly, and the sums and the log show oneâ€
   await t.rejects(direct, { code: '42501' })
   const read = createReadService({ database: db.database })
   const open = { from: null, to: null }
-  const filter = { agent: null, model: null, outcome: null }
+  const filter = { agent: null, model: null, outcome: null, ahead: false }
   for (const { caller } of [a, b]) {
     t.equal((await read.summary(caller, open)).requests, 1)
     t.equal((await read.requests(caller, filter, null, 50)).requests.length, 1)

@@ -1,6 +1,5 @@
 import { type EventBatchAnswer, type UsageEvent, usageEventSchema } from '@agentcostcontrol/contract'
 import type { SidecarCaller } from '../auth/service.ts'
-import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import type { LedgerService } from '../ledger/service.ts'
 import { copyLine } from './event-columns.ts'
@@ -24,30 +23,23 @@ export interface IngestService {
 /** What the service needs. */
 export interface IngestServiceOptions {
   readonly database: Database
-  readonly clock: Clock
   /** Books what new events are charged, in the transaction that stores them. */
   readonly book: LedgerService['book']
   /** Told of each batch that is stored. */
   onBatch(answer: EventBatchAnswer): void
 }
 
-/** Clocks differ by minutes, never by days: what lies further ahead is a mistake, and would stand on top of every list. */
-const AHEAD_MS_MAX = 24 * 60 * 60 * 1_000
-/** There were no events before. */
-const FIRST_DAY = '2020-01-01'
-
 /** Makes the service. */
-export function createIngestService({ database, clock, book, onBatch }: IngestServiceOptions): IngestService {
+export function createIngestService({ database, book, onBatch }: IngestServiceOptions): IngestService {
   return {
     ingest: async ({ orgId, instanceId }, sent) => {
       const events = new Map<string, UsageEvent>()
       const refused: EventBatchAnswer['refused'] = []
-      const latest = new Date(clock.nowMs() + AHEAD_MS_MAX).toISOString()
       let storedThrough = 1
       let good = 0
       for (const { seq, event } of sent) {
         storedThrough = Math.max(storedThrough, seq)
-        const checked = check(event, instanceId, latest)
+        const checked = check(event, instanceId)
         if (typeof checked === 'string') refused.push({ seq, reason: checked })
         else {
           good++
@@ -74,15 +66,16 @@ export function createIngestService({ database, clock, book, onBatch }: IngestSe
 
 const eventKey = (eventId: string, intentMs: number): string => `${eventId}/${intentMs}`
 
-/** The event, or why it will never be stored. The reason names members and never quotes them. */
-function check(sent: unknown, instanceId: string, latest: string): UsageEvent | string {
+/**
+ * The event, or why it will never be stored. The reason names members and never quotes them. Its time is no reason: what
+ * was spent was spent, however wrong the clock of who says so.
+ */
+function check(sent: unknown, instanceId: string): UsageEvent | string {
   const { data: event, error } = usageEventSchema.safeParse(sent)
   if (error) {
     const [issue] = error.issues
     return `${issue?.path.join('.') || 'the event'}: ${(issue?.message ?? '').slice(0, 200)}`
   }
   if (event.instanceId !== instanceId) return 'instanceId: the credential is of another sidecar'
-  if (event.intentAt < FIRST_DAY) return `intentAt: lies before ${FIRST_DAY}`
-  if (event.intentAt > latest) return 'intentAt: lies more than a day ahead'
   return event
 }

@@ -82,6 +82,8 @@ export interface LogFilter {
   readonly agent: string | null
   readonly model: string | null
   readonly outcome: string | null
+  /** Those that lie more than a day ahead of the database's clock, which others do not show. */
+  readonly ahead: boolean
 }
 
 const within = (tx: Tx, { from, to }: Span) => tx`
@@ -127,7 +129,7 @@ export const readRepository = {
       WHERE bucket = date_trunc('day', now()) AND agent = ANY(${[...agents]}::text[]) GROUP BY agent`,
   /** Newest first. */
   requests: (tx: Tx, filter: LogFilter, after: Position | null, limit: number): Promise<readonly LoggedRequest[]> => {
-    const { agent, model, outcome } = filter
+    const { agent, model, outcome, ahead } = filter
     return tx<LoggedRequest[]>`
       SELECT event_id AS "eventId", ${iso(tx, 'intent_at')} AS "intentAt", ${iso(tx, 'received_at')} AS "receivedAt",
         instance_id AS "instanceId", agent, workflow, session, task, provider, model, outcome, code,
@@ -137,7 +139,7 @@ export const readRepository = {
         clamped_tokens::float8 AS "clampedOutputTokens", operation, path, policy_revision AS "policyRevision",
         tags, attempts, findings, charges
       FROM usage_events
-      WHERE true
+      WHERE intent_at ${ahead ? tx`>` : tx`<=`} now() + interval '1 day'
         ${after === null ? tx`` : tx`AND (intent_at, event_id) < (${after.intentAt}::timestamptz, ${after.eventId}::uuid)`}
         ${agent === null ? tx`` : tx`AND agent = ${agent}`}
         ${model === null ? tx`` : tx`AND model = ${model}`}

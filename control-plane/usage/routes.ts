@@ -135,6 +135,10 @@ export function readRoutes(api: Api, read: ReadService): void {
         agent: z.string().max(256).optional(),
         model: z.string().max(256).optional(),
         outcome: z.string().max(32).optional(),
+        ahead: z
+          .enum(['true', 'false'])
+          .default('false')
+          .describe('`true`: just those from a clock that is more than a day ahead of ours; others leave them out'),
       }),
       response: {
         200: z.object({ requests: z.array(logged), nextCursor: z.string().nullable() }),
@@ -142,8 +146,8 @@ export function readRoutes(api: Api, read: ReadService): void {
       },
     },
     handler: async (request) => {
-      const { cursor, limit, agent, model, outcome } = request.query
-      const filter = { agent: agent ?? null, model: model ?? null, outcome: outcome ?? null }
+      const { cursor, limit, agent, model, outcome, ahead } = request.query
+      const filter = { agent: agent ?? null, model: model ?? null, outcome: outcome ?? null, ahead: ahead === 'true' }
       const { requests, nextCursor } = await read.requests(request.admin(), filter, cursor ?? null, limit)
       return { requests: [...requests], nextCursor }
     },

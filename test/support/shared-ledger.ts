@@ -29,8 +29,7 @@ export class SharedLedger {
     this.#database = database
     this.#owner = owner
     this.ledger = ledgerOn(database)
-    const clock = { nowMs: () => Date.now() }
-    this.#ingest = createIngestService({ database, clock, book: this.ledger.book, onBatch: () => {} })
+    this.#ingest = createIngestService({ database, book: this.ledger.book, onBatch: () => {} })
   }
 
   /** Makes an organisation with these budgets, and sidecars in it. */

@@ -99,7 +99,7 @@ export async function budgetReplicaFor(
     await app.close()
     await alerts.idle()
   })
-  const ingest = createIngestService({ database, clock: systemClock, book: ledger.book, onBatch: () => {} })
+  const ingest = createIngestService({ database, book: ledger.book, onBatch: () => {} })
   return {
     policies,
     ledger,
