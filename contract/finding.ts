@@ -1,5 +1,28 @@
 /** Who wrote a piece of text. Trust follows the source. */
-export type SegmentSource = 'system' | 'user' | 'assistant' | 'tool_definition' | 'tool_call' | 'tool_result'
+export const SEGMENT_SOURCES = ['system', 'user', 'assistant', 'tool_definition', 'tool_call', 'tool_result'] as const
+/** One of {@link SEGMENT_SOURCES}. */
+export type SegmentSource = (typeof SEGMENT_SOURCES)[number]
+
+/**
+ * Everything that finds something, each under its own id. All but the last three judge a text by itself; `prompt-leak`
+ * and `flow` need the conversation, `custom` the policy's own rules.
+ */
+export const DETECTOR_IDS = [
+  'secrets',
+  'pii',
+  'prompt-injection',
+  'jailbreak',
+  'exfiltration',
+  'dangerous-command',
+  'smuggling',
+  'tool-poisoning',
+  'threat-intel',
+  'prompt-leak',
+  'flow',
+  'custom',
+] as const
+/** One of {@link DETECTOR_IDS}. */
+export type DetectorId = (typeof DETECTOR_IDS)[number]
 
 /** One piece of text of a request or an answer, and who wrote it. */
 export interface Segment {
@@ -7,6 +30,8 @@ export interface Segment {
   /** Where it stands: keys and indexes from the root of the JSON body, e.g. `['messages', 3, 'content']`. */
   readonly path: readonly (string | number)[]
   readonly text: string
+  /** The tool that is defined, called, or whose result it is; left out where the format does not say. */
+  readonly tool?: string
   /** True where the text is signed by the provider: it may be judged, never changed. */
   readonly sealed?: boolean
 }
@@ -16,8 +41,8 @@ export const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const
 /** One of {@link SEVERITIES}. */
 export type Severity = (typeof SEVERITIES)[number]
 
-/** What a policy can do about a finding, ascending in strength. */
-export const FINDING_ACTIONS = ['allow', 'alert', 'warn', 'redact', 'block'] as const
+/** What a policy can do about a finding, ascending in strength. `quarantine` blocks, and stops the agent everywhere. */
+export const FINDING_ACTIONS = ['allow', 'alert', 'warn', 'redact', 'block', 'quarantine'] as const
 /** One of {@link FINDING_ACTIONS}. */
 export type FindingAction = (typeof FINDING_ACTIONS)[number]
 
@@ -38,7 +63,7 @@ export interface Finding {
   readonly ruleId: string
   readonly category: string
   readonly severity: Severity
-  /** Confidence, 0 to 1. */
+  /** Confidence, 0 to 1. Where a policy grades by score, the severity follows from it. */
   readonly score: number
   readonly start: number
   readonly end: number

@@ -4,10 +4,10 @@
  */
 import * as z from 'zod'
 import { budgetDocument } from './budget-policy.ts'
-import { FINDING_ACTIONS, SEVERITIES } from './finding.ts'
+import { DETECTOR_IDS } from './finding.ts'
 import { metadata, mode, POLICY_API_VERSION, usdPerMillion } from './policy-parts.ts'
 import { PROVIDER_NAMES } from './providers.ts'
-import { runawaySettings } from './runaway-policy.ts'
+import { customRuleDocument, securityPolicyDocument, severityActions } from './security-policy.ts'
 
 const tokens = z.int().min(1).max(100_000_000)
 
@@ -82,40 +82,6 @@ export const providerConfigDocument = z.strictObject({
   }),
 })
 
-const actions = z.strictObject(
-  Object.fromEntries(SEVERITIES.map((severity) => [severity, z.enum(FINDING_ACTIONS).optional()])) as Record<
-    (typeof SEVERITIES)[number],
-    z.ZodOptional<z.ZodEnum<{ [A in (typeof FINDING_ACTIONS)[number]]: A }>>
-  >,
-)
-
-const detectorSettings = z.strictObject({
-  mode: mode.default('enforce'),
-  /** Action by severity for text that goes to the provider; a severity left out is `alert`. */
-  request: actions.default({}),
-  /** Action by severity for text that comes back; a severity left out is `alert`. */
-  response: actions.default({}),
-})
-
-/** What the detectors look for and what is done about it. */
-export const securityPolicyDocument = z.strictObject({
-  apiVersion: z.literal(POLICY_API_VERSION),
-  kind: z.literal('SecurityPolicy'),
-  metadata,
-  spec: z.strictObject({
-    /** Which agents it holds for; the first policy by name whose selector fits applies, one without a selector last. */
-    selector: z.strictObject({ agent: z.string().min(1).max(253) }).optional(),
-    detectors: z.strictObject({ secrets: detectorSettings.optional() }),
-    /** The detectors' queue is full: let the request pass unseen and count it, or refuse it. */
-    onOverload: z.enum(['open', 'closed']).default('closed'),
-    /** A detector took longer than `timeoutMs`, or its worker died. */
-    onTimeout: z.enum(['open', 'closed']).default('closed'),
-    timeoutMs: z.int().min(10).max(60_000).default(2_000),
-    /** Agents that run away; nobody looks for them where it is left out. */
-    runaway: runawaySettings.optional(),
-  }),
-})
-
 /** Most cases of one PolicyTest. */
 const CASES_MAX = 200
 
@@ -145,8 +111,8 @@ const NOTHING_EXPECTED = 'nothing is expected here: a test that cannot fail hold
 
 const expectedDetector = z.strictObject({
   mode: mode.optional(),
-  request: actions.refine(saysSomething, NOTHING_EXPECTED).optional(),
-  response: actions.refine(saysSomething, NOTHING_EXPECTED).optional(),
+  request: severityActions.refine(saysSomething, NOTHING_EXPECTED).optional(),
+  response: severityActions.refine(saysSomething, NOTHING_EXPECTED).optional(),
 })
 
 /** What the policy is to decide about a request; what is left out is not looked at. */
@@ -167,7 +133,7 @@ const expectation = z
     security: metadata.shape.name.nullable().optional(),
     /** What is done about findings; `null` for a detector that does not run. */
     detectors: z
-      .strictObject({ secrets: expectedDetector.nullable().optional() })
+      .partialRecord(z.enum(DETECTOR_IDS), expectedDetector.nullable())
       .refine(saysSomething, NOTHING_EXPECTED)
       .optional(),
     /** What holds at the request's provider. */
@@ -216,13 +182,12 @@ export const policyDocument = z.discriminatedUnion('kind', [
   budgetDocument,
   providerConfigDocument,
   securityPolicyDocument,
+  customRuleDocument,
   policyTestDocument,
 ])
 
 /** A validated document of `kind: ProviderConfig`. */
 export type ProviderConfigDocument = z.infer<typeof providerConfigDocument>
-/** A validated document of `kind: SecurityPolicy`. */
-export type SecurityPolicyDocument = z.infer<typeof securityPolicyDocument>
 /** A validated document of `kind: PolicyTest`. */
 export type PolicyTestDocument = z.infer<typeof policyTestDocument>
 /** Any validated document. */

@@ -5,11 +5,11 @@
  */
 import * as z from 'zod'
 import { CODES } from './codes.ts'
-import { FINDING_ACTIONS, SEVERITIES } from './finding.ts'
+import { FINDING_ACTIONS, SEGMENT_SOURCES, SEVERITIES } from './finding.ts'
 import { keyPartSchema } from './lease-messages.ts'
 import { PERIOD_ID_CHARS_MAX } from './period.ts'
 import { USAGE_FIELDS } from './usage.ts'
-import type { UsageEvent } from './usage-event.ts'
+import { FINDING_PLACES_MAX, type UsageEvent } from './usage-event.ts'
 
 /** Text of one line for a column: PostgreSQL holds no NUL. */
 const text = (max: number) =>
@@ -61,6 +61,22 @@ export const usageAttemptSchema = z.object({
   boundNanoUsd: amount,
 })
 
+const taxonomyId = text(32).nullable()
+const offset = z.int().min(0)
+
+const findingDetail = z.object({
+  source: z.enum(SEGMENT_SOURCES),
+  tool: name.nullable(),
+  category: text(64),
+  score: z.number().min(0).max(1),
+  detectorVersion: text(64),
+  taxonomy: z.object({ owaspLlm: taxonomyId, owaspAgentic: taxonomyId, mitreAtlas: taxonomyId }),
+  places: z
+    .array(z.object({ textHash: z.string().regex(/^[0-9a-f]{32}$/), start: offset, end: offset }))
+    .max(FINDING_PLACES_MAX)
+    .readonly(),
+})
+
 /** An `EventFinding` as JSON. */
 export const eventFindingSchema = z.object({
   detectorId: name,
@@ -70,6 +86,7 @@ export const eventFindingSchema = z.object({
   action: z.enum(FINDING_ACTIONS),
   mode: z.enum(['audit', 'enforce']),
   count: z.int().min(1),
+  detail: findingDetail.exactOptional(),
 })
 
 /** An `EventCharge` as JSON. */
@@ -110,5 +127,6 @@ export const usageEventSchema: z.ZodType<UsageEvent> = z
     clampedOutputTokens: tokens.nullable(),
     durationMs: z.int().min(0),
     upstreamFirstByteMs: z.int().min(0).nullable(),
+    inspectionUs: z.int().min(0).exactOptional(),
   })
   .meta({ id: 'UsageEvent', description: 'The one record of one exchange, whatever happened to it.' })

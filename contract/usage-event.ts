@@ -3,7 +3,7 @@
  * On the wire and on disk it is JSON; amounts are decimal-integer strings of nano-USD.
  */
 import type { Code } from './codes.ts'
-import type { FindingAction, Severity } from './finding.ts'
+import type { FindingAction, SegmentSource, Severity, Taxonomy } from './finding.ts'
 import type { ServiceTier, TokenUsage, UsageField } from './usage.ts'
 
 /** Who made a request: from the sidecar's own configuration first, from `x-acc-*` headers where that is allowed. */
@@ -68,7 +68,32 @@ export interface UsageAttempt {
   readonly boundNanoUsd: string
 }
 
-/** Findings of one kind as an event keeps them: no offsets into text that is not kept. */
+/** Where a finding stood, without the text: the hash names the whole text, the span is in UTF-16 code units of it. */
+export interface FindingPlace {
+  /** The first 32 hex digits of the text's SHA-256. */
+  readonly textHash: string
+  readonly start: number
+  readonly end: number
+}
+
+/** What else is told of findings of one kind. */
+export interface FindingDetail {
+  readonly source: SegmentSource
+  /** The tool that was defined, called, or whose result it was; `null` for other text. */
+  readonly tool: string | null
+  readonly category: string
+  /** The highest of them. */
+  readonly score: number
+  readonly detectorVersion: string
+  readonly taxonomy: Taxonomy
+  /** Where the first few stood. */
+  readonly places: readonly FindingPlace[]
+}
+
+/** Most places that one entry of an event tells. */
+export const FINDING_PLACES_MAX = 4
+
+/** Findings of one kind and source as an event keeps them. */
 export interface EventFinding {
   readonly detectorId: string
   readonly ruleId: string
@@ -78,6 +103,8 @@ export interface EventFinding {
   readonly mode: 'audit' | 'enforce'
   /** How many of this kind. */
   readonly count: number
+  /** Left out of what is no finding in a text, and by sidecars before it was told. */
+  readonly detail?: FindingDetail
 }
 
 /** What an exchange is charged to one lease of its sidecar: to the one that it was reserved from, whatever changed since (I5). */
@@ -118,4 +145,6 @@ export interface UsageEvent {
   readonly durationMs: number
   /** Milliseconds to the first byte of the provider's answer; `null` when none came. */
   readonly upstreamFirstByteMs: number | null
+  /** Microseconds that the inspection of the request took, its wait for a worker included; left out where there was none. */
+  readonly inspectionUs?: number
 }

@@ -1,30 +1,23 @@
 import { createHash } from 'node:crypto'
 import {
-  type FindingAction,
   POLICY_API_VERSION,
   PROVIDER_NAMES,
-  type Principal,
   type ProviderConfigDocument,
   type ProviderName,
   providerConfigDocument,
   providerFacts,
-  type SecurityPolicyDocument,
-  type Severity,
 } from '@agentcostcontrol/contract'
 import { compileBudget } from './compile-budget.ts'
 import { crossCheck } from './cross-checks.ts'
 import { createBudgetMatch } from './match-budgets.ts'
-import { memoised } from './memo.ts'
+import { createSecurityMatch } from './match-security.ts'
 import { type ParsedDocument, parsePolicyFiles } from './parse.ts'
 import { runPolicyTests } from './policy-test.ts'
 import type {
   BudgetSource,
   CheckedPolicy,
-  CompiledDetectorPolicy,
   CompiledPolicy,
   CompiledProvider,
-  CompiledRunaway,
-  CompiledSecurity,
   EnforcedDocument,
   PolicyCheck,
   PolicyFile,
@@ -32,13 +25,7 @@ import type {
   StatedModel,
 } from './types.ts'
 
-type RunawayDocument = NonNullable<SecurityPolicyDocument['spec']['runaway']>
 type StatedModelDocument = ProviderConfigDocument['spec']['models'][string]
-
-const EACH_AGENT = '*'
-/** Agents whose matches are remembered; names come from requests, so there is a bound. */
-const AGENTS_MAX = 10_000
-const ACTION_LEFT_OUT: FindingAction = 'alert'
 
 /**
  * Compiles a folder of policy. All or nothing: one problem anywhere and no policy comes out, so that the caller keeps
@@ -97,86 +84,22 @@ function revisionOf(sorted: readonly PolicyFile[]): string {
 function compileDocuments(revision: string, unordered: readonly EnforcedDocument[]): CompiledPolicy {
   const documents = unordered.toSorted(compareNames)
   const budgets = documents.filter((document) => document.kind === 'Budget').map(compileBudget)
-  const securities = documents.filter((document) => document.kind === 'SecurityPolicy').map(compileSecurity)
+  const securities = documents.filter((document) => document.kind === 'SecurityPolicy')
   const providers = new Map(PROVIDER_NAMES.map((provider) => [provider, defaultProvider(provider)]))
   for (const document of documents)
     if (document.kind === 'ProviderConfig') providers.set(document.spec.provider, compileProvider(document))
-  const securityFor = memoised(AGENTS_MAX, (agent) => {
-    const named = securities.find((rule) => rule.agent !== EACH_AGENT && rule.agent === agent)
-    return (named ?? securities.find((rule) => rule.agent === EACH_AGENT))?.security ?? null
-  })
   return Object.freeze({
     revision,
     budgets: Object.freeze(budgets.map((rule) => rule.budget)),
     budgetsFor: createBudgetMatch(budgets),
-    securityFor: (principal: Principal) => securityFor(principal.agent),
+    securityFor: createSecurityMatch(securities),
+    customRules: Object.freeze(documents.filter((document) => document.kind === 'CustomRule')),
     provider: (provider: ProviderName) => providers.get(provider) ?? defaultProvider(provider),
   })
 }
 
 const compareNames = (a: EnforcedDocument, b: EnforcedDocument): number =>
   a.metadata.name < b.metadata.name ? -1 : a.metadata.name > b.metadata.name ? 1 : 0
-
-interface SecurityRule {
-  readonly security: CompiledSecurity
-  /** `*` for every agent. */
-  readonly agent: string
-}
-
-function compileSecurity({ metadata: { name }, spec }: SecurityPolicyDocument): SecurityRule {
-  const { onOverload, onTimeout, timeoutMs } = spec
-  const detectors: CompiledDetectorPolicy[] = []
-  for (const [detectorId, settings] of Object.entries(spec.detectors)) {
-    if (!settings) continue
-    const { mode, request, response } = settings
-    detectors.push(Object.freeze({ detectorId, mode, request: allActions(request), response: allActions(response) }))
-  }
-  const security: CompiledSecurity = Object.freeze({
-    name,
-    detectors: Object.freeze(detectors),
-    onOverload,
-    onTimeout,
-    timeoutMs,
-    holdsResponses: detectors.some(({ mode, response }) => mode === 'enforce' && Object.values(response).some(holds)),
-    detectorsKey: detectors.map((detector) => detector.detectorId).join(','),
-    runaway: spec.runaway === undefined ? null : compileRunaway(spec.runaway),
-  })
-  return { security, agent: spec.selector?.agent ?? EACH_AGENT }
-}
-
-const S_MS = 1_000
-
-function compileRunaway({ velocity, repeats, throttle, ...rest }: RunawayDocument): CompiledRunaway {
-  const { mode, action, pauseMs } = rest
-  return Object.freeze({
-    mode,
-    action,
-    pauseMs,
-    velocity: velocity
-      ? {
-          factor: velocity.factor,
-          minPerMinute: Number(velocity.minUsdPerMinute),
-          windowMs: velocity.windowS * S_MS,
-        }
-      : null,
-    repeats: repeats
-      ? { count: repeats.count, withinMs: repeats.withinS * S_MS, similarity: repeats.similarity }
-      : null,
-    throttle: { requestsPerMinute: throttle.requestsPerMinute, forMs: throttle.forS * S_MS },
-  })
-}
-
-const holds = (action: FindingAction): boolean => action === 'redact' || action === 'block'
-
-type Actions = Readonly<Record<Severity, FindingAction>>
-
-const allActions = (actions: { readonly [S in Severity]?: FindingAction | undefined }): Actions =>
-  Object.freeze({
-    low: actions.low ?? ACTION_LEFT_OUT,
-    medium: actions.medium ?? ACTION_LEFT_OUT,
-    high: actions.high ?? ACTION_LEFT_OUT,
-    critical: actions.critical ?? ACTION_LEFT_OUT,
-  })
 
 function compileProvider({ metadata: { name }, spec }: ProviderConfigDocument): CompiledProvider {
   const onClientAbort = spec.onClientAbort ?? (providerFacts(spec.provider).cancelStopsBilling ? 'abort' : 'drain')

@@ -1,3 +1,4 @@
+import { describeSelector } from './match-security.ts'
 import type { ParsedDocument } from './parse.ts'
 import type { PolicyProblem } from './types.ts'
 
@@ -15,8 +16,7 @@ const providerOf = ({ document }: ParsedDocument): string | null =>
   document.kind === 'ProviderConfig' ? document.spec.provider : null
 const selectorOf = ({ document }: ParsedDocument): string | null => {
   if (document.kind !== 'SecurityPolicy') return null
-  const agent = document.spec.selector?.agent ?? '*'
-  return agent === '*' ? 'every agent' : `agent "${agent}"`
+  return describeSelector(document.spec.selector)
 }
 
 function repeated(

@@ -68,7 +68,7 @@ function differencesOf(policy: CompiledPolicy, { request, expect }: Case): reado
   }
   const { budgets, security, detectors } = expect
   if (budgets) compareBudgets(budgets, policy.budgetsFor(spenderOf(request)), compare)
-  const holds = policy.securityFor(principal)
+  const holds = policy.securityFor(principal, provider ?? null)
   if (security !== undefined) compare(['security'], nameOr(security), nameOr(holds?.name ?? null))
   for (const [id, expected] of Object.entries(detectors ?? {})) {
     if (expected === undefined) continue

@@ -2,6 +2,7 @@
 import type {
   BudgetAction,
   BudgetScope,
+  CustomRuleDocument,
   FindingAction,
   ModelPrice,
   NanoUsd,
@@ -13,6 +14,7 @@ import type {
   ProviderName,
   Rates,
   RUNAWAY_ACTIONS,
+  SegmentSource,
   ServiceTier,
   Severity,
   TokenUsage,
@@ -84,16 +86,37 @@ export interface CompiledDetectorPolicy {
   readonly mode: 'audit' | 'enforce'
   readonly request: Readonly<Record<Severity, FindingAction>>
   readonly response: Readonly<Record<Severity, FindingAction>>
+  /** The least score of each severity, by source, where they are not the detector's own. */
+  readonly thresholds: SecurityPolicyThresholds
+  readonly rules: ReadonlyMap<string, 'on' | 'off'>
+  readonly allow: {
+    /** SHA-256, hex. */
+    readonly hashes: ReadonlySet<string>
+    readonly tools: ReadonlySet<string>
+    readonly hosts: ReadonlySet<string>
+    /** With their leading dot. */
+    readonly hostsBelow: readonly string[]
+  }
+}
+
+/** The least score of each severity, by source. */
+export type SecurityPolicyThresholds = {
+  readonly [S in SegmentSource]?: { readonly [V in Severity]?: number | undefined } | undefined
 }
 
 /** The security policy that holds for a request. */
 export interface CompiledSecurity {
   readonly name: string
   readonly detectors: readonly CompiledDetectorPolicy[]
+  /** The same, by detector id. */
+  readonly byDetector: ReadonlyMap<string, CompiledDetectorPolicy>
+  readonly canaries: readonly string[]
+  /** Whether text that was redacted of a request is put back where the answer repeats its placeholder. */
+  readonly restoreRedacted: boolean
   readonly onOverload: 'open' | 'closed'
   readonly onTimeout: 'open' | 'closed'
   readonly timeoutMs: number
-  /** True if some enforced response action is `redact` or `block`: only then is an answer held back. */
+  /** True if some enforced response action is `redact`, `block` or `quarantine`: only then is an answer held back. */
   readonly holdsResponses: boolean
   /** Part of the key of the verdict cache: changes whenever the detectors that run change. */
   readonly detectorsKey: string
@@ -150,8 +173,10 @@ export interface CompiledPolicy {
   readonly budgets: readonly CompiledBudget[]
   /** Every budget that holds for a request. Memoised by what they look at, bounded: the same array for the same. */
   budgetsFor(spender: Spender): readonly MatchedBudget[]
-  /** The security policy that holds, or `null` if none does. */
-  securityFor(principal: Principal): CompiledSecurity | null
+  /** The security policy that holds, or `null` if none does. @param provider `null` where it is not known */
+  securityFor(principal: Principal, provider: ProviderName | null): CompiledSecurity | null
+  /** Rules of one's own, in the order of their names. */
+  readonly customRules: readonly CustomRuleDocument[]
   /** The configuration of a provider; the defaults of the schema where no document names it. */
   provider(provider: ProviderName): CompiledProvider
 }

@@ -28,7 +28,7 @@ export function createAuthorize({ current, isStale, agents }: AuthorizeOptions):
       const refusal = judgePassThrough(identified, identified.ask.billable, provider)
       if (refusal) return refusal
     }
-    const security = policy.securityFor(identified.principal)
+    const security = policy.securityFor(identified.principal, identified.provider)
     // A pause of its own ends with the rule that made it: whoever writes policy can end it without a control plane.
     if (stop !== null && pauses(security)) return stopped(identified.principal, stop)
     return {

@@ -141,7 +141,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const cache = createCacheMemory(clock)
   const onInternalError = (error: unknown): void => log.error('internal error', unexpectedFields(error))
   // Of what is spent: nothing is held to it here, so a policy that is too old is as good.
-  const securityFor = (principal: Principal) => policies.inForce()?.securityFor(principal) ?? null
+  const securityFor = (principal: Principal) => policies.inForce()?.securityFor(principal, null) ?? null
   const runaway = createRunawayControl({ securityFor, agents, clock })
   const pipeline = createPipeline({
     identify: createIdentify(readPrincipal),

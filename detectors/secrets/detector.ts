@@ -1,3 +1,4 @@
+import { SEGMENT_SOURCES } from '@agentcostcontrol/contract'
 import { mergeFindings } from '../redact.ts'
 import type { SelfTestedDetector } from '../types.ts'
 import { createEngine, HOLD_CHARS_MAX } from './engine.ts'
@@ -10,6 +11,9 @@ const engine = createEngine(RULE_FILES)
 /** Finds credentials of known formats, and names that are given one: docs/detection.md tells how. */
 export const secretsDetector: SelfTestedDetector = {
   id: 'secrets',
+  sources: SEGMENT_SOURCES,
+  grades: null,
+  rulesOff: [],
   version: engine.version,
   holdCharsMax: HOLD_CHARS_MAX,
   detect: (text) => mergeFindings(matchesAt(engine.placesIn(text), text).map(({ finding }) => finding)),

@@ -7,7 +7,7 @@ t.test('an empty folder is a policy without budgets, with the defaults of the sc
   const policy = compiled()
   t.same(policy.budgets, [])
   t.same(policy.budgetsFor(spends('a')), [])
-  t.equal(policy.securityFor(principal('a')), null)
+  t.equal(policy.securityFor(principal('a'), null), null)
   const { spec } = providerConfigDocument.parse({
     apiVersion: 'agentcostcontrol.io/v1',
     kind: 'ProviderConfig',
@@ -105,18 +105,40 @@ t.test('the first security policy by name that names the agent applies, and one 
   const security = (name: string, agent?: string) =>
     document('SecurityPolicy', name, { ...(agent ? { selector: { agent } } : {}), detectors: { secrets: {} } })
   const policy = compiled(file(security('a-everyone') + security('z-one', 'one')))
-  t.equal(policy.securityFor(principal('one'))?.name, 'z-one')
-  t.equal(policy.securityFor(principal('two'))?.name, 'a-everyone')
-  t.equal(policy.securityFor(principal(null))?.name, 'a-everyone')
+  t.equal(policy.securityFor(principal('one'), null)?.name, 'z-one')
+  t.equal(policy.securityFor(principal('two'), null)?.name, 'a-everyone')
+  t.equal(policy.securityFor(principal(null), null)?.name, 'a-everyone')
   const only = compiled(file(security('z-one', 'one')))
-  t.equal(only.securityFor(principal('two')), null)
-  t.equal(only.securityFor(principal(null)), null)
-  t.equal(compiled(file(security('star', '*'))).securityFor(principal(null))?.name, 'star')
+  t.equal(only.securityFor(principal('two'), null), null)
+  t.equal(only.securityFor(principal(null), null), null)
+  t.equal(compiled(file(security('star', '*'))).securityFor(principal(null), null)?.name, 'star')
+})
+
+t.test('of the security policies whose selectors fit the one that names most applies', async (t) => {
+  const security = (name: string, selector: object) =>
+    document('SecurityPolicy', name, { selector, detectors: { secrets: {} } })
+  const policy = compiled(
+    file(
+      security('a', { agent: 'one' }) +
+        security('b', { agent: 'one', workflow: 'w' }) +
+        security('c', { tags: { tier: 'prod' } }) +
+        security('d', { provider: 'anthropic' }) +
+        security('e', { agent: 'one', workflow: 'w', tags: { tier: 'prod' }, provider: 'openai' }),
+    ),
+  )
+  const holds = (who: object, provider: 'openai' | 'anthropic' | null): string | undefined =>
+    policy.securityFor({ ...principal('one'), ...who }, provider)?.name
+  t.equal(holds({}, null), 'a')
+  t.equal(holds({ workflow: 'w' }, 'openai'), 'b')
+  t.equal(holds({ workflow: 'w', tags: { tier: 'prod' } }, 'openai'), 'e')
+  t.equal(holds({ agent: 'two', tags: { tier: 'prod', more: 'x' } }, 'openai'), 'c')
+  t.equal(holds({ agent: 'two' }, 'anthropic'), 'd')
+  t.equal(holds({ agent: 'two', tags: { tier: 'dev' } }, 'openai'), undefined)
 })
 
 t.test('a severity left out is an alert, and a detector left out does not run', async (t) => {
   const security = (detectors: object) =>
-    compiled(file(document('SecurityPolicy', 's', { detectors }))).securityFor(principal('a'))
+    compiled(file(document('SecurityPolicy', 's', { detectors }))).securityFor(principal('a'), null)
   t.match(security({ secrets: { request: { high: 'block' } } }), {
     detectorsKey: 'secrets',
     detectors: [
@@ -136,7 +158,7 @@ t.test('a severity left out is an alert, and a detector left out does not run', 
 
 t.test('answers are held back only where an enforced action can change them', async (t) => {
   const holds = (secrets: object) =>
-    compiled(file(document('SecurityPolicy', 's', { detectors: { secrets } }))).securityFor(principal('a'))
+    compiled(file(document('SecurityPolicy', 's', { detectors: { secrets } }))).securityFor(principal('a'), null)
       ?.holdsResponses
   t.equal(holds({ request: { high: 'block' } }), false)
   t.equal(holds({ response: { low: 'warn', critical: 'alert' } }), false)
@@ -164,7 +186,7 @@ for (const folder of ['starter', 'demo']) {
     const url = new URL(`../../policies/${folder}/`, import.meta.url)
     const policy = compiled(...readdirSync(url).map((name) => file(readFileSync(new URL(name, url), 'utf8'), name)))
     t.equal(policy.budgetsFor(spends('researcher')).length, 2, 'one for everything, one for the agent')
-    t.match(policy.securityFor(principal(null)), {
+    t.match(policy.securityFor(principal(null), null), {
       holdsResponses: true,
       detectors: [
         {

@@ -228,7 +228,7 @@ const anyRequest: fc.Arbitrary<Request> = fc.record({
 
 /** Everything that can be expected, as the compiled policy says it. */
 function decided(policy: CompiledPolicy, { agent, provider, model }: Request) {
-  const holds = policy.securityFor(principal(agent))
+  const holds = policy.securityFor(principal(agent), null)
   const secrets = holds?.detectors[0] ?? null
   const found = policy.provider(provider)
   const { onUnbounded, onUnpricedModel, onUnpricedEndpoint, onClientAbort, models } = found

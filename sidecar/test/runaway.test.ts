@@ -183,7 +183,7 @@ function controlled(over: Partial<CompiledRunaway> = {}) {
   const compiled = compilePolicy([{ path: 'a.yaml', text: BURST }])
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems))
   const principal = { agent: 'a', workflow: null, session: null, task: null, tags: {} }
-  const found = compiled.policy.securityFor(principal)
+  const found = compiled.policy.securityFor(principal, null)
   if (!found?.runaway) throw new Error('the policy looks for nothing')
   const security: CompiledSecurity = { ...found, runaway: { ...found.runaway, ...over } }
   const time = new FakeTime()

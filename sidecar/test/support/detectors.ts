@@ -1,6 +1,6 @@
-import type { Finding } from '@agentcostcontrol/contract'
+import { type Finding, POLICY_API_VERSION, SEGMENT_SOURCES } from '@agentcostcontrol/contract'
 import type { Detector } from '@agentcostcontrol/detectors'
-import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import { compilePolicy } from '@agentcostcontrol/policy'
 import type { AnswerInspection } from '../../answer/inspection.ts'
 import { Coverage } from '../../inspect/coverage.ts'
 import { SegmentScanner } from '../../inspect/scanner.ts'
@@ -8,6 +8,9 @@ import { SegmentScanner } from '../../inspect/scanner.ts'
 /** Finds `KEY` and six digits: small enough to say by hand what must come out. */
 const keyDetector: Detector = {
   id: 'secrets',
+  sources: SEGMENT_SOURCES,
+  grades: null,
+  rulesOff: [],
   version: 'test',
   holdCharsMax: 9,
   detect: (text) => [...text.matchAll(/KEY\d{6}/g)].map((match) => finding(match.index, match.index + 9)),
@@ -31,16 +34,19 @@ const finding = (start: number, end: number): Finding => ({
 /** A policy that does one thing about every finding in an answer. */
 export function inspectionThat(action: 'alert' | 'redact' | 'block'): AnswerInspection {
   const actions = { low: action, medium: action, high: action, critical: action }
-  const security: CompiledSecurity = {
-    name: 'test',
-    detectors: [{ detectorId: 'secrets', mode: 'enforce', request: actions, response: actions }],
-    onOverload: 'closed',
-    onTimeout: 'closed',
-    timeoutMs: 1_000,
-    holdsResponses: action !== 'alert',
-    detectorsKey: 'test',
-    runaway: null,
+  const document = {
+    apiVersion: POLICY_API_VERSION,
+    kind: 'SecurityPolicy',
+    metadata: { name: 'test' },
+    spec: { detectors: { secrets: { request: actions, response: actions } }, timeoutMs: 1_000 },
   }
+  const compiled = compilePolicy([{ path: 'test.yaml', text: JSON.stringify(document) }])
+  if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems))
+  const security = compiled.policy.securityFor(
+    { agent: null, workflow: null, session: null, task: null, tags: {} },
+    null,
+  )
+  if (security === null) throw new Error('no policy holds')
   const scanner = new SegmentScanner({ run: () => Promise.reject(new Error('no pool here')) }, 100)
   return {
     security,
