@@ -36,13 +36,10 @@ export const agentCommandSchema = z.strictObject({
     .describe('after which it is over by itself; `null`: by a change alone'),
 })
 
-/** All of them, as they stood at `version`. */
-export const agentCommandsSchema = z.strictObject({
-  version: z.int().min(0),
-  agents: z.array(agentCommandSchema).max(AGENT_COMMANDS_MAX),
-})
-
 /** One agent's. */
 export type AgentCommand = z.infer<typeof agentCommandSchema>
-/** All of them. */
-export type AgentCommands = z.infer<typeof agentCommandsSchema>
+/** All of them, as they stood at `version`. */
+export interface AgentCommands {
+  readonly version: number
+  readonly agents: readonly AgentCommand[]
+}

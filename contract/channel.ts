@@ -3,7 +3,7 @@
  * sends the next time acknowledges it. A message may be lost or repeated: the vector says what is missing.
  */
 import * as z from 'zod'
-import { agentCommandsSchema } from './agent-command.ts'
+import { commandsSchema } from './commands.ts'
 import { counterSchema, nanoWireSchema } from './lease-messages.ts'
 import { signedBundleSchema } from './policy-bundle.ts'
 
@@ -27,7 +27,7 @@ export const channelAskSchema = z.strictObject({
   versions: z.strictObject({
     policy: version.describe('generation of the policy in force; 0 for none'),
     leases: version.describe('number of the last recall that was followed; 0 for none'),
-    commands: version.describe('of the list of agents that is followed; 0 for none'),
+    commands: version.describe('of the commands that are followed; 0 for none'),
   }),
   refused: z
     .strictObject({
@@ -49,7 +49,7 @@ export const channelAnswerSchema = z.strictObject({
     })
     .nullable()
     .describe('leases to give back what is idle of, above `keep`'),
-  commands: agentCommandsSchema.nullable().describe('agents that are stopped or go on, all of them'),
+  commands: commandsSchema.nullable().describe('what people said of agents, findings and tools, all of it'),
 })
 
 /** A poll. */

@@ -1,4 +1,4 @@
-import { AGENT_COMMANDS_MAX, type AgentCommands } from '@agentcostcontrol/contract'
+import { AGENT_COMMANDS_MAX, type Commands } from '@agentcostcontrol/contract'
 import type { Caller } from '../auth/service.ts'
 import type { Database, Tx } from '../db/database.ts'
 import type { Wakes } from '../db/wakes.ts'
@@ -14,7 +14,7 @@ export interface AgentStateService {
   /** For the downward channel: the number of the last change. */
   version(orgId: string): Promise<number>
   /** The list that sidecars follow. */
-  current(orgId: string): Promise<AgentCommands>
+  current(orgId: string): Promise<Commands>
 }
 
 /** What it needs. */
@@ -55,7 +55,7 @@ export function createAgentStateService({ database, wakes, onChange }: AgentStat
     current: async (orgId) => {
       const rows = await database.inOrg(orgId, agentStateRepository.commands)
       const agents = rows.flatMap(({ listVersion: _, agent, ...told }) => (agent === null ? [] : [{ agent, ...told }]))
-      return { version: rows[0]?.listVersion ?? 0, agents }
+      return { version: rows[0]?.listVersion ?? 0, agents, suppressions: [], toolPins: [] }
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { AgentCommands, ChannelAnswer, ChannelAsk, SignedBundle } from '@agentcostcontrol/contract'
+import type { ChannelAnswer, ChannelAsk, Commands, SignedBundle } from '@agentcostcontrol/contract'
 import * as z from 'zod'
 import type { Caller } from '../auth/service.ts'
 import type { Wakes, WakeTopic } from '../db/wakes.ts'
@@ -32,10 +32,10 @@ export interface Channel {
 /** Recalls of leases that a sidecar has not followed yet; `null` if there are none. */
 export type RecallsSince = (orgId: string, instanceId: string, version: number) => Promise<ChannelAnswer['leases']>
 
-/** What is said of agents, all of it. */
-export interface Commands {
+/** What people said that sidecars follow, all of it. */
+export interface CommandSource {
   version(orgId: string): Promise<number>
-  current(orgId: string): Promise<AgentCommands>
+  current(orgId: string): Promise<Commands>
 }
 
 /** Where the channel gets what it carries. */
@@ -45,7 +45,7 @@ export interface ChannelOptions {
     generation(orgId: string): Promise<number>
   }
   readonly recallsSince: RecallsSince
-  readonly commands: Commands
+  readonly commands: CommandSource
   readonly wakes: Pick<Wakes, 'subscribe'>
   readonly register: Pick<Register, 'hear'>
   readonly log: Logger

@@ -82,7 +82,11 @@ t.test('it asks for a word at once, and from then on waits for news, one poll at
 
 t.test('what comes is followed, recalls first, and acknowledged by the next poll at once', async (t) => {
   const { asks, answer, policies, leases } = begun(t)
-  await answer({ policy: BUNDLE, leases: { version: 7, recalls: [] }, commands: { version: 9, agents: [] } })
+  await answer({
+    policy: BUNDLE,
+    leases: { version: 7, recalls: [] },
+    commands: { version: 9, agents: [], suppressions: [], toolPins: [] },
+  })
   t.equal(leases.version, 7)
   t.equal(policies.taken, 1)
   t.match(asks.at(-1), { versions: { policy: 1, leases: 7, commands: 9 } })
