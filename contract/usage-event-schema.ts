@@ -71,6 +71,7 @@ const findingDetail = z.object({
   score: z.number().min(0).max(1),
   detectorVersion: text(64),
   taxonomy: z.object({ owaspLlm: taxonomyId, owaspAgentic: taxonomyId, mitreAtlas: taxonomyId }),
+  inspectionUs: z.int().min(0).nullable(),
   places: z
     .array(z.object({ textHash: z.string().regex(/^[0-9a-f]{32}$/), start: offset, end: offset }))
     .max(FINDING_PLACES_MAX)
@@ -127,6 +128,5 @@ export const usageEventSchema: z.ZodType<UsageEvent> = z
     clampedOutputTokens: tokens.nullable(),
     durationMs: z.int().min(0),
     upstreamFirstByteMs: z.int().min(0).nullable(),
-    inspectionUs: z.int().min(0).exactOptional(),
   })
   .meta({ id: 'UsageEvent', description: 'The one record of one exchange, whatever happened to it.' })

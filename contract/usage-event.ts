@@ -86,6 +86,8 @@ export interface FindingDetail {
   readonly score: number
   readonly detectorVersion: string
   readonly taxonomy: Taxonomy
+  /** Microseconds that the inspection took, its wait for a worker included; `null` for a stream, judged as it passes. */
+  readonly inspectionUs: number | null
   /** Where the first few stood. */
   readonly places: readonly FindingPlace[]
 }
@@ -145,6 +147,4 @@ export interface UsageEvent {
   readonly durationMs: number
   /** Milliseconds to the first byte of the provider's answer; `null` when none came. */
   readonly upstreamFirstByteMs: number | null
-  /** Microseconds that the inspection of the request took, its wait for a worker included; left out where there was none. */
-  readonly inspectionUs?: number
 }

@@ -9,6 +9,10 @@ export interface Clock {
   monotonicMs(): number
 }
 
+/** Whole microseconds since a moment of the monotonic clock. */
+export const usSince = (clock: Pick<Clock, 'monotonicMs'>, startedMs: number): number =>
+  Math.max(0, Math.round((clock.monotonicMs() - startedMs) * 1_000))
+
 /** Work for later, handed in like the clock. */
 export interface Timers {
   /** Runs `work` once. @returns what calls it off */

@@ -26,6 +26,7 @@ import { createUsageEvents } from './events/usage-events.ts'
 import { createIdentify } from './identify.ts'
 import { Coverage } from './inspect/coverage.ts'
 import { createInspectRequest, type InspectionStats } from './inspect/inspect-request.ts'
+import { createInspections } from './inspect/inspection.ts'
 import { createScanPool } from './inspect/pool.ts'
 import { createDetectorSets, SegmentScanner } from './inspect/scanner.ts'
 import { createJobs } from './jobs.ts'
@@ -45,6 +46,8 @@ import { createShutdown } from './shutdown.ts'
 import { createForward, type FlowStats } from './upstream/forward.ts'
 import { createUpstreamPools } from './upstream/pools.ts'
 
+/** Of an answer that no wire format reads. */
+const NO_FORMAT = 'none'
 const NO_BUDGETS: readonly CompiledBudget[] = []
 
 /** Where the price list is: beside the shipped JavaScript, or in the checkout. */
@@ -129,7 +132,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   })
   const scanner = new SegmentScanner(scanPool, config.verdictCacheMax)
   const coverage = new Coverage()
-  const detectorSet = createDetectorSets(coverage)
+  const inspectionOf = createInspections(createDetectorSets(), coverage)
   const flow: FlowStats = { paused: 0 }
   const inspection: InspectionStats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
   const readPrincipal = createReadPrincipal(config)
@@ -151,7 +154,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       agents,
     }),
     watch: runaway.watch,
-    inspectRequest: createInspectRequest(scanner, detectorSet, inspection),
+    inspectRequest: createInspectRequest(scanner, inspectionOf, inspection, clock),
     plan: createPlan(prices, config.upstreams),
     reserve: createReserve({
       gate: spend.gate,
@@ -167,8 +170,11 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       clock,
       flow,
       inspection: ({ planned }) => {
-        const { security } = planned.inspected.authorized
-        return security === null ? null : { security, set: detectorSet(security), scanner, coverage }
+        const { security, identified } = planned.inspected.authorized
+        if (security === null) return null
+        const { principal, ask } = identified
+        const format = (ask.kind === 'metered' ? ask : ask.again)?.adapter.operation ?? NO_FORMAT
+        return { ...inspectionOf(security, principal.agent, format), scanner, coverage, clock }
       },
     }),
     meter: createMeter(prices),

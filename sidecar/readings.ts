@@ -153,11 +153,12 @@ export function createReadings({
       name: 'acc_scan_segments_total',
       help: 'Texts judged, from the verdict cache or anew',
       kind: 'series',
-      labels: ['detector', 'way', 'source'],
+      labels: ['detector', 'format', 'way', 'source'],
       read: () =>
-        coverage
-          .counts()
-          .map(({ detector, way, source, count }) => ({ labels: [detector, way, source], value: count })),
+        coverage.counts().map(({ detector, format, way, source, count }) => ({
+          labels: [detector, format, way, source],
+          value: count,
+        })),
     },
     gauge('acc_verdict_cache_entries', 'Verdicts kept', () => scanner.stats().cache.entries),
     counter('acc_verdict_cache_hits_total', 'Texts whose verdict was known', () => scanner.stats().cache.hits),

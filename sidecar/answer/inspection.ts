@@ -1,11 +1,11 @@
-import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import type { Clock } from '../clock.ts'
 import type { Coverage } from '../inspect/coverage.ts'
-import type { DetectorSet, SegmentScanner } from '../inspect/scanner.ts'
+import type { Inspection } from '../inspect/inspection.ts'
+import type { SegmentScanner } from '../inspect/scanner.ts'
 
 /** What an answer is inspected with; `null` in its place where no policy asks for it. */
-export interface AnswerInspection {
-  readonly security: CompiledSecurity
-  readonly set: DetectorSet
+export interface AnswerInspection extends Inspection {
   readonly scanner: SegmentScanner
   readonly coverage: Coverage
+  readonly clock: Pick<Clock, 'monotonicMs'>
 }

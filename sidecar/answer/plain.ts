@@ -1,11 +1,13 @@
 import type { EventFinding } from '@agentcostcontrol/contract'
-import { redactText } from '@agentcostcontrol/detectors'
+import { usSince } from '../clock.ts'
 import { type Denial, denial } from '../exchange.ts'
-import { type Decided, decide, ruleIds, strongest, toEventFindings } from '../inspect/decide.ts'
+import { stoppingRules, stops } from '../inspect/decide.ts'
+import { toEventFindings } from '../inspect/event-findings.ts'
 import { blocked } from '../inspect/inspect-request.ts'
+import { judgeTexts } from '../inspect/judge.ts'
 import { ScanPoolFullError } from '../inspect/scanner.ts'
 import type { ScanResult } from '../inspect/worker.ts'
-import type { AnswerFacts, MeteredRequest, ProviderAdapter, SegmentEdit } from '../providers/provider.ts'
+import type { AnswerFacts, MeteredRequest, ProviderAdapter } from '../providers/provider.ts'
 import { turnsEnd } from '../turn.ts'
 import { type Answer, type Finish, type Reply, type Upstream, type UpstreamFault, unread } from './answer.ts'
 import type { ContentCoding } from './coding.ts'
@@ -164,30 +166,15 @@ function judge(
   body: Buffer,
   json: unknown,
 ): Judged | null | Promise<Judged | null> {
-  const { security, set, scanner, coverage } = inspection
+  const { security, scanner, coverage, clock } = inspection
+  const begunMs = clock.monotonicMs()
   const segments = adapter.answerSegments(json)
-  const scanned = scanner.scan(segments, set, 'response', security.timeoutMs)
-  const decideAll = ({ verdicts, complete }: ScanResult): Judged | null => {
-    const all: Decided[] = []
-    const edits: SegmentEdit[] = []
-    segments.forEach((segment, at) => {
-      const decided = decide(verdicts[at] ?? [], security, 'response', segment.sealed)
-      all.push(...decided)
-      const redacted = decided.filter(({ action, enforced }) => enforced && action === 'redact')
-      if (redacted.length > 0) {
-        const text = redactText(
-          segment.text,
-          redacted.map(({ finding }) => finding),
-        )
-        edits.push({ segment, text })
-      }
-    })
-    if (all.length === 0) return null
-    const findings = toEventFindings(all, 'response')
-    const action = strongest(all)
-    // More than can be told one by one cannot be taken out one by one.
-    if (action === 'block' || (action === 'redact' && !complete))
-      return { body: null, refusal: blocked(security, ruleIds(all, action), []), findings }
+  const scanned = scanner.scan(segments, inspection, 'response')
+  const decideAll = (scan: ScanResult): Judged | null => {
+    const { decided, action, edits } = judgeTexts(segments, scan, inspection, 'response')
+    if (decided.length === 0) return null
+    const findings = toEventFindings(decided, 'response', inspection, usSince(clock, begunMs))
+    if (stops(action)) return { body: null, refusal: blocked(security, stoppingRules(decided), []), findings }
     return { body: edits.length > 0 ? adapter.replaceSegments(body, edits) : null, refusal: null, findings }
   }
   if (!(scanned instanceof Promise)) return decideAll(scanned)

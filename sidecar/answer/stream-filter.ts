@@ -17,6 +17,11 @@ const UNREADABLE = denial(
   'An event of the stream is not the JSON that it should be, and so it could not be inspected.',
 )
 
+const CALL_TOO_LONG = denial(
+  'acc_inspection_unavailable',
+  'A tool is called with more text than can be held until it is inspected.',
+)
+
 /** What some servers send to keep a stream alive or to end it, whatever its format. */
 const holdsNoText = (data: string): boolean => data.trim() === '' || data === '[DONE]'
 
@@ -44,8 +49,7 @@ export class StreamFilter {
     this.#reader = reader
     this.#hidesUsage = hidesUsage
     this.#inspection = inspection
-    this.#window =
-      inspection && inspection.set.detectors.length > 0 ? new StreamWindow(inspection.security, inspection.set) : null
+    this.#window = inspection && inspection.set.detectors.length > 0 ? new StreamWindow(inspection) : null
   }
 
   /** What the window found. */
@@ -91,7 +95,7 @@ export class StreamFilter {
         out.push(...before.bytes)
         if (before.refusal) return { bytes: joinAdjacent(out), refusal: before.refusal }
       }
-      const result = this.#released(this.#window.push(bytes, span, facts?.pieces ?? []))
+      const result = this.#released(this.#window.push(bytes, span, facts?.pieces ?? [], facts?.calls))
       out.push(...result.bytes)
       if (result.refusal) return { bytes: joinAdjacent(out), refusal: result.refusal }
     }
@@ -100,6 +104,7 @@ export class StreamFilter {
 
   #released(result: WindowResult): Filtered {
     if (result.kind === 'release' || !this.#inspection) return { bytes: result.events, refusal: null }
+    if (result.kind === 'full') return { bytes: result.events, refusal: CALL_TOO_LONG }
     return { bytes: result.events, refusal: blocked(this.#inspection.security, result.rules, []) }
   }
 }

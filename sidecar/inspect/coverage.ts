@@ -1,4 +1,5 @@
-import type { SegmentSource } from '@agentcostcontrol/contract'
+import { SEGMENT_SOURCES, type Segment, type SegmentSource } from '@agentcostcontrol/contract'
+import type { Detector } from '@agentcostcontrol/detectors'
 
 /** Where a text was on its way: to the provider, back in one piece, or back in a stream. */
 export type Way = 'request' | 'response' | 'response_stream'
@@ -9,44 +10,65 @@ export type Judged = Readonly<Record<Way, Record<SegmentSource, number>>>
 /** One count, for the metrics. */
 export interface CoverageCount {
   readonly detector: string
+  readonly format: string
   readonly way: string
   readonly source: string
   readonly count: number
 }
 
+interface Entry {
+  readonly detectors: readonly Detector[]
+  readonly format: string
+  readonly judged: Judged
+}
+
 /** Says of each detector what it has judged: a guard that silently does nothing is seen by a count that stands still. */
 export class Coverage {
-  readonly #judged = new Map<string, { readonly ids: readonly string[]; readonly judged: Judged }>()
+  readonly #bySet = new Map<string, Map<string, Entry>>()
   /** Answers, and events of streams, that were passed on although a policy wanted them inspected: they could not be. */
   unseenAnswers = 0
 
-  /** The counts of a set of detectors; policies with the same set share them. */
-  of(ids: readonly string[]): Judged {
-    const key = ids.join()
-    let entry = this.#judged.get(key)
+  /** The counts of a set of detectors in a wire format; policies with the same set share them. */
+  of(detectors: readonly Detector[], format: string): Judged {
+    const key = detectors.map(({ id }) => id).join()
+    let byFormat = this.#bySet.get(key)
+    if (!byFormat) {
+      byFormat = new Map()
+      this.#bySet.set(key, byFormat)
+    }
+    let entry = byFormat.get(format)
     if (!entry) {
-      entry = { ids, judged: { request: none(), response: none(), response_stream: none() } }
-      this.#judged.set(key, entry)
+      entry = { detectors, format, judged: { request: none(), response: none(), response_stream: none() } }
+      byFormat.set(format, entry)
     }
     return entry.judged
   }
 
-  /** Every count above zero. */
+  /** Every count above zero; a detector counts the sources that it looks at. */
   counts(): readonly CoverageCount[] {
     const sums = new Map<string, CoverageCount>()
-    for (const { ids, judged } of this.#judged.values()) {
-      for (const [way, bySource] of Object.entries(judged)) {
-        for (const [source, count] of Object.entries(bySource)) {
-          if (count === 0) continue
-          for (const detector of ids) {
-            const key = `${detector} ${way} ${source}`
-            sums.set(key, { detector, way, source, count: count + (sums.get(key)?.count ?? 0) })
-          }
-        }
-      }
-    }
+    for (const byFormat of this.#bySet.values()) for (const entry of byFormat.values()) addTo(sums, entry)
     return [...sums.values()]
   }
+}
+
+function addTo(sums: Map<string, CoverageCount>, { detectors, format, judged }: Entry): void {
+  for (const [way, bySource] of Object.entries(judged)) {
+    for (const source of SEGMENT_SOURCES) {
+      const count = bySource[source]
+      if (count === 0) continue
+      for (const { id, sources } of detectors) {
+        if (!sources.includes(source)) continue
+        const key = `${id} ${format} ${way} ${source}`
+        sums.set(key, { detector: id, format, way, source, count: count + (sums.get(key)?.count ?? 0) })
+      }
+    }
+  }
+}
+
+/** Counts the texts of a request or an answer. */
+export function countTexts(segments: readonly Segment[], judged: Judged[Way]): void {
+  for (const { source } of segments) judged[source]++
 }
 
 const none = (): Record<SegmentSource, number> => ({

@@ -1,11 +1,12 @@
 import type { EventFinding, Segment } from '@agentcostcontrol/contract'
-import { redactText } from '@agentcostcontrol/detectors'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import { type Clock, usSince } from '../clock.ts'
 import { type Asked, type Authorized, type Denial, denial, type Inspected, isDenial } from '../exchange.ts'
-import { decodeSegment } from '../providers/byte-strings.ts'
-import type { SegmentEdit } from '../providers/provider.ts'
-import { type Decided, decide, ruleIds, strongest, toEventFindings } from './decide.ts'
-import { type DetectorSet, ScanPoolFullError, type SegmentScanner } from './scanner.ts'
+import { ruleIds, stoppingRules, stops } from './decide.ts'
+import { toEventFindings } from './event-findings.ts'
+import type { Inspection, InspectionOf } from './inspection.ts'
+import { judgeTexts } from './judge.ts'
+import { ScanPoolFullError, type SegmentScanner } from './scanner.ts'
 import type { ScanResult } from './worker.ts'
 
 /** Stage 4: findings, the action, perhaps a redacted body. Without a promise unless the pool is needed. */
@@ -21,8 +22,9 @@ export interface InspectionStats {
 /** Makes stage 4. */
 export function createInspectRequest(
   scanner: SegmentScanner,
-  detectorSet: (security: CompiledSecurity) => DetectorSet,
+  inspectionOf: InspectionOf,
   stats: InspectionStats,
+  clock: Pick<Clock, 'monotonicMs'>,
 ): InspectRequest {
   return (authorized) => {
     const { security } = authorized
@@ -36,8 +38,11 @@ export function createInspectRequest(
     // What cannot be read is only refused where somebody wants it to be read.
     if (isDenial(asked)) return asked
     const segments = asked.adapter.segments(asked.request)
-    const judge = (scan: ScanResult): Inspected | Denial => judgeRequest(authorized, security, asked, segments, scan)
-    const scanned = scanner.scan(segments, detectorSet(security), 'request', security.timeoutMs, asked.byteStrings)
+    const inspection = inspectionOf(security, authorized.identified.principal.agent, asked.adapter.operation)
+    const begunMs = clock.monotonicMs()
+    const judge = (scan: ScanResult): Inspected | Denial =>
+      judgeRequest(authorized, inspection, asked, segments, scan, () => usSince(clock, begunMs))
+    const scanned = scanner.scan(segments, inspection, 'request', asked.byteStrings)
     if (!(scanned instanceof Promise)) return judge(scanned)
     return scanned.then(judge, (error: unknown) => {
       const overload = error instanceof ScanPoolFullError
@@ -56,38 +61,25 @@ export function createInspectRequest(
 
 function judgeRequest(
   authorized: Authorized,
-  security: CompiledSecurity,
+  inspection: Inspection,
   { adapter, byteStrings }: Asked,
   segments: readonly Segment[],
-  { verdicts, complete }: ScanResult,
+  scan: ScanResult,
+  inspectionUs: () => number,
 ): Inspected | Denial {
   const { body } = authorized.identified.raw
-  const all: Decided[] = []
-  const edits: SegmentEdit[] = []
-  for (let at = 0; at < segments.length; at++) {
-    const segment = segments[at]
-    const verdict = verdicts[at]
-    if (!segment || !verdict || verdict.length === 0) continue
-    const decided = decide(verdict, security, 'request', segment.sealed)
-    all.push(...decided)
-    const redacted = decided.filter(({ action, enforced }) => enforced && action === 'redact')
-    if (redacted.length > 0) {
-      const read = byteStrings ? decodeSegment(segment) : segment
-      const findings = redacted.map(({ finding }) => finding)
-      edits.push({ segment: read, text: redactText(read.text, findings) })
-    }
-  }
-  if (all.length === 0) return { authorized, body, findings: [], warnings: [] }
-  const findings = toEventFindings(all, 'request')
-  if (strongest(all) === 'block') return blocked(security, ruleIds(all, 'block'), findings)
-  // More than can be told one by one cannot be taken out one by one.
-  if (edits.length > 0 && !complete) return blocked(security, ruleIds(all, 'redact'), findings)
-  if (edits.length === 0) return { authorized, body, findings, warnings: ruleIds(all, 'warn') }
+  const { security } = inspection
+  const { decided, action, edits } = judgeTexts(segments, scan, inspection, 'request', byteStrings)
+  if (decided.length === 0) return { authorized, body, findings: [], warnings: [] }
+  const findings = toEventFindings(decided, 'request', inspection, inspectionUs())
+  if (stops(action)) return blocked(security, stoppingRules(decided), findings)
+  const warnings = ruleIds(decided, (each) => each === 'warn')
+  if (edits.length === 0) return { authorized, body, findings, warnings }
   try {
-    return { authorized, body: adapter.replaceSegments(body, edits), findings, warnings: ruleIds(all, 'warn') }
+    return { authorized, body: adapter.replaceSegments(body, edits), findings, warnings }
   } catch {
     // Redacting would break the JSON: what may not leave must not leave.
-    return blocked(security, ruleIds(all, 'redact'), findings)
+    return blocked(security, stoppingRules(decided), findings)
   }
 }
 

@@ -1,8 +1,10 @@
-import type { Segment } from '@agentcostcontrol/contract'
+import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
 import { DETECTORS, type Detector } from '@agentcostcontrol/detectors'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import { decodeSegment } from '../providers/byte-strings.ts'
-import type { Coverage, Judged, Way } from './coverage.ts'
+import { countTexts, type Way } from './coverage.ts'
+import { detectAll, type ScannedText } from './detect.ts'
+import type { Inspection } from './inspection.ts'
 import { keyOf, type Unit, unitsOf } from './units.ts'
 import { type Verdict, VerdictCache, type VerdictKey, type Verdicts } from './verdict-cache.ts'
 import type { ScanResult, ScanTask } from './worker.ts'
@@ -30,14 +32,15 @@ const INLINE_CHARS_MAX = 8_192
 export interface DetectorSet {
   readonly detectors: readonly Detector[]
   readonly ids: readonly string[]
+  readonly byId: ReadonlyMap<string, Detector>
+  /** Those that look at texts of each source. */
+  readonly bySource: Readonly<Record<SegmentSource, readonly Detector[]>>
   /** The scope of cached verdicts: short for what names the detectors and their versions. */
   readonly scope: string
-  /** What these detectors have judged so far. */
-  readonly judged: Judged
 }
 
 /** Finds a policy's detectors; memoised, since policies are few and live long. */
-export function createDetectorSets(coverage: Coverage): (security: CompiledSecurity) => DetectorSet {
+export function createDetectorSets(): (security: CompiledSecurity) => DetectorSet {
   const sets = new WeakMap<CompiledSecurity, DetectorSet>()
   const scopes = new Map<string, string>()
   const scopeOf = (key: string): string => {
@@ -50,15 +53,28 @@ export function createDetectorSets(coverage: Coverage): (security: CompiledSecur
     if (known) return known
     const wanted = security.detectors.map(({ detectorId }) => detectorId)
     const detectors = DETECTORS.filter(({ id }) => wanted.includes(id))
-    const ids = detectors.map(({ id }) => id)
-    const set = {
+    const set: DetectorSet = {
       detectors,
-      ids,
-      judged: coverage.of(ids),
+      ids: detectors.map(({ id }) => id),
+      byId: new Map(detectors.map((detector) => [detector.id, detector])),
+      bySource: bySource(detectors),
       scope: scopeOf(`${security.detectorsKey}|${detectors.map(({ id, version }) => `${id}@${version}`).join()}`),
     }
     sets.set(security, set)
     return set
+  }
+}
+
+/** Splits detectors by whose text they look at. */
+export function bySource(detectors: readonly Detector[]): DetectorSet['bySource'] {
+  const of = (source: SegmentSource): readonly Detector[] => detectors.filter(({ sources }) => sources.includes(source))
+  return {
+    system: of('system'),
+    user: of('user'),
+    assistant: of('assistant'),
+    tool_definition: of('tool_definition'),
+    tool_call: of('tool_call'),
+    tool_result: of('tool_result'),
   }
 }
 
@@ -96,9 +112,8 @@ export class SegmentScanner {
    */
   scan(
     segments: readonly Segment[],
-    set: DetectorSet,
+    { set, judged, security }: Inspection,
     way: Way,
-    timeoutMs: number,
     byteStrings = false,
   ): ScanResult | Promise<ScanResult> {
     const scope = byteStrings ? `${set.scope}b` : set.scope
@@ -123,21 +138,21 @@ export class SegmentScanner {
     }
     if (freshChars <= INLINE_CHARS_MAX) {
       this.#inlineTexts += freshTexts
-      for (const each of fresh) this.#keep(verdicts, each, judge(set.detectors, textsOf(each.unit)))
-      count(segments, set.judged[way])
+      for (const each of fresh) this.#keep(verdicts, each, judge(set, textsOf(each.unit)))
+      countTexts(segments, judged[way])
       return { verdicts, complete: true }
     }
     this.#pooledTexts += freshTexts
     this.#pooledTasks++
-    const texts = fresh.flatMap(({ unit }) => textsOf(unit)).map(({ source, text }) => ({ source, text }))
-    return this.#pool.run({ detectorIds: set.ids, segments: texts }, timeoutMs).then((result) => {
+    const texts = fresh.flatMap(({ unit }) => textsOf(unit)).map(scanned)
+    return this.#pool.run({ detectorIds: set.ids, segments: texts }, security.timeoutMs).then((result) => {
       let from = 0
       for (const { unit, key } of fresh) {
         const told = result.verdicts.slice(from, from + unit.at.length)
         from += unit.at.length
         this.#keep(verdicts, { unit, key: result.complete ? key : null }, areClean(told) ? ALL_CLEAN : told)
       }
-      count(segments, set.judged[way])
+      countTexts(segments, judged[way])
       return { verdicts, complete: result.complete }
     })
   }
@@ -158,9 +173,8 @@ export class SegmentScanner {
   }
 }
 
-function count(segments: readonly Segment[], judged: Judged[Way]): void {
-  for (const { source } of segments) judged[source]++
-}
+const scanned = ({ source, tool, text }: Segment): ScannedText =>
+  tool === undefined ? { source, text } : { source, tool, text }
 
 const CLEAN: Verdict = []
 const ALL_CLEAN: Verdicts = []
@@ -174,13 +188,7 @@ function put(into: Verdict[], { at }: Unit, verdicts: Verdicts): void {
   })
 }
 
-function judge(detectors: readonly Detector[], segments: readonly Segment[]): Verdicts {
-  const verdicts = segments.map((segment) => detect(detectors, segment))
+function judge({ bySource }: DetectorSet, segments: readonly Segment[]): Verdicts {
+  const verdicts = segments.map((segment) => detectAll(bySource[segment.source], segment))
   return areClean(verdicts) ? ALL_CLEAN : verdicts
-}
-
-function detect(detectors: readonly Detector[], segment: Segment): Verdict {
-  const [only] = detectors
-  if (only && detectors.length === 1) return only.detect(segment.text, segment)
-  return detectors.flatMap((detector) => detector.detect(segment.text, segment))
 }

@@ -1,18 +1,24 @@
-import type { EventFinding } from '@agentcostcontrol/contract'
-import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import type { EventFinding, Finding } from '@agentcostcontrol/contract'
+import { placeholderOf } from '@agentcostcontrol/detectors'
 import type { EventData } from '../providers/framing.ts'
-import { replaceValue, splice } from '../providers/json-edit.ts'
-import type { TextPiece } from '../providers/provider.ts'
-import { type Decided, decide, ruleIds, toEventFindings } from './decide.ts'
-import type { DetectorSet } from './scanner.ts'
+import type { EndedCall, TextPiece } from '../providers/provider.ts'
+import { type Decided, decide, type JudgedText, ruleIds, stoppingRules, stops, toRedact } from './decide.ts'
+import { detectAll } from './detect.ts'
+import { toEventFindings } from './event-findings.ts'
+import { type HeldEvent, type HeldPiece, redactHeld, renderEvent } from './held-event.ts'
+import type { Inspection } from './inspection.ts'
+import { redactCall } from './judge.ts'
 
 /**
  * The window of a streamed answer. Text of each channel is followed by itself; an event is released when everything in
- * it is settled, in order. What could still become a finding is held, within the detectors' bound.
+ * it is settled, in order. What could still become a finding is held, within the detectors' bound; what a tool is called
+ * with is held until it is complete.
  */
 
 /** Characters of settled text that stay in front, so that a rule can look at what precedes a match. */
 const CONTEXT_CHARS = 64
+/** Longest text that a tool is called with, and that is judged as it passes. */
+const CALL_CHARS_MAX = 128 * 1_024
 
 interface Channel {
   /** Text from `start` on: some settled context, then what is open. */
@@ -23,59 +29,69 @@ interface Channel {
   settled: number
   /** Its text must not be changed. */
   readonly sealed: boolean
+  readonly isCall: boolean
 }
 
-interface HeldPiece {
-  readonly channel: Channel
-  readonly path: readonly (string | number)[]
-  readonly start: number
-  readonly end: number
-  /** The text as it will be released. */
-  text: string
-  edited: boolean
+const isTooLong = ({ isCall, text }: Channel): boolean => isCall && text.length > CALL_CHARS_MAX
+
+function settleWhole(channel: Channel): void {
+  channel.start += channel.text.length
+  channel.settled = channel.start
+  channel.text = ''
 }
 
-interface HeldEvent {
-  readonly bytes: Buffer
-  readonly data: EventData | null
-  readonly pieces: readonly HeldPiece[]
-}
-
-/** What a push gives: events to release now, or the end. */
+/** What a push gives: events to release now, or the end. `full`: a call is too long to be held. */
 export type WindowResult =
   | { readonly kind: 'release'; readonly events: readonly Buffer[] }
   | { readonly kind: 'cut'; readonly events: readonly Buffer[]; readonly rules: readonly string[] }
+  | { readonly kind: 'full'; readonly events: readonly Buffer[] }
 
 /** Follows one stream. */
 export class StreamWindow {
-  readonly #security: CompiledSecurity
-  readonly #set: DetectorSet
+  readonly #inspection: Inspection
   readonly #channels = new Map<string, Channel>()
-  #held: HeldEvent[] = []
+  #held: HeldEvent<Channel>[] = []
   readonly #decided: Decided[] = []
 
-  constructor(security: CompiledSecurity, set: DetectorSet) {
-    this.#security = security
-    this.#set = set
+  constructor(inspection: Inspection) {
+    this.#inspection = inspection
   }
 
   /** What was found so far. */
   get findings(): readonly EventFinding[] {
-    return toEventFindings(this.#decided, 'response')
+    return toEventFindings(this.#decided, 'response', this.#inspection, null)
   }
 
   /** Takes an event and what was read of it; `data` is `null` for an event without any. */
-  push(bytes: Buffer, data: EventData | null, pieces: readonly TextPiece[]): WindowResult {
-    const held: HeldPiece[] = []
+  push(
+    bytes: Buffer,
+    data: EventData | null,
+    pieces: readonly TextPiece[],
+    calls: readonly EndedCall[] = [],
+  ): WindowResult {
+    const held: HeldPiece<Channel>[] = []
     for (const piece of pieces) {
-      const channel = this.#channel(piece.channel, piece.sealed === true)
+      const channel = this.#channel(piece)
       const start = channel.start + channel.text.length
       channel.text += piece.text
       held.push({ channel, path: piece.path, start, end: start + piece.text.length, text: piece.text, edited: false })
     }
     this.#held.push({ bytes, data, pieces: held })
+    const { holdsResponses, onOverload } = this.#inspection.security
+    const isFull =
+      held.some(({ channel }) => isTooLong(channel)) || calls.some(({ text }) => (text?.length ?? 0) > CALL_CHARS_MAX)
+    if (isFull && holdsResponses && onOverload === 'closed') return { kind: 'full', events: [] }
     for (const { channel } of held) {
-      const cut = this.#settle(channel, false)
+      // What is too long to be held is judged part by part.
+      const cut = channel.isCall
+        ? isTooLong(channel)
+          ? this.#judgeCalls(null, [channel])
+          : null
+        : this.#settle(channel, false)
+      if (cut) return { kind: 'cut', events: this.#releasable(), rules: cut }
+    }
+    for (const call of calls) {
+      const cut = this.#endCall(call)
       if (cut) return { kind: 'cut', events: this.#releasable(), rules: cut }
     }
     return { kind: 'release', events: this.#releasable() }
@@ -83,52 +99,41 @@ export class StreamWindow {
 
   /** The stream is over: nothing is open any more. */
   flush(): WindowResult {
-    for (const channel of this.#channels.values()) {
-      const cut = this.#settle(channel, true)
+    for (const [name, channel] of this.#channels) {
+      const cut = channel.isCall
+        ? this.#endCall({ tool: null, channels: [name], text: null })
+        : this.#settle(channel, true)
       if (cut) return { kind: 'cut', events: this.#releasable(), rules: cut }
     }
     return { kind: 'release', events: this.#releasable() }
   }
 
-  #channel(name: string, sealed: boolean): Channel {
+  #channel({ channel: name, sealed, isCall }: TextPiece): Channel {
     let channel = this.#channels.get(name)
     if (!channel) {
-      channel = { text: '', start: 0, settled: 0, sealed }
+      channel = { text: '', start: 0, settled: 0, sealed: sealed === true, isCall: isCall === true }
       this.#channels.set(name, channel)
-      this.#set.judged.response_stream.assistant++
+      if (!channel.isCall) this.#inspection.judged.response_stream.assistant++
     }
     return channel
   }
 
   /** Judges what is settled by now; the rules if it must be cut, else `null`. */
   #settle(channel: Channel, ended: boolean): readonly string[] | null {
-    const { text } = channel
+    const { text, sealed } = channel
+    const detectors = this.#inspection.set.bySource.assistant
     let open = text.length
-    if (!ended) for (const detector of this.#set.detectors) open = Math.min(open, detector.openFrom(text))
+    if (!ended) for (const detector of detectors) open = Math.min(open, detector.openFrom(text))
     const settled = Math.max(channel.settled, channel.start + open)
-    const fresh = this.#set.detectors
-      .flatMap((detector) => detector.detect(text, { source: 'assistant' }))
+    const fresh = detectAll(detectors, { source: 'assistant', text })
       // What begins where the kept context was cut off may only look as if it began there.
       .filter(
         ({ start, end }) =>
           (start > 0 || channel.start === 0) && channel.start + end > channel.settled && channel.start + end <= settled,
       )
     channel.settled = settled
-    if (fresh.length > 0) {
-      const decided = decide(fresh, this.#security, 'response', channel.sealed)
-      this.#decided.push(...decided)
-      const blocking = ruleIds(decided, 'block')
-      for (const { finding, action, enforced } of decided) {
-        if (!enforced || (action !== 'redact' && action !== 'block')) continue
-        this.#redact(
-          channel,
-          channel.start + finding.start,
-          channel.start + finding.end,
-          `[REDACTED:${finding.ruleId}]`,
-        )
-      }
-      if (blocking.length > 0) return blocking
-    }
+    const rules = ruleIds(this.#judge(fresh, { source: 'assistant', text, whole: false, sealed }, channel), stops)
+    if (rules.length > 0) return rules
     const keepFrom = Math.max(0, settled - channel.start - CONTEXT_CHARS)
     if (keepFrom > 0) {
       channel.text = text.slice(keepFrom)
@@ -137,52 +142,79 @@ export class StreamWindow {
     return null
   }
 
-  /** Takes the characters `[start, end)` of a channel out of the held events and puts the placeholder where they began. */
-  #redact(channel: Channel, start: number, end: number, placeholder: string): void {
-    let placed = false
-    for (const event of this.#held) {
-      for (const piece of event.pieces) {
-        if (piece.channel !== channel || piece.end <= start || piece.start >= end) continue
-        // Offsets hold while the text is as it came; an earlier redaction of the same piece shifted what is behind it.
-        const shift = piece.text.length - (piece.end - piece.start)
-        const from = Math.max(0, Math.max(start, piece.start) - piece.start + shift)
-        const to = Math.min(end, piece.end) - piece.start + shift
-        piece.text = piece.text.slice(0, from) + (placed ? '' : placeholder) + piece.text.slice(to)
-        piece.edited = true
-        placed = true
-      }
+  /** Judges findings of a channel's text, and takes out of it what is not to pass. */
+  #judge(findings: readonly Finding[], text: JudgedText, channel: Channel): readonly Decided[] {
+    const decided = decide(findings, text, this.#inspection, 'response')
+    this.#decided.push(...decided)
+    for (const { finding, action, enforced } of decided)
+      if (enforced && (action === 'redact' || stops(action))) this.#takeOut(channel, finding)
+    return decided
+  }
+
+  #takeOut(channel: Channel, { ruleId, start, end }: Finding): void {
+    redactHeld(this.#held, channel, channel.start + start, channel.start + end, placeholderOf({ ruleId }))
+  }
+
+  /** Judges a call that is complete, whole, and lets it go; the rules if it must be cut, else `null`. */
+  #endCall({ tool, channels, text }: EndedCall): readonly string[] | null {
+    const known = channels.flatMap((name) => this.#channels.get(name) ?? [])
+    const fresh = known.filter(({ settled, start, text: seen }) => settled < start + seen.length)
+    if (fresh.length === 0) return null
+    if (text === null) return this.#judgeCalls(tool, fresh)
+    const cut = this.#judgeWhole(tool, text, fresh)
+    if (cut === null) fresh.forEach(settleWhole)
+    return cut
+  }
+
+  /** Judges the text of each channel, and lets it go. */
+  #judgeCalls(tool: string | null, channels: readonly Channel[]): readonly string[] | null {
+    for (const channel of channels) {
+      const text = this.#callText(tool, channel.text)
+      const decided = this.#judge(detectAll(this.#inspection.set.bySource.tool_call, text), text, channel)
+      const redacted = toRedact(decided)
+      const breaks = redacted.length > 0 && redactCall(text, redacted) === null
+      if (breaks || decided.some(({ action, enforced }) => enforced && stops(action))) return stoppingRules(decided)
+      settleWhole(channel)
     }
+    return null
+  }
+
+  /** A call whose strings came one by one: judged as one text, and redacted string by string. */
+  #judgeWhole(tool: string | null, whole: string, channels: readonly Channel[]): readonly string[] | null {
+    const { set } = this.#inspection
+    const text = this.#callText(tool, whole)
+    const decided = decide(detectAll(set.bySource.tool_call, text), text, this.#inspection, 'response')
+    this.#decided.push(...decided)
+    const rules = ruleIds(decided, stops)
+    if (rules.length > 0) return rules
+    const redacted = toRedact(decided)
+    if (redacted.length === 0) return null
+    let found = 0
+    for (const channel of channels) {
+      const part = { ...text, text: channel.text }
+      const inPart = toRedact(decide(detectAll(set.bySource.tool_call, part), part, this.#inspection, 'response'))
+      for (const finding of inPart) this.#takeOut(channel, finding)
+      found += inPart.length
+    }
+    // What shows in the whole alone cannot be taken out of a part.
+    return found >= redacted.length ? null : ruleIds(decided, (action) => action === 'redact')
+  }
+
+  #callText(tool: string | null, text: string): JudgedText {
+    this.#inspection.judged.response_stream.tool_call++
+    return { source: 'tool_call', text, whole: true, ...(tool === null ? {} : { tool }) }
   }
 
   #releasable(): readonly Buffer[] {
     let count = 0
     for (const event of this.#held) {
-      if (this.#security.holdsResponses && event.pieces.some(({ channel, end }) => end > channel.settled)) break
+      if (this.#inspection.security.holdsResponses && event.pieces.some(({ channel, end }) => end > channel.settled))
+        break
       count++
     }
     if (count === 0) return []
-    const released = this.#held.slice(0, count).map(render)
+    const released = this.#held.slice(0, count).map(renderEvent)
     this.#held = count === this.#held.length ? [] : this.#held.slice(count)
     return released
   }
-}
-
-function render(event: HeldEvent): Buffer {
-  const edited = event.pieces.filter((piece) => piece.edited)
-  if (edited.length === 0 || event.data === null) return event.bytes
-  // JSON spread over several data lines has its line breaks between tokens: it is put on one line.
-  const { span, text } = event.data
-  const json = span ? event.bytes.subarray(span.start, span.end) : Buffer.from(text.replaceAll('\n', ' '))
-  const changed = splice(
-    json,
-    edited.map((piece) => replaceValue(json, piece.path, JSON.stringify(piece.text))),
-  )
-  if (!span) {
-    const others = event.bytes
-      .toString()
-      .split(/\r?\n/)
-      .filter((line) => line !== '' && !line.startsWith('data'))
-    return Buffer.from(`${[...others, `data: ${changed}`].join('\n')}\n\n`)
-  }
-  return Buffer.concat([event.bytes.subarray(0, span.start), changed, event.bytes.subarray(span.end)])
 }

@@ -1,5 +1,6 @@
-import type { Finding, SegmentSource } from '@agentcostcontrol/contract'
+import type { Finding } from '@agentcostcontrol/contract'
 import { DETECTORS } from '@agentcostcontrol/detectors'
+import { detectAll, type ScannedText } from './detect.ts'
 
 /** The most findings of one request that are told one by one. */
 const FINDINGS_MAX = 10_000
@@ -7,7 +8,7 @@ const FINDINGS_MAX = 10_000
 /** All new segments of one request, scanned together: one hop a request. */
 export interface ScanTask {
   readonly detectorIds: readonly string[]
-  readonly segments: readonly { readonly source: SegmentSource; readonly text: string }[]
+  readonly segments: readonly ScannedText[]
 }
 
 /** The findings of each segment, in order. */
@@ -22,8 +23,11 @@ export default function scan(task: ScanTask): ScanResult {
   const detectors = DETECTORS.filter(({ id }) => task.detectorIds.includes(id))
   let left = FINDINGS_MAX
   let complete = true
-  const verdicts = task.segments.map(({ source, text }) => {
-    const findings = detectors.flatMap((detector) => detector.detect(text, { source }))
+  const verdicts = task.segments.map((segment) => {
+    const findings = detectAll(
+      detectors.filter(({ sources }) => sources.includes(segment.source)),
+      segment,
+    )
     const told = findings.slice(0, left)
     if (told.length < findings.length) complete = false
     left -= told.length

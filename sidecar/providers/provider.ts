@@ -83,6 +83,16 @@ export interface TextPiece {
   readonly text: string
   /** True where the text is signed by the provider: it may be judged, never changed. */
   readonly sealed?: boolean
+  /** True for a part of what a tool is called with: it waits for the {@link EndedCall} that names its channel. */
+  readonly isCall?: true
+}
+
+/** A call of a tool that is complete. */
+export interface EndedCall {
+  readonly tool: string | null
+  readonly channels: readonly string[]
+  /** What it is called with, where its strings come one by one; `null` where the text of its channel is that. */
+  readonly text: string | null
 }
 
 /** One event of a stream, read. */
@@ -94,6 +104,8 @@ export interface StreamEvent {
   readonly emptyUsage: boolean
   /** True for an event without text at which clients stop reading: what is held is judged before it goes on. */
   readonly endsText?: boolean
+  /** Calls that are complete with this event; those that are open at the end of a stream are complete then. */
+  readonly calls?: readonly EndedCall[]
 }
 
 /** Reads one stream: kept for as long as the stream runs. */

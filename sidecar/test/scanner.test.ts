@@ -6,13 +6,19 @@ import { textWithSecrets } from '../../detectors/test/support/texts.ts'
 import type { Scope } from '../../test/support/scope.ts'
 import { until } from '../../test/support/until.ts'
 import { Coverage } from '../inspect/coverage.ts'
+import { createInspections, type Inspection } from '../inspect/inspection.ts'
 import { type ClosableScanPool, createScanPool } from '../inspect/pool.ts'
 import { createDetectorSets, ScanPoolFullError, ScanTimeoutError, SegmentScanner } from '../inspect/scanner.ts'
 import { inspectionThat } from './support/detectors.ts'
 
-const coverage = new Coverage()
-const set = createDetectorSets(coverage)(inspectionThat('alert').security)
 const TIMEOUT_MS = 60_000
+const sets = createDetectorSets()
+
+/** What texts are judged with: the shipped detectors, and counts of its own. */
+const inspecting = (coverage: Coverage, timeoutMs = TIMEOUT_MS): Inspection =>
+  createInspections(sets, coverage)({ ...inspectionThat('alert').security, timeoutMs }, null, 'test')
+
+const inspection = inspecting(new Coverage())
 
 function poolFor(scope: Scope, options: Partial<Parameters<typeof createScanPool>[0]> = {}): ClosableScanPool {
   const pool = createScanPool({ threadsMax: 1, queueMax: 16, onWorkerError: () => {}, ...options })
@@ -31,18 +37,18 @@ t.test('a large text is scanned in a worker with the findings that it has on the
   const large = texts.map((text) => segment(clean(2_000) + text))
   const expected = large.map(({ text }) => DETECTORS.flatMap((detector) => detector.detect(text, { source: 'user' })))
   t.ok(expected.flat().length > 20, 'there is something to find')
-  const scanned = scanner.scan(large, set, 'request', TIMEOUT_MS)
+  const scanned = scanner.scan(large, inspection, 'request')
   t.type(scanned, Promise)
   t.same(await scanned, { verdicts: expected, complete: true })
   t.match(scanner.stats(), { inlineTexts: 0, pooledTexts: 30, pooledTasks: 1 })
 
-  const again = scanner.scan(large, set, 'request', TIMEOUT_MS)
+  const again = scanner.scan(large, inspection, 'request')
   t.notOk(again instanceof Promise, 'the second turn needs no worker')
   t.same(again, { verdicts: expected, complete: true }, 'and has the same findings')
   t.match(scanner.stats(), { pooledTexts: 30, inlineTexts: 0, cache: { hits: 30, misses: 30 } })
 
   const grown = [...large, segment(`${clean(600)} a new turn`)]
-  t.notOk(scanner.scan(grown, set, 'request', TIMEOUT_MS) instanceof Promise, 'only what is new is scanned')
+  t.notOk(scanner.scan(grown, inspection, 'request') instanceof Promise, 'only what is new is scanned')
   t.match(scanner.stats(), { inlineTexts: 1, pooledTexts: 30 })
 })
 
@@ -51,7 +57,7 @@ t.test('short texts of a conversation that grows are judged once, and its tools 
   const canary = DETECTORS[0]?.canary() ?? ''
   const tools = Array.from({ length: 10 }, (_, at) => segment(`tool ${at} ${clean(100)}`, 'tool_definition'))
   const talk: Segment[] = []
-  const scan = () => scanner.scan([...talk, ...tools], set, 'request', TIMEOUT_MS)
+  const scan = () => scanner.scan([...talk, ...tools], inspection, 'request')
   let judged = 0
   for (let turn = 0; turn < 100; turn++) {
     talk.push(segment(turn === 30 ? `${turn} ${canary}` : `${turn} ${clean(100)}`))
@@ -70,15 +76,15 @@ t.test('short texts of a conversation that grows are judged once, and its tools 
 t.test('texts that are split in another way are other texts', async (t) => {
   const scanner = new SegmentScanner(poolFor(t), 100)
   const half = clean(300)
-  scanner.scan([segment(half), segment(half)], set, 'request', TIMEOUT_MS)
+  scanner.scan([segment(half), segment(half)], inspection, 'request')
   for (const other of [
     [segment(`${half}${half}`.slice(0, 400)), segment(`${half}${half}`.slice(400))],
     [segment(half), segment(half, 'assistant')],
     [segment(`${half}user ${half.length} ${half}`.slice(0, 500)), segment(half)],
   ])
-    scanner.scan(other, set, 'request', TIMEOUT_MS)
+    scanner.scan(other, inspection, 'request')
   t.match(scanner.stats().cache, { hits: 0, misses: 4 })
-  scanner.scan([segment(half), segment(half)], set, 'request', TIMEOUT_MS)
+  scanner.scan([segment(half), segment(half)], inspection, 'request')
   t.match(scanner.stats().cache, { hits: 1 })
 })
 
@@ -86,9 +92,9 @@ t.test('a verdict holds for its text from the same source alone', async (t) => {
   const scanner = new SegmentScanner(poolFor(t), 100)
   const text = clean(1_000)
   for (const source of ['user', 'tool_result', 'system'] as const)
-    scanner.scan([segment(text, source)], set, 'request', TIMEOUT_MS)
+    scanner.scan([segment(text, source)], inspection, 'request')
   t.match(scanner.stats(), { inlineTexts: 3, cache: { hits: 0, misses: 3 } })
-  scanner.scan([segment(text), segment(`${text}.`)], set, 'request', TIMEOUT_MS)
+  scanner.scan([segment(text), segment(`${text}.`)], inspection, 'request')
   t.match(scanner.stats().cache, { hits: 1, misses: 4 })
 })
 
@@ -96,7 +102,7 @@ t.test('the cache keeps within its bound, and what is used stays', async (t) => 
   const scanner = new SegmentScanner(poolFor(t), 100)
   const used = segment(`used ${clean(600)}`)
   for (let at = 0; at < 500; at++) {
-    scanner.scan([used, segment(`${at} ${clean(600)}`)], set, 'request', TIMEOUT_MS)
+    scanner.scan([used, segment(`${at} ${clean(600)}`)], inspection, 'request')
     t.ok(scanner.stats().cache.entries <= 101)
   }
   t.match(scanner.stats().cache, { hits: 499 })
@@ -107,8 +113,8 @@ t.test('verdicts with findings are kept within their own bound, and never taken 
   const canary = DETECTORS[0]?.canary() ?? ''
   for (let round = 0; round < 2; round++) {
     for (let at = 0; at < 50; at++) {
-      const found = scanner.scan([segment(`${at} ${clean(600)} ${canary}`)], set, 'request', TIMEOUT_MS)
-      const none = scanner.scan([segment(`${at} ${clean(600)}`)], set, 'request', TIMEOUT_MS)
+      const found = scanner.scan([segment(`${at} ${clean(600)} ${canary}`)], inspection, 'request')
+      const none = scanner.scan([segment(`${at} ${clean(600)}`)], inspection, 'request')
       if (found instanceof Promise || none instanceof Promise) return t.fail('no worker is needed')
       t.equal(found.verdicts.flat().length, 1)
       t.equal(none.verdicts.flat().length, 0)
@@ -122,7 +128,7 @@ t.test('verdicts with findings are kept within their own bound, and never taken 
 t.test('a queue that is full refuses at once', async (t) => {
   const scanner = new SegmentScanner(poolFor(t, { queueMax: 1 }), 100)
   const scans = Array.from({ length: 5 }, (_, at) =>
-    scanner.scan([segment(clean(300_000) + at)], set, 'request', TIMEOUT_MS),
+    scanner.scan([segment(clean(300_000) + at)], inspection, 'request'),
   )
   const outcomes = await Promise.allSettled(scans)
   const refused = outcomes.filter(({ status }) => status === 'rejected')
@@ -135,7 +141,7 @@ t.test('a scan that takes too long, and a worker that dies, fail alone: the next
   const pool = poolFor(t, { worker: dying() })
   const scanner = new SegmentScanner(pool, 100)
   const scan = async (text: string, timeoutMs: number) =>
-    scanner.scan([segment(text + clean(9_000))], set, 'request', timeoutMs)
+    scanner.scan([segment(text + clean(9_000))], inspecting(new Coverage(), timeoutMs), 'request')
   await t.rejects(scan('hang', 300), ScanTimeoutError)
   t.match(await scan('go on', TIMEOUT_MS), { complete: true })
   await t.rejects(scan('die', TIMEOUT_MS), ScanTimeoutError)
@@ -149,7 +155,7 @@ t.test('a worker that cannot start fails the scan alone, and is told', async (t)
   const pool = poolFor(t, { worker, onWorkerError: (error) => told.push(error) })
   const scanner = new SegmentScanner(pool, 100)
   for (const count of [1, 2]) {
-    const scanned = scanner.scan([segment(count + clean(9_000))], set, 'request', 200)
+    const scanned = scanner.scan([segment(count + clean(9_000))], inspecting(new Coverage(), 200), 'request')
     await t.rejects(Promise.resolve(scanned), ScanTimeoutError)
     await until(`scan ${count} tried a new worker`, () => (told.length === count ? true : null))
   }
@@ -160,10 +166,9 @@ t.test('a worker that cannot start fails the scan alone, and is told', async (t)
 t.test('what failed is neither cached nor counted as judged', async (t) => {
   const pool = poolFor(t, { worker: dying() })
   const own = new Coverage()
-  const ownSet = createDetectorSets(own)(inspectionThat('alert').security)
   const scanner = new SegmentScanner(pool, 100)
   const text = segment(`die${clean(9_000)}`)
-  await t.rejects(Promise.resolve(scanner.scan([text], ownSet, 'request', TIMEOUT_MS)))
+  await t.rejects(Promise.resolve(scanner.scan([text], inspecting(own), 'request')))
   t.same(own.counts(), [])
   t.equal(scanner.stats().cache.entries, 0)
 })
@@ -171,16 +176,15 @@ t.test('what failed is neither cached nor counted as judged', async (t) => {
 t.test('each text is counted by detector, way and source', async (t) => {
   const own = new Coverage()
   const scanner = new SegmentScanner(poolFor(t), 100)
-  const sets = createDetectorSets(own)
-  const [one, other] = [sets(inspectionThat('alert').security), sets(inspectionThat('block').security)]
-  scanner.scan([segment('a', 'system'), segment('b'), segment('c')], one, 'request', TIMEOUT_MS)
-  scanner.scan([segment('d', 'assistant')], other, 'response', TIMEOUT_MS)
-  await scanner.scan([segment(clean(9_000), 'tool_result')], other, 'request', TIMEOUT_MS)
+  const [one, other] = [inspecting(own), inspecting(own)]
+  scanner.scan([segment('a', 'system'), segment('b'), segment('c')], one, 'request')
+  scanner.scan([segment('d', 'assistant')], other, 'response')
+  await scanner.scan([segment(clean(9_000), 'tool_result')], other, 'request')
   t.same(own.counts(), [
-    { detector: 'secrets', way: 'request', source: 'system', count: 1 },
-    { detector: 'secrets', way: 'request', source: 'user', count: 2 },
-    { detector: 'secrets', way: 'request', source: 'tool_result', count: 1 },
-    { detector: 'secrets', way: 'response', source: 'assistant', count: 1 },
+    { detector: 'secrets', format: 'test', way: 'request', source: 'system', count: 1 },
+    { detector: 'secrets', format: 'test', way: 'request', source: 'user', count: 2 },
+    { detector: 'secrets', format: 'test', way: 'request', source: 'tool_result', count: 1 },
+    { detector: 'secrets', format: 'test', way: 'response', source: 'assistant', count: 1 },
   ])
 })
 
@@ -188,7 +192,7 @@ t.test('a flood of findings is cut off and said to be', async (t) => {
   const scanner = new SegmentScanner(poolFor(t), 100)
   const canary = DETECTORS[0]?.canary() ?? ''
   const flood = segment(`${canary}\n`.repeat(12_000))
-  const { verdicts, complete } = await scanner.scan([flood, segment(canary)], set, 'request', TIMEOUT_MS)
+  const { verdicts, complete } = await scanner.scan([flood, segment(canary)], inspection, 'request')
   t.equal(complete, false)
   t.equal(verdicts.flat().length, 10_000)
   t.equal(scanner.stats().cache.entries, 0, 'a verdict that is not whole is not kept')

@@ -15,7 +15,7 @@ import { inspectionThat } from './support/detectors.ts'
 /** An inspection with the detectors that are shipped. */
 function shipped(action: 'redact' | 'block'): AnswerInspection {
   const inspection = inspectionThat(action)
-  return { ...inspection, set: createDetectorSets(inspection.coverage)(inspection.security) }
+  return { ...inspection, set: createDetectorSets()(inspection.security) }
 }
 
 const event = (content: string): Buffer =>

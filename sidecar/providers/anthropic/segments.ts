@@ -1,4 +1,5 @@
 import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
+import { CalledTools, definedName, nameTool } from '../named-tool.ts'
 import { isRecord, readArray } from '../read.ts'
 
 type Path = readonly (string | number)[]
@@ -38,6 +39,7 @@ const DEPTH_MAX = 16
 /** Text of the system prompt, of every message, tool definition and free-form member of a request. */
 export function requestSegments(json: Json): readonly Segment[] {
   const segments: Segment[] = []
+  const called = new CalledTools()
   addBlocks(segments, SYSTEM, ['system'], json.system)
   if (!Array.isArray(json.messages)) addBlocks(segments, USER, ['messages'], json.messages)
   readArray(json.messages).forEach((message, index) => {
@@ -47,17 +49,19 @@ export function requestSegments(json: Json): readonly Segment[] {
     }
     const source = (typeof message.role === 'string' ? SOURCE_BY_ROLE[message.role] : undefined) ?? 'user'
     for (const key of Object.keys(message))
-      if (key !== 'role') addBlocks(segments, { ...SYSTEM, source }, ['messages', index, key], message[key])
+      if (key !== 'role') addBlocks(segments, { ...SYSTEM, source, called }, ['messages', index, key], message[key])
   })
   for (const key of ['tools', 'mcp_servers']) {
     if (!Array.isArray(json[key])) addJson(segments, 'tool_definition', [key], json[key])
     readArray(json[key]).forEach((tool, index) => {
+      const from = segments.length
       // A credential goes where it is meant to go; everything else is judged.
       if (!isRecord(tool) || typeof tool.authorization_token !== 'string')
         addJson(segments, 'tool_definition', [key, index], tool)
       else
         for (const member of Object.keys(tool))
           if (member !== 'authorization_token') addJson(segments, 'tool_definition', [key, index, member], tool[member])
+      nameTool(segments, from, definedName(tool))
     })
   }
   for (const key of Object.keys(json)) if (!REQUEST_SETTINGS.has(key)) addJson(segments, 'user', [key], json[key])
@@ -84,6 +88,8 @@ interface Reading {
   readonly sealed: boolean
   /** Whether the input of a tool is one JSON text; else it is read string by string. */
   readonly callsWhole: boolean
+  /** The calls before it; left out where there are none. */
+  readonly called?: CalledTools
 }
 
 const SYSTEM: Reading = { source: 'system', sealed: false, callsWhole: true }
@@ -104,7 +110,10 @@ function addBlocks(into: Segment[], reading: Reading, path: Path, value: unknown
 function addBlock(into: Segment[], reading: Reading, path: Path, block: Json, depth: number): void {
   const kind = typeof block.type === 'string' ? block.type : ''
   if (kind.endsWith('tool_use') && reading.callsWhole) {
+    const from = into.length
     addJson(into, 'tool_call', [...path, 'input'], block.input)
+    nameTool(into, from, block.name)
+    reading.called?.note(block.id, block.name)
     return
   }
   const inner: Reading = {
@@ -112,11 +121,14 @@ function addBlock(into: Segment[], reading: Reading, path: Path, block: Json, de
     source: kind.endsWith('tool_result') ? 'tool_result' : reading.source,
     sealed: reading.sealed || isSealed(block, kind),
   }
+  const from = into.length
   for (const key of Object.keys(block)) {
     const value = block[key]
     const isSetting = BLOCK_SETTINGS.has(key) || (key === 'data' && HOLDS_BYTES.has(kind))
     if (!isSetting || typeof value !== 'string') addBlocks(into, inner, [...path, key], value, depth + 1)
   }
+  if (inner.source === 'tool_result' && reading.source !== 'tool_result')
+    nameTool(into, from, reading.called?.of(block.tool_use_id))
 }
 
 const HOLDS_BYTES: ReadonlySet<string> = new Set(['base64', 'redacted_thinking'])

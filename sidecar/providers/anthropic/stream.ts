@@ -1,3 +1,4 @@
+import { OpenCalls } from '../open-calls.ts'
 import type { StreamEvent, StreamReader, TextPiece } from '../provider.ts'
 import { isRecord, readArray } from '../read.ts'
 import { answerStrings } from './segments.ts'
@@ -23,6 +24,7 @@ export function openMessageStream(isInOneGo: () => boolean): StreamReader {
   let isFinal = false
   let outputBytes = 0
   let ended = false
+  const open = new OpenCalls()
 
   function read(data: string): StreamEvent | null {
     let event: unknown
@@ -36,8 +38,15 @@ export function openMessageStream(isInOneGo: () => boolean): StreamReader {
       case 'content_block_delta':
         return counted(readDelta(event.delta, indexOf(event)))
       case 'content_block_start':
-        if (isCall(event.content_block)) outputBytes += CALL_TOKENS
+        if (isCall(event.content_block)) {
+          outputBytes += CALL_TOKENS
+          open.begin(`${indexOf(event)}.input`, event.content_block.name)
+        }
         return counted(readStrings(event.content_block, ['content_block'], indexOf(event)))
+      case 'content_block_stop': {
+        const calls = open.end((channel) => channel === `${indexOf(event)}.input`)
+        return calls.length === 0 ? NOTHING : { ...NOTHING, calls }
+      }
       case 'message_start':
         return counted(readStart(event.message))
       case 'message_delta':
@@ -88,7 +97,7 @@ export function openMessageStream(isInOneGo: () => boolean): StreamReader {
 
 const indexOf = (event: Json): string => (typeof event.index === 'number' ? String(event.index) : '?')
 
-const isCall = (block: unknown): boolean =>
+const isCall = (block: unknown): block is Json =>
   isRecord(block) && typeof block.type === 'string' && block.type.endsWith('tool_use')
 
 function readDelta(delta: unknown, block: string): readonly TextPiece[] {
@@ -98,6 +107,7 @@ function readDelta(delta: unknown, block: string): readonly TextPiece[] {
     if (typeof text !== 'string') continue
     if (text === '') return NOTHING.pieces
     const piece = { channel: `${block}.${TEXT_OF_DELTA[member]}`, path: ['delta', member], text }
+    if (member === 'partial_json') return [{ ...piece, isCall: true }]
     return [member === 'thinking' ? { ...piece, sealed: true } : piece]
   }
   const pieces = readStrings(delta, ['delta'], block)

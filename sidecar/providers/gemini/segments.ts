@@ -1,4 +1,5 @@
 import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
+import { nameTool } from '../named-tool.ts'
 import { isRecord } from '../read.ts'
 import { elementsOf, type Found, fieldName, fieldsOf, itemsOf } from './proto.ts'
 
@@ -83,16 +84,19 @@ function addPart(into: Segment[], { value, path }: Found, source: SegmentSource)
   }
   for (const key in value) {
     const found = { value: value[key], path: [...path, key] }
+    const from = into.length
     switch (fieldName(key)) {
       case 'text':
         addText(into, source, found)
         break
       case 'functionCall':
         addMembers(into, 'tool_call', found, 'args')
+        nameTool(into, from, nameIn(found))
         break
       case 'functionResponse':
         for (const response of fieldsOf(found.value, 'response', found.path)) addResponse(into, response)
         for (const part of itemsOf(found.value, 'parts', found.path)) addPart(into, part, 'tool_result')
+        nameTool(into, from, nameIn(found))
         break
       case 'toolCall':
         addJson(into, 'tool_call', found)
@@ -114,6 +118,8 @@ function addPart(into: Segment[], { value, path }: Found, source: SegmentSource)
     }
   }
 }
+
+const nameIn = ({ value }: Found): unknown => (isRecord(value) ? value.name : null)
 
 function addMembers(into: Segment[], source: SegmentSource, { value, path }: Found, name: string): void {
   for (const member of fieldsOf(value, name, path)) addJson(into, source, member)
@@ -138,8 +144,11 @@ function addTool(into: Segment[], { value, path }: Found): void {
   }
   for (const key in value) {
     const found = { value: value[key], path: [...path, key] }
-    for (const one of fieldName(key) === 'functionDeclarations' ? elementsOf(found) : [found])
+    for (const one of fieldName(key) === 'functionDeclarations' ? elementsOf(found) : [found]) {
+      const from = into.length
       addJson(into, 'tool_definition', one)
+      nameTool(into, from, nameIn(one) ?? fieldName(key))
+    }
   }
 }
 

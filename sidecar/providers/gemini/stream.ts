@@ -1,4 +1,5 @@
-import type { AnswerFacts, MeteredRequest, StreamEvent, StreamReader, TextPiece } from '../provider.ts'
+import { toolName } from '../named-tool.ts'
+import type { AnswerFacts, EndedCall, MeteredRequest, StreamEvent, StreamReader, TextPiece } from '../provider.ts'
 import { isRecord, readArray, readString, stringsIn } from '../read.ts'
 import { candidatesOf } from './config.ts'
 import { createGrounding, hostedTools } from './grounding.ts'
@@ -35,15 +36,16 @@ export function openStream(request: MeteredRequest): StreamReader {
     reading.read(event)
     refused ||= isRecord(event.promptFeedback) && readString(event.promptFeedback.blockReason) !== null
     const pieces: TextPiece[] = []
+    const calls: EndedCall[] = []
     readArray(event.candidates).forEach((candidate, at) => {
       if (!isRecord(candidate)) return
       const index = typeof candidate.index === 'number' ? candidate.index : 0
       if (readString(candidate.finishReason) !== null) finished.add(index)
       const { content } = candidate
       if (isRecord(content))
-        addParts(pieces, readArray(content.parts), index, ['candidates', at, 'content', 'parts'], seen)
+        addParts({ pieces, calls }, readArray(content.parts), index, ['candidates', at, 'content', 'parts'], seen)
     })
-    return { pieces, onlyUsage: false, emptyUsage: false }
+    return { pieces, onlyUsage: false, emptyUsage: false, ...(calls.length > 0 ? { calls } : {}) }
   }
 
   return { read, facts: () => reading.facts(ended()), outputBytes: () => seen.bytes, ended }
@@ -76,9 +78,12 @@ function openReading(request: MeteredRequest) {
   }
 }
 
-/** The text of parts. A call, or code, comes whole in one part: its strings are judged one by one. */
+/** Parts that call something. */
+const CALLS: ReadonlySet<string> = new Set(['functionCall', 'toolCall', 'executableCode'])
+
+/** The text of parts. A call, or code, comes whole in one part: it is judged whole, and redacted string by string. */
 function addParts(
-  into: TextPiece[],
+  into: { readonly pieces: TextPiece[]; readonly calls: EndedCall[] },
   parts: readonly unknown[],
   candidate: number,
   path: readonly (string | number)[],
@@ -92,11 +97,22 @@ function addParts(
       seen.bytes += Buffer.byteLength(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
       if (typeof value === 'string') {
         const channel = `${candidate}.${part.thought === true ? 'thought' : key}`
-        if (value !== '') into.push({ channel, path: [...path, at, key], text: value })
+        if (value !== '') into.pieces.push({ channel, path: [...path, at, key], text: value })
         continue
       }
-      for (const { text, path: below } of stringsIn(value, [key]))
-        into.push({ channel: `${candidate}.part.${seen.calls++}`, path: [...path, at, ...below], text })
+      const channels: string[] = []
+      for (const { text, path: below } of stringsIn(value, [key])) {
+        const channel = `${candidate}.part.${seen.calls++}`
+        const piece = { channel, path: [...path, at, ...below], text }
+        channels.push(channel)
+        into.pieces.push(CALLS.has(key) ? { ...piece, isCall: true } : piece)
+      }
+      if (CALLS.has(key) && isRecord(value))
+        into.calls.push({
+          tool: toolName(value.name),
+          channels,
+          text: JSON.stringify(value.args ?? value.code ?? value),
+        })
     }
   })
 }

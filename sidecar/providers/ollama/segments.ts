@@ -1,4 +1,5 @@
 import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
+import { definedName, nameTool } from '../named-tool.ts'
 import { isRecord, readArray } from '../read.ts'
 
 type Path = readonly (string | number)[]
@@ -26,7 +27,9 @@ export function requestSegments(json: Json): readonly Segment[] {
   })
   if (!Array.isArray(json.tools)) addJson(segments, 'tool_definition', ['tools'], json.tools)
   readArray(json.tools).forEach((tool, index) => {
+    const from = segments.length
     addJson(segments, 'tool_definition', ['tools', index], tool)
+    nameTool(segments, from, definedName(tool))
   })
   for (const key of Object.keys(json)) {
     if (key === 'input') addEach(segments, 'user', [key], json[key])
@@ -49,12 +52,16 @@ function addMessage(into: Segment[], message: Json, path: Path): void {
   const source = (typeof role === 'string' ? SOURCE_BY_ROLE[role] : undefined) ?? 'user'
   readArray(message.tool_calls).forEach((call, index) => {
     const body = isRecord(call) ? call.function : undefined
-    if (isRecord(body))
-      addJson(into, 'tool_call', [...path, 'tool_calls', index, 'function', 'arguments'], body.arguments)
+    if (!isRecord(body)) return
+    const before = into.length
+    addJson(into, 'tool_call', [...path, 'tool_calls', index, 'function', 'arguments'], body.arguments)
+    nameTool(into, before, body.name)
   })
+  const from = into.length
   for (const key of Object.keys(message)) {
     if (!MESSAGE_SETTINGS.has(key)) addJson(into, source, [...path, key], message[key])
   }
+  if (source === 'tool_result') nameTool(into, from, message.tool_name)
 }
 
 function addEach(into: Segment[], source: SegmentSource, path: Path, value: unknown): void {

@@ -1,4 +1,5 @@
-import type { AnswerFacts, StreamEvent, StreamReader, TextPiece } from '../provider.ts'
+import { toolName } from '../named-tool.ts'
+import type { AnswerFacts, EndedCall, StreamEvent, StreamReader, TextPiece } from '../provider.ts'
 import { isRecord, readArray, stringsIn } from '../read.ts'
 import { readFacts } from './usage.ts'
 
@@ -42,10 +43,27 @@ export function openStream(): StreamReader {
     for (const { text } of pieces) outputBytes += Buffer.byteLength(text)
     const called = readArray(isRecord(message) ? message.tool_calls : undefined)
     if (called.length > 0) outputBytes += Buffer.byteLength(JSON.stringify(called)) + called.length * HIDDEN_SIGNS_BYTES
-    // A call comes whole in one line: its strings are judged one by one.
-    for (const { text, path } of stringsIn(called, ['message', 'tool_calls']))
-      pieces.push({ channel: `tool.${calls++}`, path, text })
-    return { pieces, onlyUsage: false, emptyUsage: false, endsText: ended && pieces.length === 0 }
+    const whole = called.map((call, at) => readCall(pieces, call, ['message', 'tool_calls', at]))
+    return {
+      pieces,
+      onlyUsage: false,
+      emptyUsage: false,
+      endsText: ended && pieces.length === 0,
+      ...(whole.length > 0 ? { calls: whole } : {}),
+    }
+  }
+
+  /** A call comes whole in one line: it is judged whole, and redacted string by string. */
+  function readCall(into: TextPiece[], call: unknown, root: readonly (string | number)[]): EndedCall {
+    const channels: string[] = []
+    for (const { text, path } of stringsIn(call, root)) {
+      const channel = `tool.${calls++}`
+      channels.push(channel)
+      into.push({ channel, path, text, isCall: true })
+    }
+    const body = isRecord(call) ? call.function : undefined
+    const { name, arguments: args } = isRecord(body) ? body : {}
+    return { tool: toolName(name), channels, text: JSON.stringify(args ?? call ?? null) }
   }
 
   return { read, facts: () => facts, outputBytes: () => outputBytes, ended: () => ended }

@@ -1,4 +1,5 @@
 import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
+import { CalledTools, definedName, nameTool } from '../named-tool.ts'
 import { isRecord, readArray } from '../read.ts'
 
 type Path = readonly (string | number)[]
@@ -44,15 +45,18 @@ const PART_SETTINGS = new Set(['type', 'input_audio', 'file', 'cache_control'])
 /** Text of every message, tool call, tool definition and free-form member of a chat request. */
 export function requestSegments(json: Readonly<Record<string, unknown>>): readonly Segment[] {
   const segments: Segment[] = []
+  const called = new CalledTools()
   if (!Array.isArray(json.messages)) addJson(segments, 'user', ['messages'], json.messages)
   readArray(json.messages).forEach((message, index) => {
-    if (isRecord(message)) addMessage(segments, message, ['messages', index])
+    if (isRecord(message)) addMessage(segments, message, ['messages', index], called)
     else addJson(segments, 'user', ['messages', index], message)
   })
   for (const key of ['tools', 'functions']) {
     if (!Array.isArray(json[key])) addJson(segments, 'tool_definition', [key], json[key])
     readArray(json[key]).forEach((tool, index) => {
+      const from = segments.length
       addJson(segments, 'tool_definition', [key, index], tool)
+      nameTool(segments, from, definedName(tool))
     })
   }
   for (const key of Object.keys(json)) {
@@ -66,27 +70,42 @@ export function answerSegments(json: unknown): readonly Segment[] {
   const segments: Segment[] = []
   readArray(isRecord(json) ? json.choices : undefined).forEach((choice, index) => {
     const message = isRecord(choice) ? choice.message : undefined
-    if (isRecord(message)) addMessage(segments, { ...message, role: 'assistant' }, ['choices', index, 'message'])
+    if (isRecord(message))
+      addMessage(segments, { ...message, role: 'assistant' }, ['choices', index, 'message'], new CalledTools())
   })
   return segments
 }
 
-function addMessage(into: Segment[], message: Readonly<Record<string, unknown>>, path: Path): void {
+function addMessage(
+  into: Segment[],
+  message: Readonly<Record<string, unknown>>,
+  path: Path,
+  called: CalledTools,
+): void {
   const role = message.role
   const source = (typeof role === 'string' ? SOURCE_BY_ROLE[role] : undefined) ?? 'user'
+  const from = into.length
   addContent(into, source, [...path, 'content'], message.content)
+  if (source === 'tool_result') nameTool(into, from, message.name ?? called.of(message.tool_call_id))
+  called.noteAll(message.tool_calls)
   readArray(message.tool_calls).forEach((call, index) => {
     if (!isRecord(call)) return
     for (const kind of ['function', 'custom']) {
       const body = call[kind]
       if (!isRecord(body)) continue
+      const before = into.length
       for (const field of ['arguments', 'input']) {
         addText(into, 'tool_call', [...path, 'tool_calls', index, kind, field], body[field])
       }
+      nameTool(into, before, body.name)
     }
   })
   const legacy = message.function_call
-  if (isRecord(legacy)) addText(into, 'tool_call', [...path, 'function_call', 'arguments'], legacy.arguments)
+  if (isRecord(legacy)) {
+    const before = into.length
+    addText(into, 'tool_call', [...path, 'function_call', 'arguments'], legacy.arguments)
+    nameTool(into, before, legacy.name)
+  }
   for (const key of Object.keys(message)) {
     if (!MESSAGE_SETTINGS.has(key)) addJson(into, source, [...path, key], message[key])
   }

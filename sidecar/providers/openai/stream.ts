@@ -1,4 +1,5 @@
-import type { AnswerFacts, StreamEvent, StreamReader, TextPiece } from '../provider.ts'
+import { OpenCalls } from '../open-calls.ts'
+import type { AnswerFacts, EndedCall, StreamEvent, StreamReader, TextPiece } from '../provider.ts'
 import { isRecord, readArray } from '../read.ts'
 import { type ChatDialect, OPENAI_CHAT } from './dialects.ts'
 import { rawUsageOf, readServiceTier, readUsage, statedCost } from './usage.ts'
@@ -19,6 +20,7 @@ export function openChatStream(dialect: ChatDialect = OPENAI_CHAT): StreamReader
   let rawUsage: unknown = null
   let outputBytes = 0
   let ended = false
+  const open = new OpenCalls()
 
   function read(data: string): StreamEvent | null {
     if (data === '[DONE]') {
@@ -42,12 +44,14 @@ export function openChatStream(dialect: ChatDialect = OPENAI_CHAT): StreamReader
       usageSoFar = readUsage(reported, dialect)
       usage = choices.every(isFinished) ? usageSoFar : null
     }
-    const pieces = choices.length === 0 ? NOTHING.pieces : readPieces(choices)
+    const pieces = choices.length === 0 ? NOTHING.pieces : readPieces(choices, open)
+    const calls = choices.length === 0 ? NO_CALLS : endedCalls(choices, open)
     for (const piece of pieces) outputBytes += Buffer.byteLength(piece.text)
     return {
       pieces,
       onlyUsage: choices.length === 0 && isRecord(reported) && Array.isArray(chunk.choices),
       emptyUsage: chunk.usage === null,
+      ...(calls.length > 0 ? { calls } : {}),
     }
   }
 
@@ -69,7 +73,18 @@ export function openChatStream(dialect: ChatDialect = OPENAI_CHAT): StreamReader
 
 const isFinished = (choice: unknown): boolean => isRecord(choice) && typeof choice.finish_reason === 'string'
 
-function readPieces(choices: readonly unknown[]): readonly TextPiece[] {
+const NO_CALLS: readonly EndedCall[] = []
+
+/** A choice's calls are complete when it is: not before, since its parts may come in any order. */
+function endedCalls(choices: readonly unknown[], open: OpenCalls): readonly EndedCall[] {
+  return choices.flatMap((choice, at) => {
+    if (!isRecord(choice) || !isFinished(choice)) return NO_CALLS
+    const index = typeof choice.index === 'number' ? choice.index : at
+    return open.end((channel) => channel.startsWith(`${index}.`))
+  })
+}
+
+function readPieces(choices: readonly unknown[], open: OpenCalls): readonly TextPiece[] {
   const pieces: TextPiece[] = []
   for (let at = 0; at < choices.length; at++) {
     const choice = choices[at]
@@ -83,9 +98,9 @@ function readPieces(choices: readonly unknown[]): readonly TextPiece[] {
         if (value !== '' && field !== 'role') {
           pieces.push({ channel: `${index}.${field}`, path: ['choices', at, 'delta', field], text: value })
         }
-      } else if (field === 'tool_calls') addToolCalls(pieces, readArray(value), index, at)
+      } else if (field === 'tool_calls') addToolCalls(pieces, readArray(value), index, at, open)
       else if (field === 'function_call')
-        addCall(pieces, value, `${index}.function_call`, ['choices', at, 'delta', field])
+        addCall(pieces, value, `${index}.function_call`, ['choices', at, 'delta', field], open)
       else if (IN_PARTS.has(field)) addParts(pieces, value, `${index}.${field}`, ['choices', at, 'delta', field])
     }
   }
@@ -117,21 +132,38 @@ function addParts(
   })
 }
 
-function addToolCalls(pieces: TextPiece[], calls: readonly unknown[], choice: number, at: number): void {
+function addToolCalls(
+  pieces: TextPiece[],
+  calls: readonly unknown[],
+  choice: number,
+  at: number,
+  open: OpenCalls,
+): void {
   calls.forEach((call, position) => {
     if (!isRecord(call)) return
     const index = typeof call.index === 'number' ? call.index : position
     for (const kind of ['function', 'custom']) {
-      addCall(pieces, call[kind], `${choice}.tool.${index}`, ['choices', at, 'delta', 'tool_calls', position, kind])
+      const path = ['choices', at, 'delta', 'tool_calls', position, kind]
+      addCall(pieces, call[kind], `${choice}.tool.${index}`, path, open)
     }
   })
 }
 
-function addCall(pieces: TextPiece[], call: unknown, channel: string, path: readonly (string | number)[]): void {
+function addCall(
+  pieces: TextPiece[],
+  call: unknown,
+  channel: string,
+  path: readonly (string | number)[],
+  open: OpenCalls,
+): void {
   if (!isRecord(call)) return
-  for (const field of ['name', 'arguments', 'input']) {
+  const { name } = call
+  if (typeof name === 'string' && name !== '')
+    pieces.push({ channel: `${channel}.name`, path: [...path, 'name'], text: name })
+  for (const field of ['arguments', 'input']) {
     const text = call[field]
-    if (typeof text === 'string' && text !== '')
-      pieces.push({ channel: `${channel}.${field}`, path: [...path, field], text })
+    if (typeof text !== 'string') continue
+    open.begin(`${channel}.${field}`, name)
+    if (text !== '') pieces.push({ channel: `${channel}.${field}`, path: [...path, field], text, isCall: true })
   }
 }

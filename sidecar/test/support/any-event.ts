@@ -1,7 +1,10 @@
 import {
   CODES,
   FINDING_ACTIONS,
+  FINDING_PLACES_MAX,
+  type FindingDetail,
   NO_USAGE,
+  SEGMENT_SOURCES,
   SEVERITIES,
   USAGE_FIELDS,
   type UsageAttempt,
@@ -45,6 +48,19 @@ const anyAttempt: fc.Arbitrary<UsageAttempt> = fc
     chargedNanoUsd: chargedIsCost && attempt.costNanoUsd !== null ? attempt.costNanoUsd : attempt.chargedNanoUsd,
   }))
 
+const anyDetail: fc.Arbitrary<FindingDetail> = fc.record({
+  source: fc.constantFrom(...SEGMENT_SOURCES),
+  tool: fc.option(text),
+  category: text,
+  score: fc.double({ min: 0, max: 1, noNaN: true }),
+  detectorVersion: text,
+  taxonomy: fc.record({ owaspLlm: fc.option(text), owaspAgentic: fc.option(text), mitreAtlas: fc.option(text) }),
+  inspectionUs: fc.option(count),
+  places: fc.array(fc.record({ textHash: fc.constant('0'.repeat(32)), start: count, end: count }), {
+    maxLength: FINDING_PLACES_MAX,
+  }),
+})
+
 /** Any event that the types allow, however odd. */
 export const anyEvent: fc.Arbitrary<UsageEvent> = fc.record({
   eventId: fc.uuid(),
@@ -69,15 +85,19 @@ export const anyEvent: fc.Arbitrary<UsageEvent> = fc.record({
   policyRevision: text,
   attempts: fc.array(anyAttempt, { maxLength: 3 }),
   findings: fc.array(
-    fc.record({
-      detectorId: text,
-      ruleId: text,
-      severity: fc.constantFrom(...SEVERITIES),
-      direction: fc.constantFrom('request' as const, 'response' as const),
-      action: fc.constantFrom(...FINDING_ACTIONS),
-      mode: fc.constantFrom('audit' as const, 'enforce' as const),
-      count: fc.integer({ min: 1, max: 9 }),
-    }),
+    fc.record(
+      {
+        detectorId: text,
+        ruleId: text,
+        severity: fc.constantFrom(...SEVERITIES),
+        direction: fc.constantFrom('request' as const, 'response' as const),
+        action: fc.constantFrom(...FINDING_ACTIONS),
+        mode: fc.constantFrom('audit' as const, 'enforce' as const),
+        count: fc.integer({ min: 1, max: 9 }),
+        detail: anyDetail,
+      },
+      { requiredKeys: ['detectorId', 'ruleId', 'severity', 'direction', 'action', 'mode', 'count'] },
+    ),
     { maxLength: 3 },
   ),
   charges: fc.array(

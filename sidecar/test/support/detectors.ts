@@ -2,8 +2,9 @@ import { type Finding, POLICY_API_VERSION, SEGMENT_SOURCES } from '@agentcostcon
 import type { Detector } from '@agentcostcontrol/detectors'
 import { compilePolicy } from '@agentcostcontrol/policy'
 import type { AnswerInspection } from '../../answer/inspection.ts'
+import { systemClock } from '../../clock.ts'
 import { Coverage } from '../../inspect/coverage.ts'
-import { SegmentScanner } from '../../inspect/scanner.ts'
+import { bySource, SegmentScanner } from '../../inspect/scanner.ts'
 
 /** Finds `KEY` and six digits: small enough to say by hand what must come out. */
 const keyDetector: Detector = {
@@ -47,11 +48,21 @@ export function inspectionThat(action: 'alert' | 'redact' | 'block'): AnswerInsp
     null,
   )
   if (security === null) throw new Error('no policy holds')
+  const coverage = new Coverage()
   const scanner = new SegmentScanner({ run: () => Promise.reject(new Error('no pool here')) }, 100)
   return {
     security,
-    set: { detectors: [keyDetector], ids: ['secrets'], scope: 'test', judged: new Coverage().of(['secrets']) },
+    set: {
+      detectors: [keyDetector],
+      ids: ['secrets'],
+      byId: new Map([['secrets', keyDetector]]),
+      bySource: bySource([keyDetector]),
+      scope: 'test',
+    },
+    judged: coverage.of([keyDetector], 'test'),
+    agent: null,
     scanner,
-    coverage: new Coverage(),
+    coverage,
+    clock: systemClock,
   }
 }

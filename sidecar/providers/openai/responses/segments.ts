@@ -1,4 +1,5 @@
 import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
+import { CalledTools, definedName, nameTool } from '../../named-tool.ts'
 import { isRecord, readArray } from '../../read.ts'
 
 type Path = readonly (string | number)[]
@@ -87,11 +88,24 @@ export function answerStrings(value: unknown, path: Path): readonly Segment[] {
 
 /** Reads a text, an item, or a list of them. */
 function addItems(into: Segment[], source: SegmentSource, path: Path, value: unknown): void {
-  if (Array.isArray(value))
-    value.forEach((item, index) => {
-      addPart(into, source, [...path, index], item, 0)
-    })
-  else addPart(into, source, path, value, 0)
+  if (!Array.isArray(value)) {
+    addItem(into, source, path, value, new CalledTools())
+    return
+  }
+  const called = new CalledTools()
+  value.forEach((item, index) => {
+    addItem(into, source, [...path, index], item, called)
+  })
+}
+
+/** An item that calls a tool names it, and one that tells a result names the call. */
+function addItem(into: Segment[], source: SegmentSource, path: Path, item: unknown, called: CalledTools): void {
+  const from = into.length
+  addPart(into, source, path, item, 0)
+  if (!isRecord(item) || item.type === 'mcp_list_tools') return
+  called.note(item.call_id, item.name)
+  if (typeof item.type === 'string' && sourceOfType(item.type)?.startsWith('tool_'))
+    nameTool(into, from, item.name ?? called.of(item.call_id) ?? item.type)
 }
 
 /** Reads one item or part: each of its members from whom it is. */
@@ -150,11 +164,13 @@ const CREDENTIALS = new Set(['authorization', 'headers'])
 function addTools(into: Segment[], path: Path, tools: unknown): void {
   if (!Array.isArray(tools)) addJson(into, 'tool_definition', path, tools)
   readArray(tools).forEach((tool, index) => {
+    const from = into.length
     if (!isRecord(tool) || !Object.keys(tool).some((key) => CREDENTIALS.has(key)))
       addJson(into, 'tool_definition', [...path, index], tool)
     else
       for (const key of Object.keys(tool))
         if (!CREDENTIALS.has(key)) addJson(into, 'tool_definition', [...path, index, key], tool[key])
+    nameTool(into, from, definedName(tool))
   })
 }
 

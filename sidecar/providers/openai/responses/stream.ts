@@ -1,4 +1,6 @@
-import type { AnswerFacts, StreamEvent, StreamReader, TextPiece } from '../../provider.ts'
+import { toolName } from '../../named-tool.ts'
+import { OpenCalls } from '../../open-calls.ts'
+import type { AnswerFacts, EndedCall, StreamEvent, StreamReader, TextPiece } from '../../provider.ts'
 import { isRecord } from '../../read.ts'
 import { answerStrings } from './segments.ts'
 import { readFacts } from './usage.ts'
@@ -46,6 +48,9 @@ export function openResponseStream(): StreamReader {
   const items: unknown[] = []
   /** Bytes of each output item: those of its pieces, or those of the whole where it was not told in pieces. */
   const bytes = new Map<number, number>()
+  /** What the tool of each output item is called. */
+  const tools = new Map<number, unknown>()
+  const open = new OpenCalls()
 
   function read(data: string): StreamEvent | null {
     // Not of this API, but compatible servers may end a stream as they end a chat.
@@ -60,23 +65,27 @@ export function openResponseStream(): StreamReader {
     if (typeof event.sequence_number === 'number') sequence = event.sequence_number
     if (event.delta !== undefined) return added(event, event.type)
     if (isRecord(event.response)) return whole(event.response, event.type)
+    if (isRecord(event.item)) tools.set(indexOf(event), event.item.name ?? event.item.type)
     const pieces = readWhole(event, event.type)
+    const ended = event.type.endsWith('.done') ? open.end((channel) => isOfItem(channel, event)) : NO_CALLS
     if (event.type === 'response.output_item.done') {
       // What it says is not kept: only the hosted calls among them are counted.
       if (isRecord(event.item)) items.push({ type: event.item.type, action: event.item.action })
       counted(indexOf(event), ITEM_TOKENS + bytesOf(pieces), false)
     }
-    return pieces.length === 0 ? NOTHING : { ...NOTHING, pieces }
+    return told(pieces, [...ended, ...wholeCalls(pieces, tools.get(indexOf(event)))])
   }
 
   function added(event: Json, type: string): StreamEvent {
     if (HOLDS_BYTES.has(type)) return NOTHING
     const channel = channelOf(event, type)
-    const pieces =
+    const isCall = CALL_DELTA.test(type)
+    if (isCall) open.begin(channel, tools.get(indexOf(event)))
+    const pieces: readonly TextPiece[] =
       typeof event.delta === 'string'
         ? event.delta === ''
           ? NOTHING.pieces
-          : [{ channel, path: ['delta'], text: event.delta }]
+          : [{ channel, path: ['delta'], text: event.delta, ...(isCall ? IS_CALL : {}) }]
         : strings(event.delta, ['delta'], channel)
     counted(indexOf(event), bytesOf(pieces), true)
     return pieces.length === 0 ? NOTHING : { ...NOTHING, pieces }
@@ -94,7 +103,7 @@ export function openResponseStream(): StreamReader {
       facts = readFacts(response, items)
     }
     const pieces = strings(response.output, ['response', 'output'], type)
-    return pieces.length === 0 ? NOTHING : { ...NOTHING, pieces }
+    return told(pieces, wholeCalls(pieces, null))
   }
 
   return {
@@ -105,6 +114,26 @@ export function openResponseStream(): StreamReader {
     sequenceNumber: () => sequence,
   }
 }
+
+/** Events that add to what a tool is called with. */
+const CALL_DELTA = /_call(?:_\w+)?\.delta$/
+/** Events that tell that once more, whole. */
+const CALL_DONE = /_call(?:_\w+)?\.done$/
+const IS_CALL = { isCall: true } as const
+const NO_CALLS: readonly EndedCall[] = []
+
+const isOfItem = (channel: string, { output_index }: Json): boolean => channel.split(' ')[1] === String(output_index)
+
+function told(pieces: readonly TextPiece[], calls: readonly EndedCall[]): StreamEvent {
+  if (calls.length > 0) return { ...NOTHING, pieces, calls }
+  return pieces.length === 0 ? NOTHING : { ...NOTHING, pieces }
+}
+
+/** Calls that an event repeats whole. */
+const wholeCalls = (pieces: readonly TextPiece[], tool: unknown): readonly EndedCall[] =>
+  pieces
+    .filter(({ isCall }) => isCall)
+    .map(({ channel }) => ({ tool: toolName(tool), channels: [channel], text: null }))
 
 /** Where an event's text belongs: pieces of one text follow each other, in an item and in a part of it. */
 const channelOf = ({ output_index, content_index, summary_index, command_index }: Json, type: string): string =>
@@ -118,21 +147,31 @@ function readWhole(event: Json, type: string): readonly TextPiece[] {
   for (const member of TEXTS) {
     const value = event[member]
     if (typeof value === 'string' ? value === '' : typeof value !== 'object' || value === null) continue
-    pieces.push(...strings(value, [member], channelOf(event, type)))
+    const found = strings(value, [member], channelOf(event, type))
+    pieces.push(...(CALL_DONE.test(type) ? found.map((piece) => ({ ...piece, ...IS_CALL })) : found))
   }
   return pieces
 }
 
 /** Every text in a value, each in a channel of its own: no two of them are one text. */
 const strings = (value: unknown, root: Path, channel: string): readonly TextPiece[] =>
-  leaves(value, root).map(({ path, text }) => ({ channel: `${channel} ${path.join('.')}`, path, text }))
+  leaves(value, root).map(({ path, text, isCall }) => ({
+    channel: `${channel} ${path.join('.')}`,
+    path,
+    text,
+    ...(isCall ? IS_CALL : {}),
+  }))
 
 /** What is read of an item as one JSON text is read of an event string by string: a piece is a string. */
-function leaves(value: unknown, root: Path): readonly { readonly path: Path; readonly text: string }[] {
-  return answerStrings(value, root).flatMap(({ path, text }) => {
+function leaves(
+  value: unknown,
+  root: Path,
+): readonly { readonly path: Path; readonly text: string; readonly isCall: boolean }[] {
+  return answerStrings(value, root).flatMap(({ path, text, source }) => {
     let found = value
     for (const step of path.slice(root.length)) found = Reflect.get(Object(found), step)
-    return typeof found === 'string' ? [{ path, text }] : stringsIn(found, path)
+    const isCall = source === 'tool_call'
+    return (typeof found === 'string' ? [{ path, text }] : stringsIn(found, path)).map((leaf) => ({ ...leaf, isCall }))
   })
 }
 

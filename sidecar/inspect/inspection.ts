@@ -1,0 +1,23 @@
+import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import type { Coverage, Judged } from './coverage.ts'
+import type { DetectorSet } from './scanner.ts'
+
+/** What the texts of one exchange are judged with. */
+export interface Inspection {
+  readonly security: CompiledSecurity
+  readonly set: DetectorSet
+  /** Counts what is judged, in the exchange's wire format. */
+  readonly judged: Judged
+  readonly agent: string | null
+}
+
+/** Makes inspections. @param format the adapter's operation, e.g. `chat.completions` */
+export type InspectionOf = (security: CompiledSecurity, agent: string | null, format: string) => Inspection
+
+/** Binds them to the detectors and the counts. */
+export const createInspections =
+  (detectorSet: (security: CompiledSecurity) => DetectorSet, coverage: Coverage): InspectionOf =>
+  (security, agent, format) => {
+    const set = detectorSet(security)
+    return { security, set, judged: coverage.of(set.detectors, format), agent }
+  }

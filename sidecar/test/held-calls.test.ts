@@ -1,0 +1,192 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { StreamFilter } from '../answer/stream-filter.ts'
+import { openMessageStream } from '../providers/anthropic/stream.ts'
+import type { Framing } from '../providers/framing.ts'
+import { openStream as openGeminiStream } from '../providers/gemini/stream.ts'
+import { NDJSON } from '../providers/ndjson.ts'
+import { openStream as openOllamaStream } from '../providers/ollama/stream.ts'
+import { openResponseStream } from '../providers/openai/responses/stream.ts'
+import { openChatStream } from '../providers/openai/stream.ts'
+import type { StreamReader } from '../providers/provider.ts'
+import { SSE } from '../providers/sse.ts'
+import { inspectionThat } from './support/detectors.ts'
+
+const KEY = 'KEY123456'
+/** What a tool is called with, in three parts. */
+const ARGS = ['{"to":"a@b.c","text":"the K', 'EY123', '456 is here"}'] as const
+
+interface Format {
+  readonly name: string
+  readonly framing: Framing
+  open(): StreamReader
+  /** Text, a call that comes in parts where the format does that, and text behind it. */
+  readonly events: readonly string[]
+}
+
+const sse = (data: unknown): string => `data: ${JSON.stringify(data)}\n\n`
+const chat = (delta: object, finish: string | null = null): string =>
+  sse({ id: 'c', choices: [{ index: 0, delta, finish_reason: finish }] })
+const anthropic = (data: { readonly type: string; readonly [member: string]: unknown }): string =>
+  `event: ${data.type}\n${sse(data)}`
+const gemini = (parts: readonly object[]): string =>
+  sse({ candidates: [{ index: 0, content: { role: 'model', parts } }] })
+const whole = (): unknown => JSON.parse(ARGS.join(''))
+const item = { type: 'function_call', id: 'i', call_id: 'c', name: 'send', arguments: ARGS.join('') }
+
+const FORMATS: readonly Format[] = [
+  {
+    name: 'chat completions',
+    framing: SSE,
+    open: openChatStream,
+    events: [
+      chat({ content: 'hello ' }),
+      chat({ tool_calls: [{ index: 0, id: 'x', function: { name: 'send', arguments: '' } }] }),
+      ...ARGS.map((text) => chat({ tool_calls: [{ index: 0, function: { arguments: text } }] })),
+      chat({}, 'tool_calls'),
+      'data: [DONE]\n\n',
+    ],
+  },
+  {
+    name: 'messages',
+    framing: SSE,
+    open: () => openMessageStream(() => true),
+    events: [
+      anthropic({ type: 'message_start', message: { id: 'm', model: 'claude', usage: { input_tokens: 1 } } }),
+      anthropic({ type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } }),
+      anthropic({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'hello ' } }),
+      anthropic({ type: 'content_block_stop', index: 0 }),
+      anthropic({
+        type: 'content_block_start',
+        index: 1,
+        content_block: { type: 'tool_use', name: 'send', input: {} },
+      }),
+      ...ARGS.map((text) =>
+        anthropic({ type: 'content_block_delta', index: 1, delta: { type: 'input_json_delta', partial_json: text } }),
+      ),
+      anthropic({ type: 'content_block_stop', index: 1 }),
+      anthropic({ type: 'message_stop' }),
+    ],
+  },
+  {
+    name: 'responses',
+    framing: SSE,
+    open: openResponseStream,
+    events: [
+      anthropic({ type: 'response.output_item.added', output_index: 0, item: { ...item, arguments: '' } }),
+      ...ARGS.map((delta) =>
+        anthropic({ type: 'response.function_call_arguments.delta', output_index: 0, item_id: 'i', delta }),
+      ),
+      anthropic({ type: 'response.function_call_arguments.done', output_index: 0, arguments: ARGS.join('') }),
+      anthropic({ type: 'response.output_item.done', output_index: 0, item }),
+      anthropic({ type: 'response.completed', response: { id: 'r', output: [item] } }),
+    ],
+  },
+  {
+    name: 'generateContent',
+    framing: SSE,
+    open: () => openGeminiStream({ model: 'gemini', stream: true, json: {} }),
+    events: [
+      gemini([{ text: 'hello ' }]),
+      gemini([{ functionCall: { name: 'send', args: whole() } }]),
+      gemini([{ text: '.' }]),
+    ],
+  },
+  {
+    name: 'ollama chat',
+    framing: NDJSON,
+    open: openOllamaStream,
+    events: [
+      `${JSON.stringify({ model: 'm', message: { role: 'assistant', content: 'hello ' } })}\n`,
+      `${JSON.stringify({ model: 'm', message: { role: 'assistant', content: '', tool_calls: [{ function: { name: 'send', arguments: whole() } }] } })}\n`,
+      `${JSON.stringify({ model: 'm', done: true })}\n`,
+    ],
+  },
+]
+
+interface Passed {
+  readonly bytes: string
+  readonly refused: boolean
+  readonly findings: readonly string[]
+}
+
+function pass({ open, framing }: Format, chunks: readonly Buffer[], action: 'alert' | 'redact' | 'block'): Passed {
+  const filter = new StreamFilter(open(), framing, false, inspectionThat(action))
+  const out: Buffer[] = []
+  let refused = false
+  for (const step of [...chunks.map((chunk) => () => filter.push(chunk)), () => filter.flush()]) {
+    const { bytes, refusal } = step()
+    out.push(...bytes.map((each) => Buffer.from(each)))
+    refused ||= refusal !== null
+    if (refused) break
+  }
+  const findings = filter.findings.map(({ detail }) => `${detail?.source} ${detail?.tool}`)
+  return { bytes: Buffer.concat(out).toString(), refused, findings }
+}
+
+const bytesOf = ({ events }: Format): Buffer => Buffer.from(events.join(''))
+
+for (const format of FORMATS) {
+  t.test(
+    `${format.name}: a call is held until it is complete, and nothing of one that is blocked passes`,
+    async (t) => {
+      const { bytes, refused, findings } = pass(format, [bytesOf(format)], 'block')
+      t.ok(refused)
+      t.notMatch(bytes, /KEY|123|a@b\.c/)
+      t.same(findings, ['tool_call send'])
+      const open = new StreamFilter(format.open(), format.framing, false, inspectionThat('block'))
+      const [, ...first] = format.events.map((event) => Buffer.concat(open.push(Buffer.from(event)).bytes).toString())
+      t.notMatch(first.join(''), 'a@b.c')
+    },
+  )
+
+  t.test(`${format.name}: what is redacted of a call leaves JSON that a client can read`, async (t) => {
+    const { bytes, refused } = pass(format, [bytesOf(format)], 'redact')
+    t.notOk(refused)
+    t.notMatch(bytes, KEY)
+    const reader = format.open()
+    const splitter = format.framing.splitter(1_000_000)
+    const calls: string[] = []
+    const texts = new Map<string, string>()
+    for (const event of splitter.push(Buffer.from(bytes))) {
+      const read = reader.read(format.framing.data(event)?.text ?? '')
+      for (const { channel, text } of read?.pieces ?? []) texts.set(channel, (texts.get(channel) ?? '') + text)
+      for (const { channels, text } of read?.calls ?? [])
+        calls.push(text ?? channels.map((name) => texts.get(name)).join(''))
+    }
+    const asked = calls.filter((call) => call.startsWith('{'))
+    t.ok(asked.length > 0)
+    for (const call of asked) t.same(JSON.parse(call), { to: 'a@b.c', text: 'the [REDACTED:key] is here' })
+  })
+
+  t.test(`${format.name}: a call that is only reported passes byte for byte`, async (t) => {
+    const { bytes, findings } = pass(format, [bytesOf(format)], 'alert')
+    t.equal(bytes, bytesOf(format).toString())
+    t.ok(findings.includes('tool_call send'))
+  })
+
+  t.test(`property: ${format.name}: verdicts and bytes do not depend on how the stream was cut`, async (t) => {
+    const all = bytesOf(format)
+    for (const action of ['redact', 'block'] as const) {
+      const expected = pass(format, [all], action)
+      fc.assert(
+        fc.property(fc.array(fc.nat(all.length), { maxLength: 12 }), (places) => {
+          const cuts = [0, ...places.toSorted((a, b) => a - b), all.length]
+          const chunks = cuts.slice(1).map((end, at) => all.subarray(cuts[at], end))
+          const got = pass(format, chunks, action)
+          return JSON.stringify(got) === JSON.stringify(expected)
+        }),
+        { numRuns: 60 },
+      )
+    }
+    t.pass()
+  })
+}
+
+t.test('a call that is too long to be held is refused where the policy is closed', async (t) => {
+  const [format] = FORMATS
+  if (!format) return
+  const long = chat({ tool_calls: [{ index: 0, function: { name: 'send', arguments: 'x'.repeat(130 * 1_024) } }] })
+  t.ok(pass(format, [Buffer.from(long)], 'block').refused)
+  t.notOk(pass(format, [Buffer.from(long)], 'alert').refused)
+})
