@@ -9,3 +9,43 @@ export const UNSECURED_CREDENTIAL: Taxonomy = Object.freeze({
   owaspAgentic: 'ASI03',
   mitreAtlas: 'AML.T0055',
 })
+
+/**
+ * What a tool does is decided by an untrusted text. OWASP LLM 2025: prompt injection; agentic 2026: agent goal hijack;
+ * MITRE ATLAS 5: indirect prompt injection.
+ */
+export const UNTRUSTED_ARGUMENT: Taxonomy = Object.freeze({
+  owaspLlm: 'LLM01:2025',
+  owaspAgentic: 'ASI01',
+  mitreAtlas: 'AML.T0051.001',
+})
+
+/**
+ * What was secret leaves by a call or a link. OWASP LLM 2025: sensitive information disclosure; agentic 2026: tool misuse
+ * and exploitation; MITRE ATLAS 5: exfiltration via an agent's tool invocation.
+ */
+export const DATA_LEAVES: Taxonomy = Object.freeze({
+  owaspLlm: 'LLM02:2025',
+  owaspAgentic: 'ASI02',
+  mitreAtlas: 'AML.T0086',
+})
+
+/**
+ * The system prompt comes out. OWASP LLM 2025: system prompt leakage; the agentic list has no entry of its own for it;
+ * MITRE ATLAS 5: extract LLM system prompt.
+ */
+export const SYSTEM_PROMPT_LEAKS: Taxonomy = Object.freeze({
+  owaspLlm: 'LLM07:2025',
+  owaspAgentic: null,
+  mitreAtlas: 'AML.T0056',
+})
+
+/**
+ * A tool is not the one that was approved. OWASP LLM 2025: supply chain; agentic 2026: agentic supply chain
+ * vulnerabilities; MITRE ATLAS 5: poisoned tools of an AI agent.
+ */
+export const TOOL_NOT_AS_PINNED: Taxonomy = Object.freeze({
+  owaspLlm: 'LLM03:2025',
+  owaspAgentic: 'ASI04',
+  mitreAtlas: 'AML.T0110',
+})

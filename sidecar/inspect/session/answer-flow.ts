@@ -1,0 +1,104 @@
+import type { Finding, Segment } from '@agentcostcontrol/contract'
+import { DATA_LEAVES, decodings } from '@agentcostcontrol/detectors'
+import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import { callKey, judgeCall, readToolCall } from './judge-call.ts'
+import { LeakMatcher } from './leak-matcher.ts'
+import { leaksIn } from './leaks-in.ts'
+import { LinkReader } from './links.ts'
+import type { SessionState } from './state.ts'
+import { readFacts } from './text-facts.ts'
+
+const NONE: readonly Finding[] = []
+
+interface Channel {
+  readonly leaks: LeakMatcher | null
+  readonly links: LinkReader | null
+}
+
+/** Follows the answer to one request; nothing is held for it. */
+export class AnswerFlow {
+  readonly #session: SessionState
+  readonly #security: CompiledSecurity
+  readonly #noteResponse: (responseId: string) => void
+  readonly #channels = new Map<string, Channel>()
+
+  constructor(session: SessionState, security: CompiledSecurity, noteResponse: (id: string) => void) {
+    this.#session = session
+    this.#security = security
+    this.#noteResponse = noteResponse
+  }
+
+  /** The next piece of the assistant's text in a channel. */
+  text(channel: string, piece: string): readonly Finding[] {
+    const { leaks, links } = this.#channel(channel)
+    if (leaks === null && links === null) return NONE
+    const findings: Finding[] = []
+    const leak = leaks?.push(piece)
+    if (leak) findings.push(leak)
+    links?.read(piece, (link) => this.#judgeLink(link, piece, findings))
+    return findings
+  }
+
+  /** All text has come. */
+  end(): readonly Finding[] {
+    const findings: Finding[] = []
+    for (const { leaks, links } of this.#channels.values()) {
+      const leak = leaks?.end()
+      if (leak) findings.push(leak)
+      links?.end((link) => this.#judgeLink(link, link, findings))
+    }
+    this.#channels.clear()
+    return findings
+  }
+
+  /** A call, whole. */
+  call({ text, tool }: Pick<Segment, 'text' | 'tool'>): readonly Finding[] {
+    const call = readToolCall(text, tool)
+    const flows = this.#security.byDetector.has('flow') ? judgeCall(this.#session, text, call) : NONE
+    const findings = [...flows, ...leaksIn(this.#session, this.#security, text)]
+    if (findings.length === 0)
+      this.#session.own(readFacts({ source: 'tool_call', path: [], text, ...(tool === undefined ? {} : { tool }) }, []))
+    // What the policy let pass is not found again in every later turn.
+    this.#session.judge(callKey(call, tool), NONE)
+    return findings
+  }
+
+  /** The provider's id of the answer: a request that names it goes on with this session. */
+  identified(responseId: string): void {
+    this.#noteResponse(responseId)
+  }
+
+  #channel(name: string): Channel {
+    let channel = this.#channels.get(name)
+    if (!channel) {
+      const { prompts, secrets } = this.#session
+      const { byDetector } = this.#security
+      channel = {
+        leaks: prompts.length > 0 && byDetector.has('prompt-leak') ? new LeakMatcher(prompts) : null,
+        links: secrets.size > 0 && byDetector.has('flow') ? new LinkReader() : null,
+      }
+      this.#channels.set(name, channel)
+    }
+    return channel
+  }
+
+  #judgeLink(link: string, piece: string, into: Finding[]): void {
+    let found: { readonly given: boolean; readonly hidden: boolean } | null = null
+    decodings(link, (decoded, encoding) => {
+      const secret = this.#session.secrets.findIn(decoded)
+      if (secret) found = { given: secret.given, hidden: encoding !== null && encoding !== 'url' }
+    })
+    if (found === null) return
+    const { given, hidden }: { given: boolean; hidden: boolean } = found
+    into.push({
+      detectorId: 'flow',
+      ruleId: 'secret-leaves',
+      category: 'exfiltration',
+      severity: given && !hidden ? 'medium' : hidden ? 'critical' : 'high',
+      score: 0.95,
+      start: 0,
+      end: piece.length,
+      taxonomy: DATA_LEAVES,
+    })
+  }
+}

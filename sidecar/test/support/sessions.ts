@@ -1,0 +1,57 @@
+import { type Finding, POLICY_API_VERSION, type Principal, type Segment } from '@agentcostcontrol/contract'
+import { DETECTORS } from '@agentcostcontrol/detectors'
+import { type CompiledSecurity, compilePolicy } from '@agentcostcontrol/policy'
+import type { SessionInspection, SessionTurn } from '../../inspect/session/session-inspection.ts'
+
+/** Nobody in particular. */
+export const SOMEBODY: Principal = { agent: 'a', workflow: null, session: null, task: null, tags: {} }
+
+/** A policy with these detectors. */
+export function securityOf(detectors: readonly string[]): CompiledSecurity {
+  const document = {
+    apiVersion: POLICY_API_VERSION,
+    kind: 'SecurityPolicy',
+    metadata: { name: 'test' },
+    spec: { detectors: Object.fromEntries(detectors.map((id) => [id, {}])) },
+  }
+  const compiled = compilePolicy([{ path: 'test.yaml', text: JSON.stringify(document) }])
+  if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems))
+  const security = compiled.policy.securityFor(SOMEBODY, null)
+  if (security === null) throw new Error('no policy holds')
+  return security
+}
+
+const BOTH = securityOf(['flow', 'prompt-leak'])
+
+/** Has a request inspected, as the pipeline does: each text a unit of its own, under a key if it is long. */
+export function inspectTurn(
+  inspection: SessionInspection,
+  segments: readonly Segment[],
+  options: {
+    readonly principal?: Principal
+    readonly previousResponseId?: string
+    readonly security?: CompiledSecurity
+  } = {},
+): SessionTurn {
+  return inspection.request({
+    principal: options.principal ?? SOMEBODY,
+    security: options.security ?? BOTH,
+    segments,
+    verdicts: segments.map((segment) => DETECTORS.flatMap((detector) => detector.detect(segment.text, segment))),
+    units: segments.map(({ source, text }, at) => ({ at: [at], key: text.length < 40 ? null : `${source} ${text}` })),
+    previousResponseId: options.previousResponseId ?? null,
+    decode: (segment) => segment,
+  })
+}
+
+/** How a list of findings reads. */
+export const told = (findings: readonly Finding[]): readonly string[] =>
+  findings.map(({ detectorId, ruleId, severity }) => `${detectorId}/${ruleId} ${severity}`)
+
+/** A segment. */
+export const segmentOf = (source: Segment['source'], text: string, tool?: string): Segment => ({
+  source,
+  path: [],
+  text,
+  ...(tool === undefined ? {} : { tool }),
+})
