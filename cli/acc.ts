@@ -3,13 +3,14 @@ import { nearest } from '@agentcostcontrol/policy'
 import { backup, restore } from './commands/backup.ts'
 import { demo } from './commands/demo.ts'
 import { policyLint } from './commands/policy-lint.ts'
+import { release } from './commands/release.ts'
 import { spend } from './commands/spend.ts'
 import { up } from './commands/up.ts'
 import { verify } from './commands/verify.ts'
 import { type Command, UsageError } from './support/command.ts'
 
 const HELP = new Set(['--help', '-h', 'help'])
-const COMMANDS: readonly Command[] = [up, demo, spend, verify, backup, restore, policyLint]
+const COMMANDS: readonly Command[] = [up, demo, spend, verify, backup, restore, release, policyLint]
 
 function overview(): string {
   const lines = COMMANDS.map(({ name, summary }) => `  acc ${name.padEnd(14)} ${summary}`)

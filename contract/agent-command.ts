@@ -5,8 +5,11 @@
  */
 import * as z from 'zod'
 
-/** What an agent is held to. `active`: nothing, which is told so that a pause of the sidecar's own ends as well. */
-export const AGENT_STATES = ['active', 'paused'] as const
+/**
+ * What an agent is held to. `active`: nothing, which is told so that a pause of the sidecar's own ends as well.
+ * `quarantined`: as `paused`, but for security's sake, without an end, and lifted by a release alone.
+ */
+export const AGENT_STATES = ['active', 'paused', 'quarantined'] as const
 /** One of {@link AGENT_STATES}. */
 export type AgentState = (typeof AGENT_STATES)[number]
 
@@ -34,6 +37,11 @@ export const agentCommandSchema = z.strictObject({
     .max(AGENT_PAUSE_MS_MAX)
     .nullable()
     .describe('after which it is over by itself; `null`: by a change alone'),
+  release: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('version of its last release, which ends quarantines of sidecars as well; 0 for none'),
 })
 
 /** One agent's. */

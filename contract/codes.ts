@@ -24,6 +24,7 @@ export const CODES = [
   'acc_policy_stale',
   // agents that are stopped
   'acc_agent_paused',
+  'acc_agent_quarantined',
   'acc_agent_throttled',
   // money
   'acc_budget_exceeded',

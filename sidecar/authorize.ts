@@ -20,6 +20,7 @@ export interface AuthorizeOptions {
 export function createAuthorize({ current, isStale, agents }: AuthorizeOptions): Authorize {
   return (identified) => {
     const stop = agents.of(identified.principal.agent)
+    if (stop?.state === 'quarantined') return quarantined(identified.principal, stop)
     if (stop?.by === 'told') return stopped(identified.principal, stop)
     const policy = current()
     if (policy === null) return isStale() ? STALE : MISSING
@@ -52,6 +53,16 @@ function stopped({ agent }: Principal, { by, reason, leftMs }: Stop): Denial {
     'acc_agent_paused',
     `The agent "${name}" is paused ${end}: ${reason}. It is resumed by POST /api/v1/agents/${encodeURIComponent(name)}/resume of the control plane.`,
     { retryAfterS, details: { agent: name, paused_by: by === 'told' ? 'control plane' : 'sidecar', reason } },
+  )
+}
+
+/** A quarantine of this sidecar's own ends at the control plane too, which learns of it from the event. */
+function quarantined({ agent }: Principal, { by, reason }: Stop): Denial {
+  const name = agent ?? SUBJECT_NONE
+  return denial(
+    'acc_agent_quarantined',
+    `The agent "${name}" is in quarantine until a person releases it: ${reason}. It is released by POST /api/v1/agents/${encodeURIComponent(name)}/release of the control plane${by === 'own' ? ', or by "acc release" at a sidecar that stands alone' : ''}.`,
+    { details: { agent: name, quarantined_by: by === 'told' ? 'control plane' : 'sidecar', reason } },
   )
 }
 

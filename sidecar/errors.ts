@@ -23,6 +23,7 @@ const STATUS: Readonly<Record<Code, number>> = {
   acc_policy_stale: 503,
   // 429 would ask every client to come back, which is what a loop does.
   acc_agent_paused: 403,
+  acc_agent_quarantined: 403,
   acc_agent_throttled: 429,
   acc_budget_exceeded: 429,
   acc_budget_busy: 429,

@@ -16,9 +16,10 @@ import { createThrottle } from './budget/throttle.ts'
 import { randomId, systemClock, systemTimers, timedId } from './clock.ts'
 import { parseConfig, type SidecarConfig } from './config.ts'
 import { ConfigError } from './config-error.ts'
-import { openAgentStates } from './control/agent-states.ts'
 import { createControlPlaneClient } from './control/client.ts'
+import { openCommands } from './control/commands.ts'
 import { createHeartbeats } from './control/heartbeats.ts'
+import { openToolPinReports } from './control/tool-pin-reports.ts'
 import { createUploader } from './control/uploader.ts'
 import { prepareDataFolder } from './data-folder.ts'
 import { openSpendStore } from './events/spend-store.ts'
@@ -100,13 +101,25 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const uploader =
     client && createUploader({ source: spend.settled, client, timers: systemTimers, random: Math.random, log })
   closers.push(async () => uploader?.drain(0))
-  const agents = await openAgentStates({
-    file: join(config.dataDir, 'agent-states.json'),
+  const toolPinReports =
+    client &&
+    (await openToolPinReports({
+      file: join(config.dataDir, 'tool-pin-reports.json'),
+      client,
+      timers: systemTimers,
+      random: Math.random,
+      log,
+    }))
+  closers.push(async () => toolPinReports?.drain(0))
+  const commands = await openCommands({
+    dataDir: config.dataDir,
     hasControlPlane: client !== null,
     clock,
+    timers: systemTimers,
     log,
   })
-  closers.push(async () => agents.close())
+  const { agents } = commands
+  closers.push(async () => commands.close())
   const {
     store: policies,
     channel,
@@ -116,7 +129,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     source: config.policies,
     dataDir: config.dataDir,
     client,
-    agents,
+    commands,
     recall: spend.gate.recall,
     clock,
     timers: systemTimers,
@@ -241,7 +254,8 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       uploader,
       channel,
       lastWord,
-      agents,
+      commands,
+      toolPinReports,
       runaway,
       reports,
       heartbeats,
@@ -269,10 +283,11 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     },
     closers: [
       ['policies', closePolicies],
-      ['agents', agents.close],
+      ['commands', commands.close],
       ['jobs', jobs.endAll],
       ['heartbeats', () => heartbeats?.drain(HEARTBEAT_DRAIN_MS)],
       ['uploads', () => uploader?.drain(UPLOAD_DRAIN_MS)],
+      ['reports of tools', () => toolPinReports?.drain(HEARTBEAT_DRAIN_MS)],
       // It returns what is free of its leases.
       ['outbox', spend.close],
       ['control plane', () => client?.close()],

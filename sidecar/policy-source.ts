@@ -4,9 +4,8 @@ import type { ChannelAnswer, Counter } from '@agentcostcontrol/contract'
 import type { Clock, Timers } from './clock.ts'
 import type { OnStale, PolicySource } from './config.ts'
 import { ConfigError } from './config-error.ts'
-import type { AgentStates } from './control/agent-states.ts'
 import { type TrustedKey, trustedKeys } from './control/bundle.ts'
-import { type Channel, createChannel } from './control/channel.ts'
+import { type Channel, type ChannelOptions, createChannel } from './control/channel.ts'
 import type { ControlPlaneClient } from './control/client.ts'
 import { type LastWord, openLastWord } from './control/last-word.ts'
 import type { Logger } from './log.ts'
@@ -29,8 +28,8 @@ export interface PoliciesOptions {
   readonly dataDir: string
   /** `null` while the sidecar stands alone. */
   readonly client: ControlPlaneClient | null
-  /** Who is stopped: said on the channel that policies come on. */
-  readonly agents: Pick<AgentStates, 'version' | 'take'>
+  /** What people say: said on the channel that policies come on. */
+  readonly commands: ChannelOptions['commands']
   /** Gives back what is free of these counters' leases. */
   recall(counters: readonly Counter[]): void
   readonly clock: Clock
@@ -41,7 +40,7 @@ export interface PoliciesOptions {
 
 /** Opens the policy of a folder, or that of the control plane and the channel that it comes on. */
 export async function openPolicies(options: PoliciesOptions): Promise<Policies> {
-  const { source, dataDir, client, agents: commands, clock, timers, random, log } = options
+  const { source, dataDir, client, commands, clock, timers, random, log } = options
   if (source.kind === 'folder' || client === null) {
     const folder = source.kind === 'folder' ? source.folder : ''
     const lastGoodFile = join(dataDir, 'policy-last-good.json')

@@ -1,9 +1,10 @@
 import type { AgentReports } from './agents/reports.ts'
 import type { Clock } from './clock.ts'
-import type { AgentStates } from './control/agent-states.ts'
 import type { Channel } from './control/channel.ts'
+import type { FollowedCommands } from './control/commands.ts'
 import type { Heartbeats } from './control/heartbeats.ts'
 import type { LastWord } from './control/last-word.ts'
+import type { ToolPinReports } from './control/tool-pin-reports.ts'
 import type { Uploader } from './control/uploader.ts'
 import type { SpendStore } from './events/spend-store.ts'
 import type { Coverage } from './inspect/coverage.ts'
@@ -33,7 +34,9 @@ export interface ReadingSources {
   readonly uploader: Uploader | null
   readonly channel: Channel | null
   readonly lastWord: LastWord | null
-  readonly agents: Pick<AgentStates, 'stats'>
+  readonly commands: Pick<FollowedCommands, 'agents' | 'suppressions'>
+  /** `null` while the sidecar stands alone. */
+  readonly toolPinReports: Pick<ToolPinReports, 'stats'> | null
   readonly runaway: Pick<RunawayControl, 'stats'>
   readonly reports: AgentReports
   /** The same. */
@@ -48,6 +51,7 @@ const gauge = (name: string, help: string, read: () => number): Reading => ({ na
 const counter = (name: string, help: string, read: () => number): Reading => ({ name, help, kind: 'counter', read })
 const NO_UPLOADS = { events: { stored: 0, repeated: 0, refused: 0 } }
 const NO_HEARTBEATS = { messages: { taken: 0, refused: 0, failed: 0 } }
+const NO_PINS = { reports: { stored: 0, repeated: 0, refused: 0, dropped: 0 }, waiting: 0, failures: 0 }
 const NO_POLLS = { polls: 0, failures: 0 }
 const flag = (value: boolean): number => (value ? 1 : 0)
 
@@ -65,7 +69,8 @@ export function createReadings({
   uploader,
   channel,
   lastWord,
-  agents,
+  commands: { agents, suppressions },
+  toolPinReports,
   runaway,
   reports,
   heartbeats,
@@ -127,6 +132,39 @@ export function createReadings({
     ),
     gauge('acc_agents_stopped', 'Agents that people stopped', () => agents.stats().told),
     gauge('acc_agents_stopped_here', 'Agents that this sidecar stopped by itself', () => agents.stats().own),
+    gauge(
+      'acc_agents_quarantined',
+      'Agents that the control plane says are in quarantine',
+      () => agents.stats().quarantined.told,
+    ),
+    gauge(
+      'acc_agents_quarantined_here',
+      'Agents that this sidecar put into quarantine, until a person releases them',
+      () => agents.stats().quarantined.own,
+    ),
+    gauge('acc_suppressions', 'Suppressions in force', () => suppressions.stats().inForce),
+    counter('acc_suppressed_findings_total', 'Findings that they let pass', () => suppressions.stats().covered),
+    {
+      name: 'acc_tool_pin_reports_total',
+      help: 'Sights of tools told to the control plane: stored, repeated (known there), refused (never taken), dropped (too many waited)',
+      kind: 'series',
+      labels: ['result'],
+      read: () =>
+        Object.entries((toolPinReports?.stats() ?? NO_PINS).reports).map(([result, value]) => ({
+          labels: [result],
+          value,
+        })),
+    },
+    gauge(
+      'acc_tool_pin_waiting_reports',
+      'Sights of tools to be told of',
+      () => (toolPinReports?.stats() ?? NO_PINS).waiting,
+    ),
+    counter(
+      'acc_tool_pin_failures_total',
+      'Messages about tools without an answer',
+      () => (toolPinReports?.stats() ?? NO_PINS).failures,
+    ),
     gauge('acc_runaway_sessions', 'Sessions whose requests are compared', () => runaway.stats().sessions),
     gauge('acc_runaway_agents', 'Agents whose spending is compared', () => runaway.stats().agents),
     gauge('acc_runaway_throttled_agents', 'Agents that are slowed down', () => runaway.stats().throttled),

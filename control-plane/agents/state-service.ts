@@ -54,7 +54,9 @@ export function createAgentStateService({ database, wakes, onChange }: AgentStat
     version: (orgId) => database.inOrg(orgId, agentStateRepository.version),
     current: async (orgId) => {
       const rows = await database.inOrg(orgId, agentStateRepository.commands)
-      const agents = rows.flatMap(({ listVersion: _, agent, ...told }) => (agent === null ? [] : [{ agent, ...told }]))
+      const agents = rows.flatMap(({ listVersion: _, agent, ...told }) =>
+        agent === null ? [] : [{ agent, ...told, release: 0 }],
+      )
       return { version: rows[0]?.listVersion ?? 0, agents, suppressions: [], toolPins: [] }
     },
   }

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import {
   AGENT_COMMANDS_MAX,
+  AGENT_REASON_MAX,
   AGENT_STATES,
   type AgentCommand,
   type AgentCommands,
@@ -9,16 +9,17 @@ import {
 } from '@agentcostcontrol/contract'
 import * as z from 'zod'
 import type { Clock } from '../clock.ts'
-import { createKeptFile } from '../kept-file.ts'
 import type { Logger } from '../log.ts'
+import { createKeptList, type KeptList, readKeptList } from './kept-list.ts'
+import { type Lasting, lasting, leftOf, restored } from './lasting.ts'
 
 /** Why an agent's requests are refused. */
 export interface Stop {
   readonly state: Exclude<AgentCommand['state'], 'active'>
-  /** `told`: by people, through the control plane. `own`: by this sidecar, which saw a loop. */
+  /** `told`: by people, or by a finding at any sidecar, through the control plane. `own`: by this sidecar. */
   readonly by: 'told' | 'own'
   readonly reason: string
-  /** Milliseconds until it ends by itself; `null`: by a word of the control plane alone. */
+  /** Milliseconds until it ends by itself; `null`: by a word of people alone. */
   readonly leftMs: number | null
 }
 
@@ -33,11 +34,19 @@ export interface AgentStates {
   take(commands: AgentCommands): Promise<void>
   /** Stops an agent here for a while; a word of the control plane ends it sooner. */
   pauseHere(agent: string | null, reason: string, forMs: number): void
-  /** What holds up an agent's requests; what people said comes first. Asked of every request. */
+  /** Stops an agent here until people release it, at the control plane or at this sidecar. Whatever paused it is no matter. */
+  quarantineHere(agent: string | null, reason: string): void
+  /** Ends quarantines of this sidecar's own. @returns those that there were, when the next start knows it too */
+  releaseHere(agents: readonly string[]): Promise<readonly string[]>
+  /** What holds up an agent's requests; a quarantine comes first, then what people said. Asked of every request. */
   of(agent: string | null): Stop | null
-  /** Agents that are stopped, by whom. */
-  stats(): Readonly<Record<Stop['by'], number>>
+  stats(): AgentStateStats
   close(): void
+}
+
+/** Agents that are stopped, by whom; and how many of these are quarantined. */
+export interface AgentStateStats extends Readonly<Record<Stop['by'], number>> {
+  readonly quarantined: Readonly<Record<Stop['by'], number>>
 }
 
 /** What it needs. */
@@ -49,18 +58,17 @@ export interface AgentStatesOptions {
   readonly log: Logger
 }
 
-/** A stop in memory: its end is on the monotonic clock, and for the next start on the other one. */
-interface Entry {
+/** A stop in memory. */
+interface Entry extends Lasting {
   readonly state: Stop['state']
   readonly reason: string
-  readonly endsMonotonicMs: number
-  readonly endsWallMs: number | null
-  /** How long it was to last when it began: a clock that was turned back makes it no longer. */
-  readonly forMs: number | null
 }
+
+type Entries = ReadonlyMap<string, Entry>
 
 /** Agents that it can stop itself; names come from requests. */
 const OWN_MAX = AGENT_COMMANDS_MAX
+const WHAT = 'which agents are stopped'
 
 const keptEntry = z.strictObject({
   agent: z.string(),
@@ -77,43 +85,30 @@ const keptSchema = z.strictObject({
 
 /** Opens them as the last process left them. */
 export async function openAgentStates(options: AgentStatesOptions): Promise<AgentStates> {
-  const states = new KnownStates(options)
-  await states.open()
-  return states
+  const kept = await readKeptList(options.file, WHAT, options.log, keptSchema)
+  return new KnownStates(options, kept)
 }
 
 class KnownStates implements AgentStates {
-  readonly #options: AgentStatesOptions
-  readonly #kept: ReturnType<typeof createKeptFile>
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #kept: KeptList
   #told = new Map<string, Entry>()
   readonly #own = new Map<string, Entry>()
   #version = 0
-  /** The last change that was told: what is newer ends pauses of the sidecar's own. */
+  /** The last change that was told: what is newer ends stops of the sidecar's own. */
   #resumedThrough = 0
-  #changed = false
-  #saving: Promise<void> | null = null
 
-  constructor(options: AgentStatesOptions) {
-    this.#options = options
-    this.#kept = createKeptFile(options.file, 'which agents are stopped', options.log)
-  }
-
-  async open(): Promise<void> {
-    const { file, hasControlPlane, clock, log } = this.#options
-    const text = await readFile(file, 'utf8').catch(() => null)
-    if (text === null) return
-    const kept = readKept(text)
-    if (kept === null) {
-      log.error('which agents were stopped is not known: the file is not whole; the control plane tells it again', {
-        file,
-      })
-      return
-    }
+  constructor({ file, hasControlPlane, clock, log }: AgentStatesOptions, kept: z.infer<typeof keptSchema> | null) {
+    this.#clock = clock
+    this.#log = log
+    this.#kept = createKeptList(file, WHAT, log, () => this.#text())
+    if (kept === null) return
     this.#resumedThrough = kept.resumedThrough
     const restore = (into: Map<string, Entry>, entries: readonly z.infer<typeof keptEntry>[]): void => {
       for (const { agent, ...entry } of entries) {
-        const leftMs = leftOf(entry, clock.nowMs())
-        if (leftMs > 0) into.set(agent, { ...entry, endsMonotonicMs: clock.monotonicMs() + leftMs })
+        const still = restored(clock, entry)
+        if (still !== null) into.set(agent, { ...entry, ...still })
       }
     }
     if (hasControlPlane) restore(this.#told, kept.told)
@@ -127,58 +122,86 @@ class KnownStates implements AgentStates {
   async take({ version, agents }: AgentCommands): Promise<void> {
     const told = new Map<string, Entry>()
     let resumedThrough = this.#resumedThrough
-    for (const { agent, state, reason, endsInMs, version: changed } of agents) {
-      if (state !== 'active') told.set(agent, this.#entry(state, reason, endsInMs))
-      else if (changed > this.#resumedThrough) this.#own.delete(agent)
-      resumedThrough = Math.max(resumedThrough, changed)
+    for (const command of agents) {
+      const { agent, state, reason, endsInMs } = command
+      if (state !== 'active') told.set(agent, { state, reason, ...lasting(this.#clock, endsInMs) })
+      if (this.#endsOwn(command)) this.#own.delete(agent)
+      resumedThrough = Math.max(resumedThrough, command.version)
     }
     this.#told = told
     this.#version = version
     this.#resumedThrough = resumedThrough
-    this.#options.log.info('the list of agents that are stopped has changed', { version, stopped: told.size })
-    await this.#keep()
+    this.#log.info('the list of agents that are stopped has changed', { version, stopped: told.size })
+    await this.#kept.keep()
   }
 
   pauseHere(agent: string | null, reason: string, forMs: number): void {
     const name = agent ?? SUBJECT_NONE
-    const [oldest] = this.#own.keys()
-    if (this.#own.size >= OWN_MAX && oldest !== undefined) this.#own.delete(oldest)
-    this.#own.delete(name)
-    this.#own.set(name, this.#entry('paused', reason, forMs))
-    this.#options.log.warn('an agent was paused by this sidecar', { agent: name, reason, forMs })
-    void this.#keep()
+    if (this.#own.get(name)?.state === 'quarantined') return
+    this.#stopHere(name, { state: 'paused', reason, ...lasting(this.#clock, forMs) })
+    this.#log.warn('an agent was paused by this sidecar', { agent: name, reason, forMs })
+  }
+
+  quarantineHere(agent: string | null, reason: string): void {
+    const name = agent ?? SUBJECT_NONE
+    if (this.#own.get(name)?.state === 'quarantined') return
+    const told = reason.slice(0, AGENT_REASON_MAX)
+    this.#stopHere(name, { state: 'quarantined', reason: told, ...lasting(this.#clock, null) })
+    this.#log.warn('an agent was quarantined by this sidecar', { agent: name, reason: told })
+  }
+
+  async releaseHere(agents: readonly string[]): Promise<readonly string[]> {
+    const released = agents.filter((agent) => this.#own.get(agent)?.state === 'quarantined' && this.#own.delete(agent))
+    if (released.length > 0) await this.#kept.keep()
+    return released
   }
 
   of(agent: string | null): Stop | null {
     if (this.#told.size === 0 && this.#own.size === 0) return null
     const name = agent ?? SUBJECT_NONE
-    return this.#stop(this.#told, name, 'told') ?? this.#stop(this.#own, name, 'own')
+    const told = this.#stop(this.#told, name, 'told')
+    const own = this.#stop(this.#own, name, 'own')
+    return told?.state !== 'quarantined' && own?.state === 'quarantined' ? own : (told ?? own)
   }
 
-  stats(): Readonly<Record<Stop['by'], number>> {
-    const now = this.#options.clock.monotonicMs()
-    const count = (of: ReadonlyMap<string, Entry>): number =>
-      [...of.values()].filter(({ endsMonotonicMs }) => endsMonotonicMs > now).length
-    return { told: count(this.#told), own: count(this.#own) }
+  stats(): AgentStateStats {
+    const count = (of: Entries, is: (entry: Entry) => boolean): number =>
+      [...of.values()].filter((entry) => leftOf(entry, this.#clock) > 0 && is(entry)).length
+    const any = () => true
+    const quarantined = ({ state }: Entry) => state === 'quarantined'
+    return {
+      told: count(this.#told, any),
+      own: count(this.#own, any),
+      quarantined: { told: count(this.#told, quarantined), own: count(this.#own, quarantined) },
+    }
   }
 
   readonly close = (): void => this.#kept.close()
 
-  #entry(state: Stop['state'], reason: string, forMs: number | null): Entry {
-    const { clock } = this.#options
-    return {
-      state,
-      reason,
-      forMs,
-      endsMonotonicMs: forMs === null ? Number.POSITIVE_INFINITY : clock.monotonicMs() + forMs,
-      endsWallMs: forMs === null ? null : clock.nowMs() + forMs,
-    }
+  /** Whether something was said since then that ends what this sidecar holds its agent to; a resume ends no quarantine. */
+  #endsOwn({ agent, state, version, release }: AgentCommand): boolean {
+    if (this.#own.get(agent)?.state === 'quarantined') return release > this.#resumedThrough
+    return state === 'active' && version > this.#resumedThrough
+  }
+
+  #stopHere(name: string, entry: Entry): void {
+    if (!this.#own.has(name) && this.#own.size >= OWN_MAX) this.#forgetOne()
+    this.#own.delete(name)
+    this.#own.set(name, entry)
+    void this.#kept.keep()
+  }
+
+  /** The oldest pause, so that nobody gets out of quarantine by names that are made up. */
+  #forgetOne(): void {
+    const names = [...this.#own.keys()]
+    const forgotten = names.find((name) => this.#own.get(name)?.state === 'paused') ?? names[0]
+    if (forgotten !== undefined) this.#own.delete(forgotten)
   }
 
   #stop(from: Map<string, Entry>, name: string, by: Stop['by']): Stop | null {
     const entry = from.get(name)
     if (entry === undefined) return null
-    const leftMs = entry.endsMonotonicMs - this.#options.clock.monotonicMs()
+    const leftMs = leftOf(entry, this.#clock)
     if (leftMs <= 0) {
       from.delete(name)
       return null
@@ -186,24 +209,8 @@ class KnownStates implements AgentStates {
     return { state: entry.state, by, reason: entry.reason, leftMs: entry.forMs === null ? null : leftMs }
   }
 
-  /** One write at a time, and what changed meanwhile in the next. */
-  #keep(): Promise<void> {
-    this.#changed = true
-    this.#saving ??= this.#save().finally(() => {
-      this.#saving = null
-    })
-    return this.#saving
-  }
-
-  async #save(): Promise<void> {
-    while (this.#changed) {
-      this.#changed = false
-      await this.#kept.keep(this.#text())
-    }
-  }
-
   #text(): string {
-    const list = (of: ReadonlyMap<string, Entry>): z.infer<typeof keptEntry>[] =>
+    const list = (of: Entries): z.infer<typeof keptEntry>[] =>
       [...of].map(([agent, { endsMonotonicMs: _, ...entry }]) => ({ agent, ...entry }))
     const kept: z.infer<typeof keptSchema> = {
       resumedThrough: this.#resumedThrough,
@@ -211,17 +218,5 @@ class KnownStates implements AgentStates {
       own: list(this.#own),
     }
     return JSON.stringify(kept)
-  }
-}
-
-/** Milliseconds that something kept still lasts. */
-const leftOf = ({ endsWallMs, forMs }: Pick<Entry, 'endsWallMs' | 'forMs'>, nowMs: number): number =>
-  endsWallMs === null || forMs === null ? Number.POSITIVE_INFINITY : Math.min(endsWallMs - nowMs, forMs)
-
-function readKept(text: string): z.infer<typeof keptSchema> | null {
-  try {
-    return keptSchema.parse(JSON.parse(text))
-  } catch {
-    return null
   }
 }

@@ -16,6 +16,8 @@ import {
   type PolicyKey,
   type SidecarHeartbeatAnswer,
   sidecarHeartbeatAnswerSchema,
+  type ToolPinBatchAnswer,
+  toolPinBatchAnswerSchema,
 } from '@agentcostcontrol/contract'
 import { Pool } from 'undici'
 import type { Clock } from '../clock.ts'
@@ -30,6 +32,8 @@ export interface ControlPlaneClient {
   leaseSync(message: LeaseSyncMessage): Promise<LeaseSyncAnswer>
   /** Tells how the sidecar and its agents are. @throws unless all of it is stored */
   sendHeartbeat(json: string): Promise<SidecarHeartbeatAnswer>
+  /** Tells what was seen of tools. @throws unless all of it is stored */
+  sendToolPins(json: string): Promise<ToolPinBatchAnswer>
   /** Polls the downward channel. @throws if there is no answer in time, or another one than a poll's */
   poll(ask: ChannelAsk, signal: AbortSignal): Promise<ChannelAnswer>
   /** The keys that policies are signed with. */
@@ -160,6 +164,7 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
   return {
     sendEvents: async (json) => eventBatchAnswerSchema.parse(await send('/sidecar/v1/events', json)),
     sendHeartbeat: async (json) => sidecarHeartbeatAnswerSchema.parse(await send('/sidecar/v1/heartbeat', json)),
+    sendToolPins: async (json) => toolPinBatchAnswerSchema.parse(await send('/sidecar/v1/tool-pins', json)),
     poll: async (ask, signal) => {
       const how = {
         via: pollPool,

@@ -38,8 +38,8 @@ export function keepBundle(dataDir: string, bundle: SignedBundle, policyKeys: re
   writeFileSync(join(dataDir, 'policy-bundle.json'), JSON.stringify({ bundle, policyKeys }))
 }
 
-/** Puts into a data folder that the control plane paused an agent, until it says otherwise. */
-export function keepPaused(dataDir: string, agent: string): void {
-  const told = [{ agent, state: 'paused', reason: 'a test', endsWallMs: null, forMs: null }]
+/** Puts into a data folder that the control plane stopped an agent, until it says otherwise. */
+export function keepStopped(dataDir: string, agent: string, state: 'paused' | 'quarantined'): void {
+  const told = [{ agent, state, reason: 'a test', endsWallMs: null, forMs: null }]
   writeFileSync(join(dataDir, 'agent-states.json'), JSON.stringify({ resumedThrough: 1, told, own: [] }))
 }

@@ -116,7 +116,7 @@ async function storeOf(scope: Scope, env: Readonly<Record<string, string>>): Pro
     source: { kind: 'controlPlane', keyFile: null, onStale: 'keep', staleAfterMs: 86_400_000 },
     dataDir: folderFor(scope),
     client,
-    agents: { version: 0, take: async () => {} },
+    commands: { version: 0, take: async () => {} },
     recall: () => {},
     clock: systemClock,
     timers: systemTimers,

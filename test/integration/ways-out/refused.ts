@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { send } from '../../support/ask.ts'
-import { bundleSigner, keepBundle, keepPaused } from '../../support/bundles.ts'
+import { bundleSigner, keepBundle, keepStopped } from '../../support/bundles.ts'
 import { inCheckout } from '../../support/paths.ts'
 import { folderFor } from '../../support/scope.ts'
 import { AMPLE_BUDGET, budgetYaml, providerYaml, securityYaml } from '../../support/sidecar.ts'
@@ -335,18 +335,18 @@ const forgotten: Desk = {
 }
 
 /** What people said of an agent holds without the control plane, too. */
-const paused: Desk = {
-  name: 'an agent that is paused',
+const stopped = (state: 'paused' | 'quarantined'): Desk => ({
+  name: `an agent that is ${state}`,
   settings: { env: { ACC_CONTROL_PLANE_URL: 'http://127.0.0.1:9' } },
   dataDir: (t) => {
     const dataDir = folderFor(t)
     const signer = bundleSigner()
     keepBundle(dataDir, signer.bundle({ 'budget.yaml': AMPLE_BUDGET }), [signer.key])
-    keepPaused(dataDir, '(none)')
+    keepStopped(dataDir, '(none)', state)
     return dataDir
   },
-  ways: [{ name: 'whatever it asks', go: ({ ask }) => ask(), ends: denied('acc_agent_paused', 403) }],
-}
+  ways: [{ name: 'whatever it asks', go: ({ ask }) => ask(), ends: denied(`acc_agent_${state}`, 403) }],
+})
 
 /** A budget that slows down once it is spent: what is asked first spends it. */
 const slow: Desk = {
@@ -426,7 +426,8 @@ export const REFUSED: readonly Desk[] = [
   locked,
   lawless,
   forgotten,
-  paused,
+  stopped('paused'),
+  stopped('quarantined'),
   slow,
   away,
   looping,
