@@ -1,5 +1,13 @@
+import { jailbreakDetector } from './jailbreak/detector.ts'
+import { promptInjectionDetector } from './prompt-injection/detector.ts'
 import { secretsDetector } from './secrets/detector.ts'
+import { toolPoisoningDetector } from './tool-poisoning/detector.ts'
 import type { SelfTestedDetector } from './types.ts'
 
 /** Every detector that exists, each under its own id; a policy names those that run. */
-export const DETECTORS: readonly SelfTestedDetector[] = Object.freeze([secretsDetector])
+export const DETECTORS: readonly SelfTestedDetector[] = Object.freeze([
+  secretsDetector,
+  promptInjectionDetector,
+  jailbreakDetector,
+  toolPoisoningDetector,
+])

@@ -49,3 +49,24 @@ export const TOOL_NOT_AS_PINNED: Taxonomy = Object.freeze({
   owaspAgentic: 'ASI04',
   mitreAtlas: 'AML.T0110',
 })
+
+/** Orders to the model from whoever may not give any: OWASP's prompt injection, agent goal hijack; ATLAS: LLM prompt injection. */
+export const PROMPT_INJECTION: Taxonomy = Object.freeze({
+  owaspLlm: 'LLM01:2025',
+  owaspAgentic: 'ASI01',
+  mitreAtlas: 'AML.T0051',
+})
+
+/** The model is talked out of its limits: a kind of prompt injection to OWASP, LLM jailbreak to ATLAS. */
+export const JAILBREAK: Taxonomy = Object.freeze({
+  owaspLlm: 'LLM01:2025',
+  owaspAgentic: 'ASI01',
+  mitreAtlas: 'AML.T0054',
+})
+
+/** Orders in the definition of a tool: agentic supply chain to OWASP, indirect prompt injection to ATLAS. */
+export const TOOL_POISONING: Taxonomy = Object.freeze({
+  owaspLlm: 'LLM01:2025',
+  owaspAgentic: 'ASI04',
+  mitreAtlas: 'AML.T0051.001',
+})

@@ -11,7 +11,7 @@ const BAD = AMPLE_BUDGET.replace('limit: "1000000.00"', 'limt: 25')
 t.test('acc policy lint: a valid folder is told with its revision, and the exit code is 0', async (t) => {
   const starter = await acc(t, ['policy', 'lint', inCheckout('policies/starter')])
   t.equal(starter.code, 0)
-  t.match(starter.stdout, /^7 files, 2 budgets: valid, and 8 tests passed\. Revision [0-9a-f]{64}\n$/)
+  t.match(starter.stdout, /^7 files, 2 budgets: valid, and \d+ tests passed\. Revision [0-9a-f]{64}\n$/)
   const json = await acc(t, ['policy', 'lint', inCheckout('policies/demo'), '--json'])
   t.match(JSON.parse(json.stdout), { ok: true, revision: /^[0-9a-f]{64}$/ })
 })
