@@ -11,6 +11,7 @@ import type {
   UsageBound,
 } from '@agentcostcontrol/policy'
 import type { Intent } from './events/types.ts'
+import type { AnswerFlow } from './inspect/session/answer-flow.ts'
 import type { ErrorFormat, MeteredRequest, ProviderAdapter } from './providers/provider.ts'
 
 /** The client's side of the exchange: whether it is still there. */
@@ -127,6 +128,8 @@ export interface Inspected {
   readonly findings: readonly EventFinding[]
   /** For `x-acc-warning`; rule ids only. */
   readonly warnings: readonly string[]
+  /** Judges the answer by what the session has seen; `null` where no policy asks. */
+  readonly turn: AnswerFlow | null
 }
 
 /** One way to serve the request. */

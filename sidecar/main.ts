@@ -30,6 +30,7 @@ import { createInspectRequest, type InspectionStats } from './inspect/inspect-re
 import { createInspections } from './inspect/inspection.ts'
 import { createScanPool } from './inspect/pool.ts'
 import { createDetectorSets, SegmentScanner } from './inspect/scanner.ts'
+import { SessionInspection } from './inspect/session/session-inspection.ts'
 import { createJobs } from './jobs.ts'
 import { createLogger, unexpectedFields } from './log.ts'
 import { createMeter } from './metering/meter.ts'
@@ -145,6 +146,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   })
   const scanner = new SegmentScanner(scanPool, config.verdictCacheMax)
   const coverage = new Coverage()
+  const sessions = new SessionInspection()
   const inspectionOf = createInspections(createDetectorSets(), coverage)
   const flow: FlowStats = { paused: 0 }
   const inspection: InspectionStats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
@@ -167,7 +169,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       agents,
     }),
     watch: runaway.watch,
-    inspectRequest: createInspectRequest(scanner, inspectionOf, inspection, clock),
+    inspectRequest: createInspectRequest(scanner, inspectionOf, sessions, inspection, clock),
     plan: createPlan(prices, config.upstreams),
     reserve: createReserve({
       gate: spend.gate,
@@ -187,7 +189,13 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
         if (security === null) return null
         const { principal, ask } = identified
         const format = (ask.kind === 'metered' ? ask : ask.again)?.adapter.operation ?? NO_FORMAT
-        return { ...inspectionOf(security, principal.agent, format), scanner, coverage, clock }
+        return {
+          ...inspectionOf(security, principal.agent, format),
+          scanner,
+          coverage,
+          clock,
+          turn: planned.inspected.turn,
+        }
       },
     }),
     meter: createMeter(prices),
@@ -246,6 +254,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       pools,
       scanPool,
       scanner,
+      sessions,
       inspection,
       coverage,
       dead,

@@ -11,6 +11,7 @@ import type { Coverage } from './inspect/coverage.ts'
 import type { InspectionStats } from './inspect/inspect-request.ts'
 import type { ClosableScanPool } from './inspect/pool.ts'
 import type { SegmentScanner } from './inspect/scanner.ts'
+import type { SessionInspection } from './inspect/session/session-inspection.ts'
 import type { Jobs } from './jobs.ts'
 import type { Reading } from './metrics.ts'
 import type { PolicyStore } from './policy-store.ts'
@@ -27,6 +28,7 @@ export interface ReadingSources {
   readonly pools: UpstreamPools
   readonly scanPool: ClosableScanPool
   readonly scanner: SegmentScanner
+  readonly sessions: Pick<SessionInspection, 'stats'>
   readonly inspection: InspectionStats
   readonly flow: FlowStats
   readonly jobs: Jobs
@@ -63,6 +65,7 @@ export function createReadings({
   pools,
   scanPool,
   scanner,
+  sessions,
   inspection,
   flow,
   jobs,
@@ -198,6 +201,19 @@ export function createReadings({
           value: count,
         })),
     },
+    gauge('acc_sessions', 'Conversations that are kept', () => sessions.stats().sessions),
+    gauge('acc_session_values', 'Fingerprints of values that they keep', () => sessions.stats().values),
+    counter('acc_sessions_evicted_total', 'Conversations that went for want of room', () => sessions.stats().evicted),
+    gauge(
+      'acc_session_cached_facts',
+      'Facts of texts that are kept for other conversations',
+      () => sessions.stats().cachedFacts,
+    ),
+    counter(
+      'acc_session_unread_characters_total',
+      'Characters that were not read for values: a request had too many new ones',
+      () => sessions.stats().unreadChars,
+    ),
     gauge('acc_verdict_cache_entries', 'Verdicts kept', () => scanner.stats().cache.entries),
     counter('acc_verdict_cache_hits_total', 'Texts whose verdict was known', () => scanner.stats().cache.hits),
     counter('acc_verdict_cache_misses_total', 'Texts whose verdict was not known', () => scanner.stats().cache.misses),

@@ -1,10 +1,10 @@
 import type { Clock } from '../clock.ts'
 import type { Coverage } from '../inspect/coverage.ts'
-import type { Inspection } from '../inspect/inspection.ts'
+import type { TurnInspection } from '../inspect/inspection.ts'
 import type { SegmentScanner } from '../inspect/scanner.ts'
 
 /** What an answer is inspected with; `null` in its place where no policy asks for it. */
-export interface AnswerInspection extends Inspection {
+export interface AnswerInspection extends TurnInspection {
   readonly scanner: SegmentScanner
   readonly coverage: Coverage
   readonly clock: Pick<Clock, 'monotonicMs'>

@@ -100,6 +100,7 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
       return
     }
     const facts = adapter.readAnswer(json, options.request)
+    if (facts.responseId !== null) inspection?.turn?.identified(facts.responseId)
     const judging = inspection === null ? null : judge(adapter, inspection, plain, json)
     const judged = judging instanceof Promise ? await judging : judging
     if (judged?.refusal) {
@@ -171,7 +172,9 @@ function judge(
   const segments = adapter.answerSegments(json)
   const scanned = scanner.scan(segments, inspection, 'response')
   const decideAll = (scan: ScanResult): Judged | null => {
-    const { decided, action, edits } = judgeTexts(segments, scan, inspection, 'response')
+    const { complete } = scan
+    const verdicts = inspection.turn?.answer(segments, scan.verdicts) ?? scan.verdicts
+    const { decided, action, edits } = judgeTexts(segments, { verdicts, complete }, inspection, 'response')
     if (decided.length === 0) return null
     const findings = toEventFindings(decided, 'response', inspection, usSince(clock, begunMs))
     if (stops(action)) return { body: null, refusal: blocked(security, stoppingRules(decided), []), findings }

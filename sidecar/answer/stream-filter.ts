@@ -66,6 +66,8 @@ export class StreamFilter {
   flush(): Filtered {
     const rest = this.#splitter.flush()
     const last = rest ? this.#pass([rest]) : { bytes: [], refusal: null }
+    const { responseId } = this.#reader.facts()
+    if (responseId !== null) this.#inspection?.turn?.identified(responseId)
     if (last.refusal || !this.#window) return last
     const flushed = this.#released(this.#window.flush())
     return { bytes: [...last.bytes, ...flushed.bytes], refusal: flushed.refusal }

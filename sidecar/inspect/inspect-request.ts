@@ -2,11 +2,14 @@ import type { EventFinding, Segment } from '@agentcostcontrol/contract'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import { type Clock, usSince } from '../clock.ts'
 import { type Asked, type Authorized, type Denial, denial, type Inspected, isDenial } from '../exchange.ts'
+import { decodeSegment } from '../providers/byte-strings.ts'
 import { ruleIds, stoppingRules, stops } from './decide.ts'
 import { toEventFindings } from './event-findings.ts'
 import type { Inspection, InspectionOf } from './inspection.ts'
 import { judgeTexts } from './judge.ts'
-import { ScanPoolFullError, type SegmentScanner } from './scanner.ts'
+import { type Scanned, ScanPoolFullError, type SegmentScanner } from './scanner.ts'
+import type { AnswerFlow } from './session/answer-flow.ts'
+import type { SessionInspection } from './session/session-inspection.ts'
 import type { ScanResult } from './worker.ts'
 
 /** Stage 4: findings, the action, perhaps a redacted body. Without a promise unless the pool is needed. */
@@ -23,13 +26,14 @@ export interface InspectionStats {
 export function createInspectRequest(
   scanner: SegmentScanner,
   inspectionOf: InspectionOf,
+  sessions: SessionInspection,
   stats: InspectionStats,
   clock: Pick<Clock, 'monotonicMs'>,
 ): InspectRequest {
   return (authorized) => {
     const { security } = authorized
     const { ask, raw } = authorized.identified
-    const unseen: Inspected = { authorized, body: raw.body, findings: [], warnings: [] }
+    const unseen: Inspected = { authorized, body: raw.body, findings: [], warnings: [], turn: null }
     const asked = ask.kind === 'metered' ? ask : ask.carried
     if (asked === null || security === null) {
       stats.unseenNoPolicy++
@@ -40,8 +44,11 @@ export function createInspectRequest(
     const segments = asked.adapter.segments(asked.request)
     const inspection = inspectionOf(security, authorized.identified.principal.agent, asked.adapter.operation)
     const begunMs = clock.monotonicMs()
-    const judge = (scan: ScanResult): Inspected | Denial =>
-      judgeRequest(authorized, inspection, asked, segments, scan, () => usSince(clock, begunMs))
+    const judge = (scanned: Scanned): Inspected | Denial => {
+      const { verdicts, turn } = withSession(sessions, authorized, security, asked, segments, scanned)
+      const scan = { verdicts, complete: scanned.complete }
+      return judgeRequest(authorized, inspection, asked, segments, scan, turn, () => usSince(clock, begunMs))
+    }
     const scanned = scanner.scan(segments, inspection, 'request', asked.byteStrings)
     if (!(scanned instanceof Promise)) return judge(scanned)
     return scanned.then(judge, (error: unknown) => {
@@ -65,22 +72,49 @@ function judgeRequest(
   { adapter, byteStrings }: Asked,
   segments: readonly Segment[],
   scan: ScanResult,
+  turn: AnswerFlow | null,
   inspectionUs: () => number,
 ): Inspected | Denial {
   const { body } = authorized.identified.raw
   const { security } = inspection
   const { decided, action, edits } = judgeTexts(segments, scan, inspection, 'request', byteStrings)
-  if (decided.length === 0) return { authorized, body, findings: [], warnings: [] }
+  if (decided.length === 0) return { authorized, body, findings: [], warnings: [], turn }
   const findings = toEventFindings(decided, 'request', inspection, inspectionUs())
   if (stops(action)) return blocked(security, stoppingRules(decided), findings)
   const warnings = ruleIds(decided, (each) => each === 'warn')
-  if (edits.length === 0) return { authorized, body, findings, warnings }
+  if (edits.length === 0) return { authorized, body, findings, warnings, turn }
   try {
-    return { authorized, body: adapter.replaceSegments(body, edits), findings, warnings }
+    return { authorized, body: adapter.replaceSegments(body, edits), findings, warnings, turn }
   } catch {
     // Redacting would break the JSON: what may not leave must not leave.
     return blocked(security, stoppingRules(decided), findings)
   }
+}
+
+/** The verdicts together with what the session finds in the request's calls. */
+function withSession(
+  sessions: SessionInspection,
+  { identified: { principal } }: Authorized,
+  security: CompiledSecurity,
+  { request, byteStrings }: Asked,
+  segments: readonly Segment[],
+  { verdicts, units }: Scanned,
+): { readonly verdicts: ScanResult['verdicts']; readonly turn: AnswerFlow | null } {
+  if (!security.byDetector.has('flow') && !security.byDetector.has('prompt-leak')) return { verdicts, turn: null }
+  const { previous_response_id: previous } = request.json
+  const { findings, answer } = sessions.request({
+    principal,
+    security,
+    segments,
+    verdicts,
+    units,
+    previousResponseId: typeof previous === 'string' ? previous : null,
+    decode: byteStrings ? decodeSegment : (segment) => segment,
+  })
+  if (findings.length === 0) return { verdicts, turn: answer }
+  const all = [...verdicts]
+  for (const { at, finding } of findings) all[at] = [...(all[at] ?? []), finding]
+  return { verdicts: all, turn: answer }
 }
 
 /** The refusal of a blocked request or answer; names rules, never text. */

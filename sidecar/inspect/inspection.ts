@@ -1,6 +1,7 @@
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import type { Coverage, Judged } from './coverage.ts'
 import type { DetectorSet } from './scanner.ts'
+import type { AnswerFlow } from './session/answer-flow.ts'
 
 /** What the texts of one exchange are judged with. */
 export interface Inspection {
@@ -9,6 +10,12 @@ export interface Inspection {
   /** Counts what is judged, in the exchange's wire format. */
   readonly judged: Judged
   readonly agent: string | null
+}
+
+/** What the texts of an answer are judged with. */
+export interface TurnInspection extends Inspection {
+  /** What its session knows; `null` where no policy asks. */
+  readonly turn: AnswerFlow | null
 }
 
 /** Makes inspections. @param format the adapter's operation, e.g. `chat.completions` */

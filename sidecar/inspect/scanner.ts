@@ -5,6 +5,8 @@ import { decodeSegment } from '../providers/byte-strings.ts'
 import { countTexts, type Way } from './coverage.ts'
 import { detectAll, type ScannedText } from './detect.ts'
 import type { Inspection } from './inspection.ts'
+import { sessionDetectors } from './session/session-detectors.ts'
+import type { SeenUnit } from './session/session-inspection.ts'
 import { keyOf, type Unit, unitsOf } from './units.ts'
 import { type Verdict, VerdictCache, type VerdictKey, type Verdicts } from './verdict-cache.ts'
 import type { ScanResult, ScanTask } from './worker.ts'
@@ -37,6 +39,8 @@ export interface DetectorSet {
   readonly bySource: Readonly<Record<SegmentSource, readonly Detector[]>>
   /** The scope of cached verdicts: short for what names the detectors and their versions. */
   readonly scope: string
+  /** The policy's canaries, which a worker cannot know. */
+  readonly canaries: readonly string[]
 }
 
 /** Finds a policy's detectors; memoised, since policies are few and live long. */
@@ -52,12 +56,13 @@ export function createDetectorSets(): (security: CompiledSecurity) => DetectorSe
     const known = sets.get(security)
     if (known) return known
     const wanted = security.detectors.map(({ detectorId }) => detectorId)
-    const detectors = DETECTORS.filter(({ id }) => wanted.includes(id))
+    const detectors = [...DETECTORS.filter(({ id }) => wanted.includes(id)), ...sessionDetectors(security)]
     const set: DetectorSet = {
       detectors,
       ids: detectors.map(({ id }) => id),
       byId: new Map(detectors.map((detector) => [detector.id, detector])),
       bySource: bySource(detectors),
+      canaries: security.canaries,
       scope: scopeOf(`${security.detectorsKey}|${detectors.map(({ id, version }) => `${id}@${version}`).join()}`),
     }
     sets.set(security, set)
@@ -84,6 +89,11 @@ export interface ScannerStats {
   pooledTexts: number
   pooledTasks: number
   cache: { readonly entries: number; readonly hits: number; readonly misses: number }
+}
+
+/** What a scan gives, and the units that the texts were judged in. */
+export interface Scanned extends ScanResult {
+  readonly units: readonly SeenUnit[]
 }
 
 /** A unit without verdicts; `key` is where they are kept, `null` for nowhere. */
@@ -115,7 +125,7 @@ export class SegmentScanner {
     { set, judged, security }: Inspection,
     way: Way,
     byteStrings = false,
-  ): ScanResult | Promise<ScanResult> {
+  ): Scanned | Promise<Scanned> {
     const scope = byteStrings ? `${set.scope}b` : set.scope
     const textsOf = ({ at }: Unit): readonly Segment[] => {
       const texts = at.flatMap((index) => segments[index] ?? [])
@@ -125,8 +135,10 @@ export class SegmentScanner {
     const fresh: FreshUnit[] = []
     let freshTexts = 0
     let freshChars = 0
+    const units: SeenUnit[] = []
     for (const unit of unitsOf(segments)) {
       const key = keyOf(unit, segments, scope)
+      units.push({ at: unit.at, key: key && key.scope + key.digest })
       const known = key === null ? undefined : this.#cache.get(key)
       if (known !== undefined) {
         put(verdicts, unit, known)
@@ -140,21 +152,23 @@ export class SegmentScanner {
       this.#inlineTexts += freshTexts
       for (const each of fresh) this.#keep(verdicts, each, judge(set, textsOf(each.unit)))
       countTexts(segments, judged[way])
-      return { verdicts, complete: true }
+      return { verdicts, complete: true, units }
     }
     this.#pooledTexts += freshTexts
     this.#pooledTasks++
     const texts = fresh.flatMap(({ unit }) => textsOf(unit)).map(scanned)
-    return this.#pool.run({ detectorIds: set.ids, segments: texts }, security.timeoutMs).then((result) => {
-      let from = 0
-      for (const { unit, key } of fresh) {
-        const told = result.verdicts.slice(from, from + unit.at.length)
-        from += unit.at.length
-        this.#keep(verdicts, { unit, key: result.complete ? key : null }, areClean(told) ? ALL_CLEAN : told)
-      }
-      countTexts(segments, judged[way])
-      return { verdicts, complete: result.complete }
-    })
+    return this.#pool
+      .run({ detectorIds: set.ids, canaries: set.canaries, segments: texts }, security.timeoutMs)
+      .then((result) => {
+        let from = 0
+        for (const { unit, key } of fresh) {
+          const told = result.verdicts.slice(from, from + unit.at.length)
+          from += unit.at.length
+          this.#keep(verdicts, { unit, key: result.complete ? key : null }, areClean(told) ? ALL_CLEAN : told)
+        }
+        countTexts(segments, judged[way])
+        return { verdicts, complete: result.complete, units }
+      })
   }
 
   #keep(all: Verdict[], { unit, key }: FreshUnit, verdicts: Verdicts): void {

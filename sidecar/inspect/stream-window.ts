@@ -6,7 +6,7 @@ import { type Decided, decide, type JudgedText, ruleIds, stoppingRules, stops, t
 import { detectAll } from './detect.ts'
 import { toEventFindings } from './event-findings.ts'
 import { type HeldEvent, type HeldPiece, redactHeld, renderEvent } from './held-event.ts'
-import type { Inspection } from './inspection.ts'
+import type { TurnInspection } from './inspection.ts'
 import { redactCall } from './judge.ts'
 
 /**
@@ -48,12 +48,12 @@ export type WindowResult =
 
 /** Follows one stream. */
 export class StreamWindow {
-  readonly #inspection: Inspection
+  readonly #inspection: TurnInspection
   readonly #channels = new Map<string, Channel>()
   #held: HeldEvent<Channel>[] = []
   readonly #decided: Decided[] = []
 
-  constructor(inspection: Inspection) {
+  constructor(inspection: TurnInspection) {
     this.#inspection = inspection
   }
 
@@ -81,6 +81,10 @@ export class StreamWindow {
     const isFull =
       held.some(({ channel }) => isTooLong(channel)) || calls.some(({ text }) => (text?.length ?? 0) > CALL_CHARS_MAX)
     if (isFull && holdsResponses && onOverload === 'closed') return { kind: 'full', events: [] }
+    for (const { channel: name, text, isCall } of pieces) {
+      const cut = isCall ? null : this.#judgeTurn(this.#inspection.turn?.text(name, text), text)
+      if (cut) return { kind: 'cut', events: this.#releasable(), rules: cut }
+    }
     for (const { channel } of held) {
       // What is too long to be held is judged part by part.
       const cut = channel.isCall
@@ -105,6 +109,8 @@ export class StreamWindow {
         : this.#settle(channel, true)
       if (cut) return { kind: 'cut', events: this.#releasable(), rules: cut }
     }
+    const cut = this.#judgeTurn(this.#inspection.turn?.end(), '')
+    if (cut) return { kind: 'cut', events: this.#releasable(), rules: cut }
     return { kind: 'release', events: this.#releasable() }
   }
 
@@ -142,6 +148,22 @@ export class StreamWindow {
     return null
   }
 
+  /** Judges what the session finds in a text that passes: as nothing of it is held, it can be cut and not taken out. */
+  #judgeTurn(findings: readonly Finding[] = [], text: string): readonly string[] | null {
+    const passing: JudgedText = { source: 'assistant', text, whole: false, sealed: true }
+    const decided = decide(findings, passing, this.#inspection, 'response')
+    this.#decided.push(...decided)
+    const rules = ruleIds(decided, stops)
+    return rules.length > 0 ? rules : null
+  }
+
+  /** What is found in a call. */
+  #inCall(text: JudgedText): readonly Finding[] {
+    const { set, turn } = this.#inspection
+    const found = detectAll(set.bySource.tool_call, text)
+    return turn === null ? found : [...found, ...turn.call(text)]
+  }
+
   /** Judges findings of a channel's text, and takes out of it what is not to pass. */
   #judge(findings: readonly Finding[], text: JudgedText, channel: Channel): readonly Decided[] {
     const decided = decide(findings, text, this.#inspection, 'response')
@@ -170,7 +192,7 @@ export class StreamWindow {
   #judgeCalls(tool: string | null, channels: readonly Channel[]): readonly string[] | null {
     for (const channel of channels) {
       const text = this.#callText(tool, channel.text)
-      const decided = this.#judge(detectAll(this.#inspection.set.bySource.tool_call, text), text, channel)
+      const decided = this.#judge(this.#inCall(text), text, channel)
       const redacted = toRedact(decided)
       const breaks = redacted.length > 0 && redactCall(text, redacted) === null
       if (breaks || decided.some(({ action, enforced }) => enforced && stops(action))) return stoppingRules(decided)
@@ -183,7 +205,7 @@ export class StreamWindow {
   #judgeWhole(tool: string | null, whole: string, channels: readonly Channel[]): readonly string[] | null {
     const { set } = this.#inspection
     const text = this.#callText(tool, whole)
-    const decided = decide(detectAll(set.bySource.tool_call, text), text, this.#inspection, 'response')
+    const decided = decide(this.#inCall(text), text, this.#inspection, 'response')
     this.#decided.push(...decided)
     const rules = ruleIds(decided, stops)
     if (rules.length > 0) return rules

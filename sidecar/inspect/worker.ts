@@ -1,5 +1,5 @@
 import type { Finding } from '@agentcostcontrol/contract'
-import { DETECTORS } from '@agentcostcontrol/detectors'
+import { createCanaryDetector, DETECTORS, type Detector } from '@agentcostcontrol/detectors'
 import { detectAll, type ScannedText } from './detect.ts'
 
 /** The most findings of one request that are told one by one. */
@@ -8,6 +8,7 @@ const FINDINGS_MAX = 10_000
 /** All new segments of one request, scanned together: one hop a request. */
 export interface ScanTask {
   readonly detectorIds: readonly string[]
+  readonly canaries: readonly string[]
   readonly segments: readonly ScannedText[]
 }
 
@@ -20,7 +21,8 @@ export interface ScanResult {
 
 /** Runs in a piscina worker. */
 export default function scan(task: ScanTask): ScanResult {
-  const detectors = DETECTORS.filter(({ id }) => task.detectorIds.includes(id))
+  const detectors: Detector[] = DETECTORS.filter(({ id }) => task.detectorIds.includes(id))
+  if (task.detectorIds.includes('prompt-leak')) detectors.push(createCanaryDetector(task.canaries))
   let left = FINDINGS_MAX
   let complete = true
   const verdicts = task.segments.map((segment) => {

@@ -94,7 +94,7 @@ function wayThrough() {
     ask,
   } as unknown as Identified
   const authorized = { identified, policy: { revision: 'r' } } as Authorized
-  const inspected = { authorized, body: raw.body, findings: [], warnings: [] } as Inspected
+  const inspected = { authorized, body: raw.body, findings: [], warnings: [], turn: null } as Inspected
   const target = { provider: { provider: 'openai' }, model: 'm', baseUrl: '', priced: null }
   const planned = { inspected, targets: [target] } as unknown as Planned
   const reservation = { bound: nanoUsd(700n), holds: [] }

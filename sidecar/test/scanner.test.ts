@@ -39,12 +39,13 @@ t.test('a large text is scanned in a worker with the findings that it has on the
   t.ok(expected.flat().length > 20, 'there is something to find')
   const scanned = scanner.scan(large, inspection, 'request')
   t.type(scanned, Promise)
-  t.same(await scanned, { verdicts: expected, complete: true })
+  const { verdicts, complete } = await scanned
+  t.same({ verdicts, complete }, { verdicts: expected, complete: true })
   t.match(scanner.stats(), { inlineTexts: 0, pooledTexts: 30, pooledTasks: 1 })
 
   const again = scanner.scan(large, inspection, 'request')
   t.notOk(again instanceof Promise, 'the second turn needs no worker')
-  t.same(again, { verdicts: expected, complete: true }, 'and has the same findings')
+  t.same(again instanceof Promise ? null : again.verdicts, expected, 'and has the same findings')
   t.match(scanner.stats(), { pooledTexts: 30, inlineTexts: 0, cache: { hits: 30, misses: 30 } })
 
   const grown = [...large, segment(`${clean(600)} a new turn`)]

@@ -63,6 +63,20 @@ export class AnswerFlow {
     return findings
   }
 
+  /** The verdicts of a plain answer, together with what is found here. */
+  answer(segments: readonly Segment[], verdicts: readonly (readonly Finding[])[]): readonly (readonly Finding[])[] {
+    return segments.map((segment, at) => {
+      const own =
+        segment.source === 'tool_call'
+          ? this.call(segment)
+          : segment.source === 'assistant'
+            ? [...this.text(String(at), segment.text), ...this.end()]
+            : NONE
+      const verdict = verdicts[at] ?? NONE
+      return own.length === 0 ? verdict : [...verdict, ...own]
+    })
+  }
+
   /** The provider's id of the answer: a request that names it goes on with this session. */
   identified(responseId: string): void {
     this.#noteResponse(responseId)

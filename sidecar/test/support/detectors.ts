@@ -58,11 +58,13 @@ export function inspectionThat(action: 'alert' | 'redact' | 'block'): AnswerInsp
       byId: new Map([['secrets', keyDetector]]),
       bySource: bySource([keyDetector]),
       scope: 'test',
+      canaries: [],
     },
     judged: coverage.of([keyDetector], 'test'),
     agent: null,
     scanner,
     coverage,
     clock: systemClock,
+    turn: null,
   }
 }

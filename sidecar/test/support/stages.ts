@@ -110,7 +110,9 @@ export class Stages {
     const authorized = isDenial(identified)
       ? identified
       : createAuthorize({ current: () => this.#policy, isStale: () => false, agents: { of: () => null } })(identified)
-    const planned = isDenial(authorized) ? authorized : this.#plan({ authorized, body, findings: [], warnings: [] })
+    const planned = isDenial(authorized)
+      ? authorized
+      : this.#plan({ authorized, body, findings: [], warnings: [], turn: null })
     if (isDenial(planned)) throw new Error(planned.message)
     return planned
   }
