@@ -1,6 +1,7 @@
 /** Stages 9 to 11: meter, settle, emit; and the refusal, if there is one, to the client. */
 import { type Code, type NanoUsd, type Outcome, type UsageEvent, ZERO_USD } from '@agentcostcontrol/contract'
 import type { Reply } from './answer/answer.ts'
+import type { Demotions } from './budget/demotions.ts'
 import { renderDenial } from './errors.ts'
 import type { Outbox } from './events/types.ts'
 import type { UsageEvents } from './events/usage-events.ts'
@@ -23,6 +24,7 @@ export interface Closers {
   readonly outbox: Outbox
   readonly events: UsageEvents
   readonly jobs: Jobs
+  readonly demotions: Pick<Demotions, 'judge'>
   policyRevision(): string
   /** Told of each exchange when it is over: metrics and log. `addedMs`: from the whole request to its sending. */
   observe(event: UsageEvent, addedMs: number | null): void
@@ -129,12 +131,13 @@ function withoutBytes(reserved: Reserved): Reserved {
 
 /** What an attempt is charged and its event; the bound where the attempt cannot be metered. */
 function conclude(
-  { meter, events, onInternalError }: Closers,
+  { meter, events, demotions, onInternalError }: Closers,
   reserved: Reserved,
   forwarded: Forwarded,
 ): { readonly event: UsageEvent; readonly charged: NanoUsd } {
   try {
     const metered = meter(reserved, forwarded)
+    demotions.judge(reserved, metered)
     return { event: events.attempted(reserved, forwarded, metered), charged: metered.charged }
   } catch (error) {
     onInternalError(error)

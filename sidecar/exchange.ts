@@ -172,6 +172,8 @@ export type Cover =
        * charged as overrun: then this is as much as the model's own limits tell, `null` if they tell nothing.
        */
       readonly bound: UsageBound | null
+      /** True where the request's own body bounds it: a bill above the bound is then a limit that was not kept. */
+      readonly isBoundedByBody: boolean
     }
   | { readonly kind: 'uncovered' }
 

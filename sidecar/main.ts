@@ -11,6 +11,7 @@ import { createLocalApi } from './agents/local-api.ts'
 import { createAgentReports } from './agents/reports.ts'
 import { createAuthorize } from './authorize.ts'
 import { createCacheMemory } from './budget/cache-memory.ts'
+import { openDemotions } from './budget/demotions.ts'
 import { createReserve } from './budget/reserve-stage.ts'
 import { createThrottle } from './budget/throttle.ts'
 import { randomId, systemClock, systemTimers, timedId } from './clock.ts'
@@ -36,6 +37,7 @@ import { createLogger, unexpectedFields } from './log.ts'
 import { createMeter } from './metering/meter.ts'
 import { createMetrics } from './metrics.ts'
 import { measureOwnFigures } from './own-figures.ts'
+import manifest from './package.json' with { type: 'json' }
 import { createPipeline } from './pipeline.ts'
 import { openPolicies } from './policy-source.ts'
 import { createReadPrincipal } from './principal.ts'
@@ -121,6 +123,13 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   })
   const { agents } = commands
   closers.push(async () => commands.close())
+  const demotions = await openDemotions({
+    file: join(config.dataDir, 'demoted-classes.json'),
+    version: `${manifest.version}/${prices.version}`,
+    clock,
+    log,
+  })
+  closers.push(async () => demotions.close())
   const {
     store: policies,
     channel,
@@ -179,6 +188,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       clock,
       cache,
       throttle: createThrottle(),
+      demotions,
     }),
     forward: createForward({
       pools,
@@ -200,6 +210,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     }),
     meter: createMeter(prices),
     jobs,
+    demotions,
     outbox: spend.outbox,
     events,
     policyRevision: () => (policies.current() ?? policies.inForce())?.revision ?? '',
@@ -266,6 +277,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       commands,
       toolPinReports,
       runaway,
+      demotions,
       reports,
       heartbeats,
       clock,
@@ -277,6 +289,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       policy: () => policies.status(),
       controlPlane: () => lastWord && lastWordText(lastWord),
       outboxWritable: () => spend.stats().outbox.writable,
+      demotions,
       stopping: () => shutdown.begun,
       dead,
     }),
@@ -293,6 +306,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     closers: [
       ['policies', closePolicies],
       ['commands', commands.close],
+      ['demotions', demotions.close],
       ['jobs', jobs.endAll],
       ['heartbeats', () => heartbeats?.drain(HEARTBEAT_DRAIN_MS)],
       ['uploads', () => uploader?.drain(UPLOAD_DRAIN_MS)],

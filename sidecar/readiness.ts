@@ -1,4 +1,5 @@
 import type { Readiness } from './admin.ts'
+import type { Demotions } from './budget/demotions.ts'
 import type { LastWord } from './control/last-word.ts'
 import type { PolicyStatus, Staleness } from './policy-store.ts'
 
@@ -10,6 +11,7 @@ export interface ReadinessSources {
   /** How long the control plane has said nothing, as text; `null` for a sidecar that stands alone. */
   controlPlane(): string | null
   outboxWritable(): boolean
+  readonly demotions: Pick<Demotions, 'list'>
   stopping(): boolean
   /** Ids of detectors that failed their self-test. */
   readonly dead: readonly string[]
@@ -20,6 +22,7 @@ export function createReadiness({
   policy,
   controlPlane,
   outboxWritable,
+  demotions,
   stopping,
   dead,
 }: ReadinessSources): () => Readiness {
@@ -28,10 +31,21 @@ export function createReadiness({
       policy: policyCheck(policy(), controlPlane()),
       outbox: check(outboxWritable(), 'writable', 'nothing can be written to ACC_DATA_DIR; the log says why'),
       detectors: check(dead.length === 0, 'alive', `dead: ${dead.join(', ')}`),
+      bounds: { ok: true, detail: boundsText(demotions.list()) },
       serving: check(!stopping(), 'serving', 'shutting down'),
     }
     return { ready: Object.values(checks).every(({ ok }) => ok), checks }
   }
+}
+
+/** Which classes of requests were billed above their bound; that is no reason not to serve. */
+function boundsText(demoted: ReturnType<Demotions['list']>): string {
+  if (demoted.length === 0) return 'kept to'
+  const [first, ...more] = demoted.map(
+    ({ provider, model, operation, untilMs }) =>
+      `${provider} ${operation} ${model} until ${new Date(untilMs).toISOString()}`,
+  )
+  return `billed above, by onUnbounded: ${first}${more.length === 0 ? '' : ` (and ${more.length} more)`}`
 }
 
 /** How old the last word of the control plane is. */

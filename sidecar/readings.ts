@@ -1,4 +1,5 @@
 import type { AgentReports } from './agents/reports.ts'
+import type { Demotions } from './budget/demotions.ts'
 import type { Clock } from './clock.ts'
 import type { Channel } from './control/channel.ts'
 import type { FollowedCommands } from './control/commands.ts'
@@ -40,6 +41,7 @@ export interface ReadingSources {
   /** `null` while the sidecar stands alone. */
   readonly toolPinReports: Pick<ToolPinReports, 'stats'> | null
   readonly runaway: Pick<RunawayControl, 'stats'>
+  readonly demotions: Pick<Demotions, 'list' | 'count'>
   readonly reports: AgentReports
   /** The same. */
   readonly heartbeats: Heartbeats | null
@@ -75,6 +77,7 @@ export function createReadings({
   commands: { agents, suppressions },
   toolPinReports,
   runaway,
+  demotions,
   reports,
   heartbeats,
   coverage,
@@ -310,6 +313,12 @@ export function createReadings({
       'Reservations that a budget in audit mode would have refused',
       () => gate().wouldDeny,
     ),
+    counter(
+      'acc_bound_demotions_total',
+      'Classes of requests that were billed above their bound, and go by onUnbounded from then on',
+      () => demotions.count,
+    ),
+    gauge('acc_bound_demoted_classes', 'Classes that do so now', () => demotions.list().length),
     gauge('acc_budget_leases', 'Leases in memory', () => spend.stats().leases),
     counter('acc_budget_syncs_total', 'Messages to the grantor of leases', () => gate().syncs),
     counter('acc_budget_sync_failures_total', 'Messages to the grantor that failed', () => gate().syncFailures),

@@ -13,6 +13,7 @@ import {
   type Target,
 } from '../exchange.ts'
 import { type RequestBound, usageBound } from '../providers/provider.ts'
+import type { Demotions } from './demotions.ts'
 import { refusalOf } from './refusal.ts'
 import type { BudgetGate, Reservation, ReserveOutcome, ReserveRequest, Shortage } from './types.ts'
 
@@ -21,6 +22,7 @@ export interface HoldOptions {
   readonly gate: BudgetGate
   readonly prices: PriceBook
   readonly clock: Clock
+  readonly demotions: Pick<Demotions, 'until'>
 }
 
 /** A request of a known wire format. */
@@ -32,6 +34,8 @@ export type PricedTarget = Target & { readonly priced: PricedModel }
 interface Asked {
   readonly target: PricedTarget
   readonly bound: RequestBound
+  /** Until when requests of its class go by `onUnbounded` whatever bounds them; `null` if they do not. */
+  readonly demotedUntilMs: number | null
 }
 
 /** What is held for an attempt. */
@@ -39,6 +43,7 @@ export interface Held {
   readonly target: PricedTarget
   readonly reservation: Reservation
   readonly bound: UsageBound | null
+  readonly isBoundedByBody: boolean
   readonly clamped: number | null
 }
 
@@ -58,23 +63,33 @@ export function hold(
 ): Holding {
   const { prices, clock } = options
   const { priced } = target
-  const asked: Asked = { target, bound: adapter.bound(request, inspected.body.length) }
   const { provider, identified } = inspected.authorized
+  const demotedUntilMs = options.demotions.until(target, identified.operation)
+  const own = adapter.bound(request, inspected.body.length)
+  const asked: Asked = { target, bound: demotedUntilMs === null ? own : distrusted(own), demotedUntilMs }
+  const isBoundedByBody = asked.bound.kind === 'bounded'
   const usage = boundedBy(asked, provider.onUnbounded)
   if (usage !== null && isDenial(usage)) return usage
   const atMs = identified.raw.receivedAtMs
   const boundOf = (tokens: UsageBound | null): NanoUsd =>
     tokens === null ? ZERO_USD : minUsd(prices.bound(priced, tokens, atMs), ATTEMPT_USD_MAX)
   const fewest = Math.max(provider.minOutputTokens, asked.bound.outputTokensLeast ?? 0)
-  const least = boundOf(usage && withOutput(usage, asked.bound, fewest))
+  const least = boundOf(usage && (demotedUntilMs === null ? withOutput(usage, asked.bound, fewest) : usage))
 
   function attempt(bound: UsageBound | null, clamped: number | null, round: number): Holding {
     const conclude = (outcome: ReserveOutcome): Holding => {
       if (outcome.kind === 'abandoned') return outcome
       if (outcome.kind === 'reserved')
-        return { target, reservation: outcome.reservation, bound: bound ?? usageBound(asked.bound, priced), clamped }
-      if (outcome.kind !== 'exhausted' || bound === null || round > budgets.length)
-        return refusalOf(clock, target.model, outcome)
+        return {
+          target,
+          reservation: outcome.reservation,
+          bound: bound ?? usageBound(asked.bound, priced),
+          isBoundedByBody,
+          clamped,
+        }
+      // A limit that is not kept to bounds nothing when it is lowered either.
+      const isClampable = bound !== null && demotedUntilMs === null && round <= budgets.length
+      if (outcome.kind !== 'exhausted' || !isClampable) return refusalOf(clock, target.model, outcome)
       const perChoice = affordable(prices, asked, bound, outcome.shortage, atMs)
       if (perChoice === null || perChoice < fewest) return refusalOf(clock, target.model, outcome)
       return attempt(withOutput(bound, asked.bound, perChoice), perChoice, round + 1)
@@ -119,9 +134,22 @@ class Wish implements ReserveRequest {
   }
 }
 
+/** What bounds a request whose own limits its provider does not keep to: those of its model. */
+const distrusted = (bound: RequestBound): RequestBound =>
+  bound.kind === 'unbounded'
+    ? bound
+    : {
+        kind: 'unbounded',
+        reason: '',
+        hostedToolCallsMax: 0,
+        choices: bound.choices,
+        outputTokensAsked: null,
+        serviceTier: bound.serviceTier,
+      }
+
 /** The usage bound of a request; `null` where policy lets an unbounded one through. */
 function boundedBy(
-  { bound, target }: Asked,
+  { bound, target, demotedUntilMs }: Asked,
   onUnbounded: 'deny' | 'contextWindow' | 'allowCounted',
 ): UsageBound | Denial | null {
   if (bound.kind === 'unbounded' && onUnbounded === 'allowCounted') return null
@@ -129,9 +157,14 @@ function boundedBy(
   if (usage) return usage
   if (onUnbounded === 'allowCounted') return null
   const [why, mend] =
-    bound.kind === 'unbounded'
-      ? [`it holds ${bound.reason}, whose cost its body does not bound`, 'Leave that out']
-      : ['it sets no output limit and the rate card states none for this model', 'Set one']
+    bound.kind === 'unbounded' && bound.reason === '' && demotedUntilMs !== null
+      ? [
+          `"${target.model.slice(0, 100)}" was billed above the bound of such a request, so the limits that it states are not relied on until ${new Date(demotedUntilMs).toISOString()}`,
+          'Use another model',
+        ]
+      : bound.kind === 'unbounded'
+        ? [`it holds ${bound.reason}, whose cost its body does not bound`, 'Leave that out']
+        : ['it sets no output limit and the rate card states none for this model', 'Set one']
   return denial(
     'acc_request_unbounded',
     `No budget can cover this request: ${why}. ${mend}, or see onUnbounded in the ProviderConfig "${target.provider.name}".`,

@@ -51,7 +51,7 @@ export function createReserve(options: ReserveOptions): Reserve {
     // Leases are not granted either while nothing can be written down: that is why there is no money, then.
     if (isDenial(held) && held.code === 'acc_budget_busy' && !outbox.writable) return UNWRITABLE
     if (isDenial(held) || isAbandoned(held)) return held
-    const { reservation, clamped, bound } = held
+    const { reservation, clamped, bound, isBoundedByBody } = held
     const { priced } = held.target
     try {
       // Everything that can fail stands before the intent: what is behind it must end in a settlement.
@@ -63,7 +63,7 @@ export function createReserve(options: ReserveOptions): Reserve {
         planned,
         target: held.target,
         notices,
-        cover: { kind: 'covered', intent, priced, bound },
+        cover: { kind: 'covered', intent, priced, bound, isBoundedByBody },
         ...sending,
         clampedOutputTokens: clamped,
       }

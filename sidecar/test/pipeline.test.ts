@@ -48,6 +48,7 @@ function exchangeThrowingIn(stage: keyof PipelineStages | null) {
       record: (event) => events.push(event),
     },
     jobs: createJobs(systemTimers),
+    demotions: { judge: () => {} },
     policyRevision: () => 'r',
     observe: () => {},
     onInternalError: (error) => failures.push(error),

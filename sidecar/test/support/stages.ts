@@ -129,6 +129,7 @@ export class Stages {
       clock: time,
       cache: this.cache,
       throttle: this.throttle,
+      demotions: { until: () => null },
     })
   }
 
