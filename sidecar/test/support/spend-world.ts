@@ -189,9 +189,9 @@ export class SpendWorld {
   async settleDown(): Promise<void> {
     let last = ''
     for (let same = 0; same < 4; ) {
-      await new Promise((resolve) => setImmediate(resolve))
+      await (this.#life?.answer ?? new Promise((resolve) => setImmediate(resolve)))
       const now = this.#life?.signature() ?? ''
-      same = now === last && !this.#life?.isAsking ? same + 1 : 0
+      same = now === last && this.#life?.answer === null ? same + 1 : 0
       last = now
     }
   }
@@ -321,8 +321,8 @@ class Life {
   #group = { events: 0, refusals: false }
   #core: SpendCore | null = null
   #dead = false
-  /** Messages to the grantor that are under way. */
-  #asking = 0
+  /** The grantor is being asked: resolves when it answered, or did not. */
+  #answer: Promise<void> | null = null
 
   constructor(world: SpendWorld, bootId: string, newId: () => string) {
     this.#world = world
@@ -383,8 +383,8 @@ class Life {
     this.ledger.close()
   }
 
-  get isAsking(): boolean {
-    return this.#asking > 0 && !this.#dead
+  get answer(): Promise<void> | null {
+    return this.#dead ? null : this.#answer
   }
 
   signature(): string {
@@ -421,10 +421,12 @@ class Life {
         faults.lostQuestions--
         throw new Error('the question was lost')
       }
-      this.#asking++
-      const answer = await question().finally(() => {
-        this.#asking--
+      const asking = question()
+      const ended = Promise.allSettled([asking]).then(() => {
+        if (this.#answer === ended) this.#answer = null
       })
+      this.#answer = ended
+      const answer = await asking
       if (this.#dead) return new Promise(() => {})
       if (faults.lostAnswers > 0) {
         faults.lostAnswers--

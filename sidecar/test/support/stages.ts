@@ -43,14 +43,14 @@ const price = (model: string, fields: Partial<ModelPrice> = {}): ModelPrice => (
 })
 
 /**
- * $1 and $4 per million tokens. `gpt-4.1` shows all of its output, `o3` thinks in hiding, `gpt-4.1-mini` costs ten times
+ * $1 and $4 per million tokens. `gpt-4.1` shows all of its output and is `gpt-4.1-latest` too, `o3` thinks in hiding, `gpt-4.1-mini` costs ten times
  * as much and `gpt-4.1-nano` a quarter, `gpt-4.1-long` twice as much above 1 000 tokens of input; of `gpt-4.1-vast` nobody knows how much fits.
  */
 const CARD: RateCard = {
   version: 'test.1',
   sources: [],
   models: [
-    price('gpt-4.1', { rates: { ...rates(1, 4), cacheRead: '100000' } }),
+    price('gpt-4.1', { aliases: ['gpt-4.1-latest'], rates: { ...rates(1, 4), cacheRead: '100000' } }),
     price('gpt-4.1-mini', { rates: rates(10, 40) }),
     price('gpt-4.1-nano', { rates: { ...rates(0, 1), input: '250000', cacheRead: null }, outputTokensMax: 500 }),
     price('o3'),
@@ -65,6 +65,17 @@ export const NO_FACTS = { responseId: null, responseModel: null, serviceTier: nu
 /** A request's body. */
 export type Json = Readonly<Record<string, unknown>>
 
+/** Who sends a request: the name of an agent, or headers, each name and then its value. */
+export type Sender = string | readonly string[]
+
+/** Documents of YAML, compiled. @throws where they are no policy */
+export function policyOf(documents: readonly string[]): CompiledPolicy {
+  const text = documents.map((document) => `---\n${document}\n`).join('')
+  const result = compilePolicy([{ path: 'policy.yaml', text }])
+  if (!result.ok) throw new Error(JSON.stringify(result.problems))
+  return result.policy
+}
+
 /** The stages around the money, as the sidecar puts them together, on a {@link SpendWorld}. */
 export class Stages {
   readonly world: SpendWorld
@@ -74,11 +85,12 @@ export class Stages {
   readonly #policy: CompiledPolicy
   readonly #readPrincipal = createReadPrincipal({
     identity: { agent: null, workflow: null, session: null, tags: {} },
-    trustHeaders: new Set(['agent'] as const),
+    trustHeaders: new Set(['agent', 'workflow', 'session', 'tags'] as const),
   })
   readonly #identify = createIdentify(this.#readPrincipal)
   readonly #plan = createPlan(this.prices, new Map([['openai', 'http://127.0.0.1:9/v1']]))
   readonly #meter = createMeter(this.prices)
+  #exchanges = 0
 
   private constructor(world: SpendWorld, policy: CompiledPolicy) {
     this.world = world
@@ -86,24 +98,27 @@ export class Stages {
   }
 
   static async open(scope: Scope, ...documents: readonly string[]): Promise<Stages> {
-    const text = documents.map((document) => `---\n${document}\n`).join('')
-    const result = compilePolicy([{ path: 'policy.yaml', text }])
-    if (!result.ok) throw new Error(JSON.stringify(result.problems))
-    return new Stages(await SpendWorld.open(scope, result.policy.budgets), result.policy)
+    const policy = policyOf(documents)
+    return new Stages(await SpendWorld.open(scope, policy.budgets), policy)
+  }
+
+  /** On a world that there is, which has the policy's budgets. */
+  static on(world: SpendWorld, policy: CompiledPolicy): Stages {
+    return new Stages(world, policy)
   }
 
   /** Everything up to the reservation. */
-  plan(json: Json, agent = 'a'): Planned {
+  plan(json: Json, sender: Sender = 'a'): Planned {
     const body = Buffer.from(JSON.stringify(json))
     const { time } = this.world
     const identified = this.#identify({
-      id: 'exchange',
+      id: `exchange-${++this.#exchanges}`,
       receivedAtMs: time.nowMs(),
       startedMs: time.monotonicMs(),
       acceptedMs: time.monotonicMs(),
       method: 'POST',
       target: '/v1/chat/completions',
-      headers: ['x-acc-agent', agent],
+      headers: typeof sender === 'string' ? ['x-acc-agent', sender] : sender,
       body,
       client: { gone: false, signal: new AbortController().signal, onGone: () => {} },
     })
@@ -134,13 +149,13 @@ export class Stages {
   }
 
   /** Stage 6, with all the time that it takes. */
-  reserve(json: Json, agent?: string): Promise<Reserved | Denial | Abandoned> {
-    return this.world.during(this.stage(this.plan(json, agent)))
+  reserve(json: Json, sender?: Sender): Promise<Reserved | Denial | Abandoned> {
+    return this.world.during(this.stage(this.plan(json, sender)))
   }
 
   /** Stage 6. @throws if it refuses */
-  async sent(json: Json, agent?: string): Promise<Reserved> {
-    const reserved = await this.reserve(json, agent)
+  async sent(json: Json, sender?: Sender): Promise<Reserved> {
+    const reserved = await this.reserve(json, sender)
     if (isDenial(reserved)) throw new Error(reserved.message)
     if (isAbandoned(reserved)) throw new Error('abandoned')
     return reserved
