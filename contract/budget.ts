@@ -8,8 +8,8 @@ export type BudgetDecision = {
   /** This and the next two are decimal USD. */
   readonly limit_usd: string
   readonly remaining_usd: string
-  /** The most that the request could cost. */
-  readonly requested_usd: string
+  /** The most that the request could cost; `null` where nothing bounds that. */
+  readonly requested_usd: string | null
   /** RFC 3339 UTC; `null` for a budget whose period does not end. */
   readonly resets_at: string | null
 }

@@ -13,7 +13,6 @@ import { createAuthorize } from './authorize.ts'
 import { createCacheMemory } from './budget/cache-memory.ts'
 import { openDemotions } from './budget/demotions.ts'
 import { createReserve } from './budget/reserve-stage.ts'
-import { createThrottle } from './budget/throttle.ts'
 import { randomId, systemClock, systemTimers, timedId } from './clock.ts'
 import { parseConfig, type SidecarConfig } from './config.ts'
 import { ConfigError } from './config-error.ts'
@@ -47,6 +46,7 @@ import { createPlan } from './routing/plan.ts'
 import { createRunawayControl } from './runaway/watch.ts'
 import { startDataServer } from './server.ts'
 import { createShutdown } from './shutdown.ts'
+import { Throttle } from './throttle.ts'
 import { createForward, type FlowStats } from './upstream/forward.ts'
 import { createUpstreamPools } from './upstream/pools.ts'
 
@@ -61,6 +61,8 @@ const rateCardUrl = (config: SidecarConfig): URL | string =>
     ? new URL('../seed/rate-card.json', import.meta.url)
     : new URL('./rate-card.json', import.meta.url))
 
+/** Counters of budgets that throttle, whose last requests are remembered. */
+const THROTTLED_COUNTERS_MAX = 10_000
 /** How long what is on disk may still be brought up at the end; the next start brings up the rest. */
 const UPLOAD_DRAIN_MS = 3_000
 /** How long what agents told may still be told at the end; what is not is lost. */
@@ -187,7 +189,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       events,
       clock,
       cache,
-      throttle: createThrottle(),
+      throttle: new Throttle(THROTTLED_COUNTERS_MAX),
       demotions,
     }),
     forward: createForward({

@@ -1,13 +1,21 @@
 /** What budgets do with a request: refuse it, slow it down, send it to a cheaper model, or let it have its money. */
-import { formatUsd, minUsd, ZERO_USD } from '@agentcostcontrol/contract'
+import { formatUsd, minUsd, type NanoUsd } from '@agentcostcontrol/contract'
 import type { CompiledBudget, MatchedBudget } from '@agentcostcontrol/policy'
 import { type BudgetNotices, type Denial, type Inspected, isDenial } from '../exchange.ts'
+import type { Throttle } from '../throttle.ts'
 import { cheaperThan, type DowngradeOptions } from './downgrade.ts'
-import { type Held, type Holding, type HoldOptions, hold, type MeteredAsk, type PricedTarget } from './hold.ts'
+import {
+  type Held,
+  type Holding,
+  type HoldOptions,
+  hold,
+  type MeteredAsk,
+  mostItCosts,
+  type PricedTarget,
+} from './hold.ts'
 import type { Pressure } from './pressure.ts'
 import { blockedEarly, throttled } from './refusal.ts'
 import { AttemptSpender } from './spender.ts'
-import type { Throttle } from './throttle.ts'
 
 /** What {@link choose} needs. */
 export interface ChooseOptions extends HoldOptions, DowngradeOptions {
@@ -27,7 +35,9 @@ export const NO_NOTICES: BudgetNotices = Object.freeze({ warnings: Object.freeze
 export function choose(options: ChooseOptions, inspected: Inspected, ask: MeteredAsk, target: PricedTarget): Chosen {
   const budgets = budgetsOf(options, inspected, target)
   const pressed = options.gate.pressure(budgets)
-  const holding = refusedEarly(options, pressed) ?? chooseAmong(options, inspected, ask, target, budgets, pressed)
+  const holding =
+    refusedEarly(options, inspected, ask, target, pressed) ??
+    chooseAmong(options, inspected, ask, target, budgets, pressed)
   return { holding, notices: noticesOf(pressed) }
 }
 
@@ -41,17 +51,27 @@ const does = ({ budget, actions }: Pressure, action: Pressure['actions'][number]
   budget.mode === 'enforce' && actions.includes(action)
 
 /** Refuses for a budget that blocks before it is spent, or that only lets some requests a minute pass. */
-function refusedEarly({ clock, throttle }: ChooseOptions, pressed: readonly Pressure[]): Denial | null {
+function refusedEarly(
+  options: ChooseOptions,
+  inspected: Inspected,
+  ask: MeteredAsk,
+  target: PricedTarget,
+  pressed: readonly Pressure[],
+): Denial | null {
+  const { clock, throttle } = options
+  const asked = (): NanoUsd | null => mostItCosts(options, inspected, ask, target)
   for (const each of pressed) {
     const { budget, percent } = each
     const blocks = budget.steps.some(({ at, action }) => action === 'block' && at < WHOLE && percent >= at)
-    if (blocks && budget.mode === 'enforce') return blockedEarly(clock, each, ZERO_USD)
+    if (blocks && budget.mode === 'enforce') return blockedEarly(clock, each, asked())
   }
   for (const each of pressed) {
     const { budget, key } = each
     if (budget.throttledPerMinute === null || !does(each, 'throttle')) continue
-    const waitMs = throttle.take(key, budget.throttledPerMinute, clock.monotonicMs())
-    if (waitMs > 0) return throttled(each, ZERO_USD, waitMs)
+    const nowMs = clock.monotonicMs()
+    throttle.slow(key, { requestsPerMinute: budget.throttledPerMinute, forMs: Number.POSITIVE_INFINITY }, nowMs)
+    const waitMs = throttle.take(key, nowMs)
+    if (waitMs > 0) return throttled(each, asked(), waitMs)
   }
   return null
 }
@@ -73,7 +93,7 @@ function chooseAmong(
     const own = budgetsOf(options, inspected, other)
     // Those that both models share have been asked: a throttle would count the request twice.
     const others = options.gate.pressure(own).filter(({ key }) => pressed.every((each) => each.key !== key))
-    const refusal = refusedEarly(options, others)
+    const refusal = refusedEarly(options, inspected, withModel(ask, other), other, others)
     if (refusal !== null) return instead(more, otherwise)
     return after(hold(options, inspected, withModel(ask, other), other, own), () => instead(more, otherwise))
   }

@@ -57,22 +57,21 @@ export type Holding = Held | Denial | Abandoned | Promise<Held | Denial | Abando
 export function hold(
   options: HoldOptions,
   inspected: Inspected,
-  { adapter, request }: MeteredAsk,
+  ask: MeteredAsk,
   target: PricedTarget,
   budgets: readonly MatchedBudget[],
 ): Holding {
   const { prices, clock } = options
   const { priced } = target
   const { provider, identified } = inspected.authorized
-  const demotedUntilMs = options.demotions.until(target, identified.operation)
-  const own = adapter.bound(request, inspected.body.length)
-  const asked: Asked = { target, bound: demotedUntilMs === null ? own : distrusted(own), demotedUntilMs }
+  const asked = askedOf(options, inspected, ask, target)
+  const { demotedUntilMs } = asked
   const isBoundedByBody = asked.bound.kind === 'bounded'
   const usage = boundedBy(asked, provider.onUnbounded)
   if (usage !== null && isDenial(usage)) return usage
   const atMs = identified.raw.receivedAtMs
   const boundOf = (tokens: UsageBound | null): NanoUsd =>
-    tokens === null ? ZERO_USD : minUsd(prices.bound(priced, tokens, atMs), ATTEMPT_USD_MAX)
+    tokens === null ? ZERO_USD : costOf(prices, target, tokens, atMs)
   const fewest = Math.max(provider.minOutputTokens, asked.bound.outputTokensLeast ?? 0)
   const least = boundOf(usage && (demotedUntilMs === null ? withOutput(usage, asked.bound, fewest) : usage))
 
@@ -89,9 +88,9 @@ export function hold(
         }
       // A limit that is not kept to bounds nothing when it is lowered either.
       const isClampable = bound !== null && demotedUntilMs === null && round <= budgets.length
-      if (outcome.kind !== 'exhausted' || !isClampable) return refusalOf(clock, target.model, outcome)
+      if (outcome.kind !== 'exhausted' || !isClampable) return refusalOf(clock, target.model, bound !== null, outcome)
       const perChoice = affordable(prices, asked, bound, outcome.shortage, atMs)
-      if (perChoice === null || perChoice < fewest) return refusalOf(clock, target.model, outcome)
+      if (perChoice === null || perChoice < fewest) return refusalOf(clock, target.model, true, outcome)
       return attempt(withOutput(bound, asked.bound, perChoice), perChoice, round + 1)
     }
     const outcome = options.gate.reserve(
@@ -105,6 +104,36 @@ export function hold(
     ? attempt(usage, null, 0)
     : attempt(withOutput(usage, asked.bound, most), most, 0)
 }
+
+/** The most that a request can cost at the target, whatever its budgets afford; `null` where nothing bounds it. */
+export function mostItCosts(
+  options: HoldOptions,
+  inspected: Inspected,
+  ask: MeteredAsk,
+  target: PricedTarget,
+): NanoUsd | null {
+  const { provider, identified } = inspected.authorized
+  const asked = askedOf(options, inspected, ask, target)
+  const usage = boundedBy(asked, provider.onUnbounded)
+  if (usage === null || isDenial(usage)) return null
+  const most = modelsOwn(asked)
+  const tokens = most === null ? usage : withOutput(usage, asked.bound, most)
+  return costOf(options.prices, target, tokens, identified.raw.receivedAtMs)
+}
+
+function askedOf(
+  { demotions }: HoldOptions,
+  { authorized, body }: Inspected,
+  { adapter, request }: MeteredAsk,
+  target: PricedTarget,
+): Asked {
+  const demotedUntilMs = demotions.until(target, authorized.identified.operation)
+  const own = adapter.bound(request, body.length)
+  return { target, bound: demotedUntilMs === null ? own : distrusted(own), demotedUntilMs }
+}
+
+const costOf = (prices: PriceBook, { priced }: PricedTarget, tokens: UsageBound, atMs: number): NanoUsd =>
+  minUsd(prices.bound(priced, tokens, atMs), ATTEMPT_USD_MAX)
 
 /** The model's own output limit, where it is not the one that the request was made for and more is asked of it. */
 function modelsOwn({ target: { priced, insteadOf }, bound: { outputTokensAsked } }: Asked): number | null {

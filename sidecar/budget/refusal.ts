@@ -5,15 +5,20 @@ import { type Denial, denial } from '../exchange.ts'
 import type { Pressure } from './pressure.ts'
 import type { ReserveOutcome, Shortage } from './types.ts'
 
-/** The refusal of a reservation for a model. */
+/** The refusal of a reservation for a model. @param isBounded false where nothing tells what the request may cost */
 export function refusalOf(
   clock: Clock,
   model: string,
+  isBounded: boolean,
   outcome: Extract<ReserveOutcome, { readonly shortage: Shortage }>,
 ): Denial {
   const { shortage } = outcome
-  const details = decisionOf(shortage, shortage.asked, maxUsd(ZERO_USD, shortage.available))
-  const ask = `This request for "${model.slice(0, 100)}" may cost up to $${details.requested_usd}`
+  const details = decisionOf(shortage, isBounded ? shortage.asked : null, maxUsd(ZERO_USD, shortage.available))
+  const named = `This request for "${model.slice(0, 100)}"`
+  const ask =
+    details.requested_usd === null
+      ? `${named} is bounded by nothing`
+      : `${named} may cost up to $${details.requested_usd}`
   switch (outcome.kind) {
     case 'busy':
       return denial(
@@ -37,7 +42,7 @@ export function refusalOf(
 }
 
 /** The refusal of a budget that blocks before it is spent. */
-export function blockedEarly(clock: Clock, pressure: Pressure, asked: NanoUsd): Denial {
+export function blockedEarly(clock: Clock, pressure: Pressure, asked: NanoUsd | null): Denial {
   const details = pressureDecision(pressure, asked)
   return denial(
     'acc_budget_exceeded',
@@ -47,7 +52,7 @@ export function blockedEarly(clock: Clock, pressure: Pressure, asked: NanoUsd): 
 }
 
 /** The refusal of a budget that lets some requests a minute pass. */
-export function throttled(pressure: Pressure, asked: NanoUsd, waitMs: number): Denial {
+export function throttled(pressure: Pressure, asked: NanoUsd | null, waitMs: number): Denial {
   const details = pressureDecision(pressure, asked)
   return denial(
     'acc_budget_throttled',
@@ -58,19 +63,19 @@ export function throttled(pressure: Pressure, asked: NanoUsd, waitMs: number): D
 
 const DISCONNECTED_RETRY_S = 5
 
-const pressureDecision = ({ budget, subject, limit, remaining, resetsAtMs }: Pressure, asked: NanoUsd) =>
+const pressureDecision = ({ budget, subject, limit, remaining, resetsAtMs }: Pressure, asked: NanoUsd | null) =>
   decisionOf({ budgetName: budget.name, subject, limit, resetsAtMs }, asked, remaining)
 
 const decisionOf = (
   { budgetName, subject, limit, resetsAtMs }: Pick<Shortage, 'budgetName' | 'subject' | 'limit' | 'resetsAtMs'>,
-  asked: NanoUsd,
+  asked: NanoUsd | null,
   left: NanoUsd,
 ): BudgetDecision => ({
   budget: budgetName,
   subject,
   limit_usd: formatUsd(limit),
   remaining_usd: formatUsd(nanoUsd(left)),
-  requested_usd: formatUsd(asked),
+  requested_usd: asked === null ? null : formatUsd(asked),
   resets_at: resetsAtMs === null ? null : new Date(resetsAtMs).toISOString(),
 })
 

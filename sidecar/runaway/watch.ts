@@ -3,9 +3,9 @@ import type { CompiledRunaway, CompiledSecurity } from '@agentcostcontrol/policy
 import type { Clock } from '../clock.ts'
 import type { AgentStates } from '../control/agent-states.ts'
 import { type Authorized, type Denial, denial } from '../exchange.ts'
+import { Throttle } from '../throttle.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { Repeats } from './repeats.ts'
-import { Throttle } from './throttle.ts'
 import { Velocity } from './velocity.ts'
 
 /** Part of stage 3: whether an agent runs away. Looks at nothing where the policy does not ask for it. */
@@ -31,9 +31,12 @@ type Rule = 'repeated-prompt' | 'spend-velocity'
 
 const NOTHING: readonly EventFinding[] = []
 
+/** Agents that are slowed down at once. */
+const THROTTLED_MAX = 1_000
+
 /** Makes the detectors. */
 export function createRunawayControl({ securityFor, agents, clock }: RunawayOptions): RunawayControl {
-  const [repeats, velocity, throttle] = [new Repeats(), new Velocity(), new Throttle()]
+  const [repeats, velocity, throttle] = [new Repeats(), new Velocity(), new Throttle(THROTTLED_MAX)]
 
   /** What is seen in a request, or in what its agent spent; each at most once a window. */
   function look({ identified }: Authorized, runaway: CompiledRunaway, agent: string, nowMs: number): readonly Rule[] {
@@ -65,7 +68,7 @@ export function createRunawayControl({ securityFor, agents, clock }: RunawayOpti
       const findings = rules.map((rule) => findingOf(rule, runaway))
       if (!enforced || action === 'alert') return findings
       if (action === 'throttle') {
-        throttle.begin(agent, runaway.throttle, nowMs)
+        throttle.slow(agent, runaway.throttle, nowMs)
         return findings
       }
       const reason = rules.map((rule) => SEEN[rule]).join(' and ')

@@ -1,4 +1,4 @@
-import { type BudgetAction, NO_USAGE } from '@agentcostcontrol/contract'
+import { type BudgetAction, formatUsd, NO_USAGE } from '@agentcostcontrol/contract'
 import t, { type Test } from 'tap'
 import { type Denial, isAbandoned, isDenial, type Reserved } from '../exchange.ts'
 import { boundOf, type Json, NO_FACTS, Stages } from './support/stages.ts'
@@ -35,10 +35,12 @@ t.test('a budget that blocks from 90 % on lets pass before, and refuses from the
   t.notOk(isDenial(await stages.reserve({ ...ASK, max_tokens: 100 })))
   await spend(await opened(t, {}), 0)
   const late = await opened(t, { steps: [{ at: 50, action: 'block' }] })
+  const small = { ...ASK, max_tokens: 16 }
+  const asked = boundOf(await late.sent(small))
   await spend(late, 5_000_000)
-  t.match(refused(await late.reserve({ ...ASK, max_tokens: 16 })), {
+  t.match(refused(await late.reserve(small)), {
     code: 'acc_budget_exceeded',
-    details: { budget: 'team', remaining_usd: '0.005' },
+    details: { budget: 'team', remaining_usd: '0.005', requested_usd: formatUsd(asked) },
     message: /spent to 50 %, where it blocks/,
   })
 })
@@ -56,10 +58,14 @@ t.test('near its limit a budget warns, and says what is left', async (t) => {
 t.test('a throttling budget lets its requests a minute pass and says when the next one may', async (t) => {
   const stages = await opened(t, { steps: [{ at: 50, action: 'throttle' }], throttle: { requestsPerMinute: 6 } })
   const small = { ...ASK, max_tokens: 16 }
-  t.notOk(isDenial(await stages.reserve(small)), 'not below its step')
+  const first = await stages.sent(small)
   await spend(stages, 5_000_000)
   t.notOk(isDenial(await stages.reserve(small)))
-  t.match(refused(await stages.reserve(small)), { code: 'acc_budget_throttled', retryAfterS: 10 })
+  t.match(refused(await stages.reserve(small)), {
+    code: 'acc_budget_throttled',
+    retryAfterS: 10,
+    details: { requested_usd: formatUsd(boundOf(first)) },
+  })
   stages.world.time.pass(10_000)
   t.notOk(isDenial(await stages.reserve(small)))
 })

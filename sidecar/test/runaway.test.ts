@@ -5,9 +5,9 @@ import t from 'tap'
 import type { Authorized } from '../exchange.ts'
 import { fingerprintOf, likeness } from '../runaway/fingerprint.ts'
 import { Repeats } from '../runaway/repeats.ts'
-import { Throttle } from '../runaway/throttle.ts'
 import { Velocity } from '../runaway/velocity.ts'
 import { createRunawayControl } from '../runaway/watch.ts'
+import { Throttle } from '../throttle.ts'
 import { FakeTime } from './support/fake-time.ts'
 
 const MINUTE = 60_000
@@ -157,9 +157,9 @@ t.test('an agent that was silent for hours has been cheap, and agents that are r
 })
 
 t.test('a throttle lets one request pass at a time, evenly spaced, and ends by itself', (t) => {
-  const throttle = new Throttle()
+  const throttle = new Throttle(10)
   t.equal(throttle.take('a', 0), 0)
-  throttle.begin('a', { requestsPerMinute: 6, forMs: 5 * MINUTE }, 0)
+  throttle.slow('a', { requestsPerMinute: 6, forMs: 5 * MINUTE }, 0)
   const passed = Array.from({ length: 60 }, (_, second) => throttle.take('a', second * 1_000)).filter((ms) => ms === 0)
   t.equal(passed.length, 6)
   t.equal(throttle.take('a', 59_500), 500)

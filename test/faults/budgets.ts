@@ -49,7 +49,7 @@ export const ACTIONS_OF_BUDGETS: readonly Fault[] = [
   action(
     'a throttle gives out everything at once',
     'requests a minute pass',
-    edit('sidecar/budget/throttle.ts', 'MINUTE_MS / perMinute', '0 / perMinute'),
+    edit('sidecar/throttle.ts', 'MINUTE_MS / requestsPerMinute', '0 / requestsPerMinute'),
   ),
   action(
     'a budget that denies goes on with its lease',

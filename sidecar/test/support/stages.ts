@@ -5,13 +5,13 @@ import type { AnswerResult } from '../../answer/answer.ts'
 import { createAuthorize } from '../../authorize.ts'
 import { createCacheMemory } from '../../budget/cache-memory.ts'
 import { createReserve, type Reserve } from '../../budget/reserve-stage.ts'
-import { createThrottle } from '../../budget/throttle.ts'
 import { createUsageEvents } from '../../events/usage-events.ts'
 import { type Abandoned, type Denial, isAbandoned, isDenial, type Planned, type Reserved } from '../../exchange.ts'
 import { createIdentify } from '../../identify.ts'
 import { createMeter, type Metered } from '../../metering/meter.ts'
 import { createReadPrincipal } from '../../principal.ts'
 import { createPlan } from '../../routing/plan.ts'
+import { Throttle } from '../../throttle.ts'
 import type { Forwarded } from '../../upstream/forward.ts'
 import { SpendWorld } from './spend-world.ts'
 
@@ -81,7 +81,7 @@ export class Stages {
   readonly world: SpendWorld
   readonly prices = createPriceBook(CARD)
   readonly cache = createCacheMemory({ monotonicMs: () => this.world.time.monotonicMs() })
-  readonly throttle = createThrottle()
+  readonly throttle = new Throttle(100)
   readonly #policy: CompiledPolicy
   readonly #readPrincipal = createReadPrincipal({
     identity: { agent: null, workflow: null, session: null, tags: {} },
