@@ -1,3 +1,4 @@
+import { dangerousCommandDetector } from './dangerous-command/detector.ts'
 import { jailbreakDetector } from './jailbreak/detector.ts'
 import { promptInjectionDetector } from './prompt-injection/detector.ts'
 import { secretsDetector } from './secrets/detector.ts'
@@ -10,4 +11,5 @@ export const DETECTORS: readonly SelfTestedDetector[] = Object.freeze([
   promptInjectionDetector,
   jailbreakDetector,
   toolPoisoningDetector,
+  dangerousCommandDetector,
 ])

@@ -70,3 +70,21 @@ export const TOOL_POISONING: Taxonomy = Object.freeze({
   owaspAgentic: 'ASI04',
   mitreAtlas: 'AML.T0051.001',
 })
+
+const taxonomy = (owaspLlm: string, owaspAgentic: string, mitreAtlas: string): Taxonomy =>
+  Object.freeze({ owaspLlm, owaspAgentic, mitreAtlas })
+
+/** Excessive agency; unexpected code execution; command and scripting interpreter. */
+export const COMMAND_EXECUTION = taxonomy('LLM06:2025', 'ASI05', 'AML.T0050')
+/** Excessive agency; unexpected code execution; reverse shell. */
+export const REVERSE_SHELL = taxonomy('LLM06:2025', 'ASI05', 'AML.T0072')
+/** Excessive agency; tool misuse; data destruction by an agent's tool. */
+export const DATA_DESTRUCTION = taxonomy('LLM06:2025', 'ASI02', 'AML.T0101')
+/** Excessive agency; identity and privilege abuse; unsecured credentials. */
+export const CREDENTIAL_ACCESS = taxonomy('LLM06:2025', 'ASI03', 'AML.T0055')
+/** Sensitive information disclosure; tool misuse; exfiltration by an agent's tool. */
+export const EXFILTRATION_BY_TOOL = taxonomy('LLM02:2025', 'ASI02', 'AML.T0086')
+/** Excessive agency; unexpected code execution; an agent's tool is invoked. */
+export const PERSISTENCE = taxonomy('LLM06:2025', 'ASI05', 'AML.T0053')
+/** Excessive agency; tool misuse; an agent's tool is invoked. */
+export const TOOL_MISUSE = taxonomy('LLM06:2025', 'ASI02', 'AML.T0053')
