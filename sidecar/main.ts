@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PROVIDER_NAMES, type Principal } from '@agentcostcontrol/contract'
-import { DETECTORS, selfTest } from '@agentcostcontrol/detectors'
+import { detectorsFor, selfTest } from '@agentcostcontrol/detectors'
 import { type CompiledBudget, createPriceBook, findPrice, readRateCard } from '@agentcostcontrol/policy'
 import { startAdminServer } from './admin.ts'
 import { createLocalApi } from './agents/local-api.ts'
@@ -26,6 +26,7 @@ import { openSpendStore } from './events/spend-store.ts'
 import { createUsageEvents } from './events/usage-events.ts'
 import { createIdentify } from './identify.ts'
 import { Coverage } from './inspect/coverage.ts'
+import { createEnvironment } from './inspect/environment.ts'
 import { createInspectRequest, type InspectionStats } from './inspect/inspect-request.ts'
 import { createInspections } from './inspect/inspection.ts'
 import { createScanPool } from './inspect/pool.ts'
@@ -158,12 +159,15 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const scanner = new SegmentScanner(scanPool, config.verdictCacheMax)
   const coverage = new Coverage()
   const sessions = new SessionInspection()
-  const inspectionOf = createInspections(createDetectorSets(), coverage)
+  const environment = createEnvironment({ policy: () => policies.inForce(), intel: () => null })
+  const inspectionOf = createInspections(createDetectorSets(environment), coverage)
   const flow: FlowStats = { paused: 0 }
   const inspection: InspectionStats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
   const readPrincipal = createReadPrincipal(config)
   const events = createUsageEvents({ instanceId: spend.instanceId, prices, clock, readPrincipal })
-  const dead = DETECTORS.filter((detector) => !selfTest(detector)).map(({ id }) => id)
+  const dead = detectorsFor(environment())
+    .filter((detector) => !selfTest(detector))
+    .map(({ id }) => id)
   if (dead.length > 0) log.error('detectors do not find what they must: the sidecar is not ready', { dead })
 
   const jobs = createJobs(systemTimers)

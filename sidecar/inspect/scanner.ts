@@ -1,5 +1,5 @@
 import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
-import { DETECTORS, type Detector } from '@agentcostcontrol/detectors'
+import { type Detector, type DetectorEnvironment, detectorsFor } from '@agentcostcontrol/detectors'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import { decodeSegment } from '../providers/byte-strings.ts'
 import { countTexts, type Way } from './coverage.ts'
@@ -41,10 +41,17 @@ export interface DetectorSet {
   readonly scope: string
   /** The policy's canaries, which a worker cannot know. */
   readonly canaries: readonly string[]
+  /** What a worker makes the same detectors of. */
+  readonly environment: DetectorEnvironment
 }
 
-/** Finds a policy's detectors; memoised, since policies are few and live long. */
-export function createDetectorSets(): (security: CompiledSecurity) => DetectorSet {
+/**
+ * Finds a policy's detectors; memoised, since policies are few and live long.
+ * @param environment what they are made of, as it is now
+ */
+export function createDetectorSets(
+  environment: () => DetectorEnvironment,
+): (security: CompiledSecurity) => DetectorSet {
   const sets = new WeakMap<CompiledSecurity, DetectorSet>()
   const scopes = new Map<string, string>()
   const scopeOf = (key: string): string => {
@@ -53,16 +60,18 @@ export function createDetectorSets(): (security: CompiledSecurity) => DetectorSe
     return scope
   }
   return (security) => {
+    const now = environment()
     const known = sets.get(security)
-    if (known) return known
+    if (known?.environment.key === now.key) return known
     const wanted = security.detectors.map(({ detectorId }) => detectorId)
-    const detectors = [...DETECTORS.filter(({ id }) => wanted.includes(id)), ...sessionDetectors(security)]
+    const detectors = [...detectorsFor(now).filter(({ id }) => wanted.includes(id)), ...sessionDetectors(security)]
     const set: DetectorSet = {
       detectors,
       ids: detectors.map(({ id }) => id),
       byId: new Map(detectors.map((detector) => [detector.id, detector])),
       bySource: bySource(detectors),
       canaries: security.canaries,
+      environment: now,
       scope: scopeOf(`${security.detectorsKey}|${detectors.map(({ id, version }) => `${id}@${version}`).join()}`),
     }
     sets.set(security, set)
@@ -158,7 +167,10 @@ export class SegmentScanner {
     this.#pooledTasks++
     const texts = fresh.flatMap(({ unit }) => textsOf(unit)).map(scanned)
     return this.#pool
-      .run({ detectorIds: set.ids, canaries: set.canaries, segments: texts }, security.timeoutMs)
+      .run(
+        { detectorIds: set.ids, canaries: set.canaries, environment: set.environment, segments: texts },
+        security.timeoutMs,
+      )
       .then((result) => {
         let from = 0
         for (const { unit, key } of fresh) {

@@ -1,5 +1,10 @@
 import type { Finding } from '@agentcostcontrol/contract'
-import { createCanaryDetector, DETECTORS, type Detector } from '@agentcostcontrol/detectors'
+import {
+  createCanaryDetector,
+  type Detector,
+  type DetectorEnvironment,
+  detectorsFor,
+} from '@agentcostcontrol/detectors'
 import { detectAll, type ScannedText } from './detect.ts'
 
 /** The most findings of one request that are told one by one. */
@@ -9,6 +14,7 @@ const FINDINGS_MAX = 10_000
 export interface ScanTask {
   readonly detectorIds: readonly string[]
   readonly canaries: readonly string[]
+  readonly environment: DetectorEnvironment
   readonly segments: readonly ScannedText[]
 }
 
@@ -21,7 +27,7 @@ export interface ScanResult {
 
 /** Runs in a piscina worker. */
 export default function scan(task: ScanTask): ScanResult {
-  const detectors: Detector[] = DETECTORS.filter(({ id }) => task.detectorIds.includes(id))
+  const detectors: Detector[] = detectorsFor(task.environment).filter(({ id }) => task.detectorIds.includes(id))
   if (task.detectorIds.includes('prompt-leak')) detectors.push(createCanaryDetector(task.canaries))
   let left = FINDINGS_MAX
   let complete = true

@@ -1,5 +1,5 @@
 import type { Segment } from '@agentcostcontrol/contract'
-import { DETECTORS, redactText } from '@agentcostcontrol/detectors'
+import { DETECTORS, EMPTY_ENVIRONMENT, redactText } from '@agentcostcontrol/detectors'
 import t from 'tap'
 import { createRandom } from '../../detectors/test/support/random.ts'
 import { textWithSecrets } from '../../detectors/test/support/texts.ts'
@@ -12,7 +12,7 @@ import { createDetectorSets, ScanPoolFullError, ScanTimeoutError, SegmentScanner
 import { inspectionThat } from './support/detectors.ts'
 
 const TIMEOUT_MS = 60_000
-const sets = createDetectorSets()
+const sets = createDetectorSets(() => EMPTY_ENVIRONMENT)
 
 /** What texts are judged with: the shipped detectors, and counts of its own. */
 const inspecting = (coverage: Coverage, timeoutMs = TIMEOUT_MS): Inspection =>

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { DETECTORS, redactText } from '@agentcostcontrol/detectors'
+import { DETECTORS, EMPTY_ENVIRONMENT, redactText } from '@agentcostcontrol/detectors'
 import t from 'tap'
 import { RULE_FILES } from '../../detectors/secrets/rules/index.ts'
 import { plant } from '../../detectors/test/support/generate.ts'
@@ -15,7 +15,7 @@ import { inspectionThat } from './support/detectors.ts'
 /** An inspection with the detectors that are shipped. */
 function shipped(action: 'redact' | 'block'): AnswerInspection {
   const inspection = inspectionThat(action)
-  return { ...inspection, set: createDetectorSets()(inspection.security) }
+  return { ...inspection, set: createDetectorSets(() => EMPTY_ENVIRONMENT)(inspection.security) }
 }
 
 const event = (content: string): Buffer =>

@@ -1,5 +1,5 @@
 import { type Finding, POLICY_API_VERSION, SEGMENT_SOURCES } from '@agentcostcontrol/contract'
-import type { Detector } from '@agentcostcontrol/detectors'
+import { type Detector, EMPTY_ENVIRONMENT } from '@agentcostcontrol/detectors'
 import { compilePolicy } from '@agentcostcontrol/policy'
 import type { AnswerInspection } from '../../answer/inspection.ts'
 import { systemClock } from '../../clock.ts'
@@ -58,6 +58,7 @@ export function inspectionThat(action: 'alert' | 'redact' | 'block'): AnswerInsp
       byId: new Map([['secrets', keyDetector]]),
       bySource: bySource([keyDetector]),
       scope: 'test',
+      environment: EMPTY_ENVIRONMENT,
       canaries: [],
     },
     judged: coverage.of([keyDetector], 'test'),

@@ -1,0 +1,32 @@
+import type { CustomRuleDocument } from '@agentcostcontrol/contract'
+import { DETECTORS } from './registry.ts'
+import { createThreatIntelDetector } from './threat-intel/detector.ts'
+import type { SelfTestedDetector } from './types.ts'
+
+/** What detectors are made of that changes while a process runs. */
+export interface DetectorEnvironment {
+  /** Names all of it: the same for the same. */
+  readonly key: string
+  /** The index of threat intelligence, which all threads share; `null` for none. */
+  readonly intel: SharedArrayBuffer | null
+  /** The policy's own rules. */
+  readonly customRules: readonly CustomRuleDocument[]
+}
+
+/** One without anything. */
+export const EMPTY_ENVIRONMENT: DetectorEnvironment = { key: '', intel: null, customRules: [] }
+
+/** The environment in force and the one before, which a scan under way may still need. */
+const KEPT_MAX = 2
+const made = new Map<string, readonly SelfTestedDetector[]>()
+
+/** Every detector that judges a text by itself, made of an environment; the same ones for the same key, in each thread. */
+export function detectorsFor({ key, intel }: DetectorEnvironment): readonly SelfTestedDetector[] {
+  const known = made.get(key)
+  if (known) return known
+  const detectors = [...DETECTORS, createThreatIntelDetector(intel)]
+  const [oldest] = made.keys()
+  if (made.size >= KEPT_MAX && oldest !== undefined) made.delete(oldest)
+  made.set(key, detectors)
+  return detectors
+}
