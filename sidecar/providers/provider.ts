@@ -102,7 +102,7 @@ export interface StreamEvent {
   readonly onlyUsage: boolean
   /** True if the event carries an empty usage member that is there only because the sidecar asked for usage. */
   readonly emptyUsage: boolean
-  /** True for an event without text at which clients stop reading: what is held is judged before it goes on. */
+  /** True for an event at which clients stop reading: what is held is judged before it goes on. */
   readonly endsText?: boolean
   /** Calls that are complete with this event; those that are open at the end of a stream are complete then. */
   readonly calls?: readonly EndedCall[]

@@ -7,6 +7,7 @@ import { readFacts } from './usage.ts'
 type Json = Readonly<Record<string, unknown>>
 
 const NOTHING: StreamEvent = { pieces: [], onlyUsage: false, emptyUsage: false }
+const END: StreamEvent = { ...NOTHING, endsText: true }
 /** Tokens around a call of a tool that no event shows: its tags, and those of its parameters. */
 const CALL_TOKENS = 64
 
@@ -55,7 +56,7 @@ export function openMessageStream(isInOneGo: () => boolean): StreamReader {
         return NOTHING
       case 'message_stop':
         ended = true
-        return NOTHING
+        return END
       default:
         return typeof event.type === 'string' ? NOTHING : null
     }

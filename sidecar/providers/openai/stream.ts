@@ -5,6 +5,7 @@ import { type ChatDialect, OPENAI_CHAT } from './dialects.ts'
 import { rawUsageOf, readServiceTier, readUsage, statedCost } from './usage.ts'
 
 const NOTHING: StreamEvent = { pieces: [], onlyUsage: false, emptyUsage: false }
+const END: StreamEvent = { ...NOTHING, endsText: true }
 
 /**
  * Reads a stream of `chat.completion.chunk` events. The last usage wins: where a provider sends several, they are
@@ -25,7 +26,7 @@ export function openChatStream(dialect: ChatDialect = OPENAI_CHAT): StreamReader
   function read(data: string): StreamEvent | null {
     if (data === '[DONE]') {
       ended = true
-      return NOTHING
+      return END
     }
     let chunk: unknown
     try {

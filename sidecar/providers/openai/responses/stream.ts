@@ -103,7 +103,7 @@ export function openResponseStream(): StreamReader {
       facts = readFacts(response, items)
     }
     const pieces = strings(response.output, ['response', 'output'], type)
-    return told(pieces, wholeCalls(pieces, null))
+    return { ...told(pieces, wholeCalls(pieces, null)), ...(ENDS.has(type) ? { endsText: true } : {}) }
   }
 
   return {
