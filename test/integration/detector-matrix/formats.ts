@@ -11,6 +11,8 @@ export type Talk = Readonly<Record<SegmentSource, string>>
 /** One request of an official client. */
 export interface Ask {
   readonly url: string
+  /** Names the request, at the provider too. */
+  readonly tag: string
   readonly talk: Talk
   readonly streamed: boolean
   readonly headers: Readonly<Record<string, string>>
@@ -37,8 +39,8 @@ async function all(stream: AsyncIterable<unknown>): Promise<string> {
 /** OpenAI’s chat completions. */
 export const chat: Format = {
   operation: () => 'chat.completions',
-  ask: async ({ url, talk, streamed, headers }) => {
-    const client = openaiAt(`${url}/openai/v1`, 'matrix', { headers })
+  ask: async ({ url, tag, talk, streamed, headers }) => {
+    const client = openaiAt(`${url}/openai/v1`, tag, { headers })
     const call = { name: TOOL, arguments: JSON.stringify(args(talk.tool_call)) }
     const body = {
       model: 'gpt-4.1-mini',
@@ -60,8 +62,8 @@ export const chat: Format = {
 /** OpenAI’s responses. */
 export const responses: Format = {
   operation: () => 'responses',
-  ask: async ({ url, talk, streamed, headers }) => {
-    const client = openaiAt(`${url}/openai/v1`, 'matrix', { headers })
+  ask: async ({ url, tag, talk, streamed, headers }) => {
+    const client = openaiAt(`${url}/openai/v1`, tag, { headers })
     const body = {
       model: 'gpt-4.1-mini',
       store: false,
@@ -83,8 +85,8 @@ export const responses: Format = {
 /** Anthropic’s messages. */
 export const messages: Format = {
   operation: () => 'messages',
-  ask: async ({ url, talk, streamed, headers }) => {
-    const client = anthropicAt(`${url}/anthropic`, 'matrix', { headers })
+  ask: async ({ url, tag, talk, streamed, headers }) => {
+    const client = anthropicAt(`${url}/anthropic`, tag, { headers })
     const body = {
       model: 'claude-sonnet-4-5',
       max_tokens: 200,
@@ -114,8 +116,8 @@ export const messages: Format = {
 /** Gemini’s content. */
 export const generateContent: Format = {
   operation: (streamed) => (streamed ? 'streamGenerateContent' : 'generateContent'),
-  ask: async ({ url, talk, streamed, headers }) => {
-    const client: GoogleGenAI = geminiAt(`${url}/google`, 'matrix', { headers: { ...headers } })
+  ask: async ({ url, tag, talk, streamed, headers }) => {
+    const client: GoogleGenAI = geminiAt(`${url}/google`, tag, { headers: { ...headers } })
     const body = {
       model: 'gemini-2.5-flash',
       contents: [
@@ -144,8 +146,8 @@ export const generateContent: Format = {
 /** Ollama’s chat. */
 export const ollamaChat: Format = {
   operation: () => 'ollama.chat',
-  ask: async ({ url, talk, streamed, headers }) => {
-    const client = ollamaAt(url, 'matrix', { ...headers })
+  ask: async ({ url, tag, talk, streamed, headers }) => {
+    const client = ollamaAt(url, tag, { ...headers })
     const body = {
       model: 'qwen3:8b',
       messages: [

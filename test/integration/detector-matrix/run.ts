@@ -2,8 +2,8 @@ import { FINDING_ACTIONS, type FindingAction, type SegmentSource } from '@agentc
 import { DETECTORS, type SelfTestedDetector } from '@agentcostcontrol/detectors'
 import type { Test } from 'tap'
 import { OLLAMA_POLICY } from '../../support/ollama.ts'
-import { AMPLE_BUDGET, type TestSidecar } from '../../support/sidecar.ts'
-import { twinsFor } from '../../support/twins.ts'
+import { AMPLE_BUDGET } from '../../support/sidecar.ts'
+import { type Twins, twinsFor } from '../../support/twins.ts'
 import type { Format, Talk } from './formats.ts'
 
 /** Every detector × action × source × streamed or not, through a sidecar, by the official client of one wire format. */
@@ -84,19 +84,26 @@ const simHeaders = ({ detector, source, direction }: Cell): Readonly<Record<stri
     : { 'x-sim-tool-call': encodeURIComponent(JSON.stringify({ note: canary })) }
 }
 
-async function run(t: Test, sidecar: TestSidecar, cell: Cell): Promise<void> {
+async function run(t: Test, { sidecar, behind }: Twins, cell: Cell): Promise<void> {
   const { detector, action, format, source, streamed, direction } = cell
   const name = [detector.id, action, format.operation(streamed), source, streamed ? 'stream' : 'plain', direction].join(
     ' ',
   )
   const talk = direction === 'request' ? { ...QUIET, [source]: detector.canary() } : QUIET
   const headers = { 'x-acc-agent': agentOf(cell), ...simHeaders(cell) }
-  const told = await format.ask({ url: sidecar.url, talk, streamed, headers }).then(
+  const told = await format.ask({ url: sidecar.url, tag: name, talk, streamed, headers }).then(
     (text) => ({ ok: true, text }),
     (error: unknown) => ({ ok: false, text: String(error) }),
   )
   const stops = action === 'block' || action === 'quarantine'
-  if (told.ok === stops) t.fail(`${name}: ${told.ok ? 'went through' : told.text.slice(0, 300)}`)
+  // What reaches over the JSON around it cannot be taken out of it, and is blocked.
+  const mayStop = action === 'redact' && (source === 'tool_definition' || source === 'tool_call')
+  if (told.ok === stops && !(mayStop && told.text.includes('Blocked by the security policy')))
+    t.fail(`${name}: ${told.ok ? 'went through' : told.text.slice(0, 300)}`)
+  const sent = behind.requests().filter(({ rawHeaders }) => rawHeaders.includes(name))
+  if (direction === 'request' && stops && sent.length > 0) t.fail(`${name}: it was sent`)
+  if (action === 'redact' && sent.some(({ body }) => direction === 'request' && body.includes(matchedOf(cell))))
+    t.fail(`${name}: the provider was shown it`)
   const shows = told.text.includes(matchedOf(cell))
   if (direction === 'response' && shows && (stops || action === 'redact')) t.fail(`${name}: the client was shown it`)
   if (stops && direction === 'request' && !told.text.includes(detector.id))
@@ -109,16 +116,17 @@ const kindOf = ({ detector, action, format, source, streamed, direction }: Cell)
 
 /** Asks everything of one format, and holds that each is done, told and counted. */
 export async function holdsInFormat(t: Test, format: Format): Promise<void> {
-  const { sidecar } = await twinsFor(t, {
+  const twins = await twinsFor(t, {
     policies: { 'budget.yaml': AMPLE_BUDGET, 'ollama.yaml': OLLAMA_POLICY, ...policies },
   })
   const cells = cellsOf(format)
   const queue = [...cells]
   await Promise.all(
     Array.from({ length: AT_ONCE }, async () => {
-      for (let cell = queue.pop(); cell; cell = queue.pop()) await run(t, sidecar, cell)
+      for (let cell = queue.pop(); cell; cell = queue.pop()) await run(t, twins, cell)
     }),
   )
+  const { sidecar } = twins
   const events = await sidecar.events(cells.length)
   const found = new Set(
     events.flatMap(({ findings, operation, streamed }) =>
