@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { promptInjectionDetector } from '../prompt-injection/detector.ts'
 import { readCorpus, setOf } from './corpus.ts'
 import { crossValidate, type LeftOut } from './cross-validate.ts'
 import { Fit, type FitOptions } from './fit.ts'
@@ -29,19 +30,23 @@ function threshold(scores: readonly number[], share: number): number {
   return scores.toSorted((a, b) => b - a)[Math.floor(scores.length * share)] ?? 1
 }
 
+/** What is alerted and blocked at the grades that are shipped, set by set. */
 function report(results: readonly LeftOut[]): void {
-  for (const role of ['user', 'tool']) {
+  for (const [role, source] of [
+    ['user', 'user'],
+    ['tool', 'tool_result'],
+  ] as const) {
     const ofRole = results.filter(({ row }) => row.role === role)
     const honest = ofRole.filter(({ row }) => row.label === 0 && row.set !== 'skills_md').map(({ score }) => score)
-    const alert = threshold(honest, 0.01)
-    const block = threshold(honest, 0.001)
-    say(`${role}: ${honest.length} honest texts; 1 % reach ${alert.toFixed(3)}, 0.1 % reach ${block.toFixed(3)}`)
+    const [alert, block] = [threshold(honest, 0.01), threshold(honest, 0.001)]
+    const { medium = 1, high = 1 } = promptInjectionDetector.grades?.[source] ?? {}
+    say(`${role}: of ${honest.length} honest texts 1 % reach ${alert.toFixed(3)}, 0.1 % reach ${block.toFixed(3)};`)
+    say(`  shipped: alerted from ${medium}, blocked from ${high}`)
     for (const set of new Set(ofRole.map(({ row }) => setOf(row)))) {
       const scores = ofRole.filter(({ row }) => setOf(row) === set).map(({ score }) => score)
       const share = (least: number): string =>
         `${((100 * scores.filter((score) => score >= least).length) / scores.length).toFixed(1)} %`
-      const shares = [alert, block, 0.8, 0.93, 0.95].map(share).join(', ')
-      say(`  ${set}: ${scores.length} rows; ${shares}`)
+      say(`  ${set}: ${scores.length} rows; alerted ${share(medium)}, blocked ${share(high)}`)
     }
   }
 }

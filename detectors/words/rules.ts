@@ -20,6 +20,8 @@ export interface WordRule {
   readonly before: readonly Step[]
   /** The last word must be the name of a tag. */
   readonly tag?: true
+  /** What it scores where the words are quoted in a text about such words. */
+  readonly quoted?: number
   /** The rule holds a "not" itself: one before its first word says nothing. */
   readonly negated?: true
 }
@@ -29,7 +31,8 @@ export const WORD_RULES: readonly WordRule[] = [
   {
     id: 'instruction-override',
     kind: 'prompt-injection',
-    score: 0.93,
+    score: 0.95,
+    quoted: 0.6,
     last: ['instruction'],
     before: [
       { any: ['previous'], gapMax: 1 },
@@ -39,7 +42,8 @@ export const WORD_RULES: readonly WordRule[] = [
   {
     id: 'instruction-override',
     kind: 'prompt-injection',
-    score: 0.93,
+    score: 0.95,
+    quoted: 0.6,
     last: ['previous'],
     before: [
       { any: ['instruction'], gapMax: 2 },
@@ -47,9 +51,10 @@ export const WORD_RULES: readonly WordRule[] = [
     ],
   },
   {
-    id: 'instruction-override-all',
+    id: 'instruction-override',
     kind: 'prompt-injection',
     score: 0.75,
+    quoted: 0.5,
     last: ['instruction'],
     before: [
       { any: ['all', 'your'], gapMax: 0 },
@@ -80,7 +85,8 @@ export const WORD_RULES: readonly WordRule[] = [
   {
     id: 'persona-anything',
     kind: 'jailbreak',
-    score: 0.93,
+    score: 0.95,
+    quoted: 0.6,
     last: ['now'],
     before: [
       { any: ['anything'], gapMax: 0 },

@@ -1,13 +1,14 @@
 import { FeatureReader } from './features.ts'
 import { LAST_BITS, matchRules, REACH } from './match-rules.ts'
 import type { Model } from './model.ts'
+import { isQuoted } from './quoted.ts'
 import { WordReader } from './reader.ts'
 import { MODEL_RULE, type Region, Regions } from './regions.ts'
 import type { WordRule } from './rules.ts'
 import { Windows } from './windows.ts'
 
 /** Windows below this logit are never told; see {@link scoreOf}. */
-const LOGIT_MIN = 0
+const LOGIT_MIN = -1
 
 /** What was seen in a text. */
 export interface WordScan {
@@ -27,8 +28,9 @@ export function createWordScan(model: Model): (text: string) => WordScan {
   return (text) => {
     const orders = new Regions()
     const poison = new Regions()
-    const addRule = ({ kind, id, score }: WordRule, first: number): void => {
+    const addRule = ({ kind, id, score: whole, quoted }: WordRule, first: number): void => {
       const start = ring.starts[first % REACH] ?? 0
+      const score = quoted !== undefined && isQuoted(text, start) ? quoted : whole
       const into = kind === 'tool-poisoning' ? poison : orders
       into.add(kind, id, score, start, reader.end)
     }
