@@ -1,4 +1,5 @@
 import type { CustomRuleDocument } from '@agentcostcontrol/contract'
+import { createCustomDetector } from './custom/detector.ts'
 import { DETECTORS } from './registry.ts'
 import { createThreatIntelDetector } from './threat-intel/detector.ts'
 import type { SelfTestedDetector } from './types.ts'
@@ -21,10 +22,10 @@ const KEPT_MAX = 2
 const made = new Map<string, readonly SelfTestedDetector[]>()
 
 /** Every detector that judges a text by itself, made of an environment; the same ones for the same key, in each thread. */
-export function detectorsFor({ key, intel }: DetectorEnvironment): readonly SelfTestedDetector[] {
+export function detectorsFor({ key, intel, customRules }: DetectorEnvironment): readonly SelfTestedDetector[] {
   const known = made.get(key)
   if (known) return known
-  const detectors = [...DETECTORS, createThreatIntelDetector(intel)]
+  const detectors = [...DETECTORS, createThreatIntelDetector(intel), createCustomDetector(customRules)]
   const [oldest] = made.keys()
   if (made.size >= KEPT_MAX && oldest !== undefined) made.delete(oldest)
   made.set(key, detectors)

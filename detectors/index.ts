@@ -1,3 +1,4 @@
+export { createCustomDetector } from './custom/detector.ts'
 export { type DetectorEnvironment, detectorsFor, EMPTY_ENVIRONMENT } from './environment.ts'
 export { type CallArgument, handsOver, type ReadCall, readCall } from './flow/calls.ts'
 export { isCued, isField, nearby } from './flow/context.ts'

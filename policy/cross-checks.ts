@@ -1,14 +1,27 @@
+import { customRuleMistakes } from '@agentcostcontrol/detectors/custom'
+import { showPath } from './locate.ts'
 import { describeSelector } from './match-security.ts'
 import type { ParsedDocument } from './parse.ts'
 import type { PolicyProblem } from './types.ts'
 
-/** What no document shows by itself: two that claim the same name, the same provider, or the same agents. */
+/** What no schema shows: rules of one's own that cannot be run, and two documents that claim the same name, the same provider, or the same agents. */
 export function crossCheck(documents: readonly ParsedDocument[]): readonly PolicyProblem[] {
   return [
     ...repeated(documents, nameOf, 'metadata.name', (claim) => `${claim} is defined twice`),
     ...repeated(documents, providerOf, 'spec.provider', (claim) => `two ProviderConfigs configure ${claim}`),
+    ...documents.flatMap(unrunnable),
     ...repeated(documents, selectorOf, 'spec.selector', (claim) => `two SecurityPolicies hold for ${claim}`),
   ]
+}
+
+function unrunnable({ document, file, lineOf }: ParsedDocument): readonly PolicyProblem[] {
+  if (document.kind !== 'CustomRule') return []
+  return customRuleMistakes(document).map(({ path, message }) => ({
+    file,
+    line: lineOf(path),
+    path: showPath(path),
+    message,
+  }))
 }
 
 const nameOf = ({ document }: ParsedDocument): string => `${document.kind} "${document.metadata.name}"`

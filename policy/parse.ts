@@ -43,9 +43,11 @@ export function parsePolicyFiles(files: readonly PolicyFile[]): ParsedPolicy {
 
 function parsed(document: PolicyDocument, written: unknown, read: YamlDocument): ParsedDocument {
   const { line } = placeOf(read, [])
-  // The tree of a document is many times its size: only a test that fails has need of it.
+  // The tree of a document is many times its size: only what is judged beyond its schema has need of it.
   const lineOf =
-    document.kind === 'PolicyTest' ? (path: readonly PropertyKey[]) => placeOf(read, path).line : () => line
+    document.kind === 'PolicyTest' || document.kind === 'CustomRule'
+      ? (path: readonly PropertyKey[]) => placeOf(read, path).line
+      : () => line
   return { document, written, file: read.file, line, lineOf }
 }
 
