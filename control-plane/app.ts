@@ -31,6 +31,7 @@ import { pricingRoutes } from './pricing/routes.ts'
 import type { PricingService } from './pricing/service.ts'
 import { createRateLimit, type Rate, type RateLimit, shareRateLimit } from './rate-limit.ts'
 import type { RedisLink } from './redis.ts'
+import { type SecurityServices, securityRoutes } from './security/service.ts'
 import type { Channel } from './sidecars/channel.ts'
 import { channelRoutes, sidecarRoutes } from './sidecars/routes.ts'
 import type { SidecarService } from './sidecars/service.ts'
@@ -54,6 +55,7 @@ export interface AppOptions {
   readonly operator: LedgerOperator
   readonly read: ReadService
   readonly channel: Channel
+  readonly security: SecurityServices
   readonly sidecars: SidecarService
   readonly trails: TrailService
   readonly pricing: PricingService
@@ -139,6 +141,7 @@ export async function createApp(options: AppOptions): Promise<Api> {
     operatorRoutes(app, options.operator)
     readRoutes(app, options.read)
     channelRoutes(app, options.channel)
+    securityRoutes(app, options.security)
     sidecarRoutes(app, options.sidecars)
     trailRoutes(app, options.trails)
     policyRoutes(app, options.policies)

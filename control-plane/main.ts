@@ -37,8 +37,10 @@ import { createPolicyService, type PolicyService } from './policies/service.ts'
 import { openSigner } from './policies/signer.ts'
 import { createPricingService, type StatedModels } from './pricing/service.ts'
 import { createRedisLink } from './redis.ts'
+import { createSecurity } from './security/service.ts'
 import { type Closer, closeAll, createShutdown } from './shutdown.ts'
 import { createChannel } from './sidecars/channel.ts'
+import { createBeginCommand, createCommands } from './sidecars/commands.ts'
 import { createRegister } from './sidecars/register.ts'
 import { createSidecarService } from './sidecars/service.ts'
 import { createIngestService } from './usage/ingest-service.ts'
@@ -125,13 +127,36 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
 
   const register = createRegister({ database, clock: systemClock, log })
   closers.push(['register of sidecars', register.close])
+  const begin = createBeginCommand(wakes)
   const agentStates = createAgentStateService({
     database,
-    wakes,
-    onChange: (orgId, change) => log.info('an agent was stopped or let go on', { orgId, ...change }),
+    begin,
+    onChange: (orgId, change, { agent, reason, changedBy }) => {
+      metrics.security.agentChange(change)
+      log.info('an agent was stopped or let go on', { orgId, change, agent, reason, changedBy })
+    },
+    onFull: (orgId, { agent, reason }) => {
+      metrics.security.agentChange('full')
+      log.error('an agent is in quarantine at its own sidecar alone: too many agents are stopped already', {
+        orgId,
+        agent,
+        reason,
+      })
+    },
   })
+  const { quarantineFor } = agentStates
+  const security = createSecurity({
+    database,
+    clock: systemClock,
+    begin,
+    quarantineFor,
+    counts: metrics.security,
+    log,
+  })
+  const { suppressions, toolPins } = security
+  const commands = createCommands({ database, agents: agentStates, suppressions, toolPins })
   const { recallsSince } = ledger
-  const channel = createChannel({ policies, recallsSince, commands: agentStates, wakes, register, log })
+  const channel = createChannel({ policies, recallsSince, commands, wakes, register, log })
   metrics.readPolls(() => channel.polls)
 
   const read = createReadService({ database })
@@ -156,10 +181,16 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     budgetStatus: createBudgetStatus({ database, policies }),
     policies,
     pricing,
-    ingest: createIngestService({ database, book: ledger.book, onBatch: metrics.batch }),
+    ingest: createIngestService({
+      database,
+      book: ledger.book,
+      record: security.events.record,
+      onBatch: metrics.batch,
+    }),
     ledger,
     operator: createLedgerOperator({ database }),
     read,
+    security,
     channel,
     sidecars: createSidecarService({ database, policies, agents }),
     trails: createTrailService({ database, pricing, statedModels }),

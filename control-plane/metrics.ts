@@ -6,6 +6,7 @@ import {
   type SidecarHeartbeat,
 } from '@agentcostcontrol/contract'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { createSecurityMetrics, type SecurityMetrics } from './security/metrics.ts'
 
 /** The metrics of a control plane. */
 export interface Metrics {
@@ -23,6 +24,8 @@ export interface Metrics {
   verdict(verdict: GrantVerdict): void
   /** Counts an alert of a budget that was told. */
   alert(kind: BudgetAlertKind): void
+  /** Counts what is found, and what is done about it. */
+  readonly security: SecurityMetrics
   /** Tells what came of a policy folder, and the generation in force. @param result `null` for nothing new */
   policy(result: PolicyResult | null, generation: number): void
   /** The Prometheus text format. */
@@ -136,6 +139,7 @@ export function createMetrics(): Metrics {
     },
     alert: (kind) => alerts.inc({ kind }),
     verdict: (verdict) => verdicts.inc({ verdict }),
+    security: createSecurityMetrics(registry),
     policy: (result, generation) => {
       if (result !== null) revisions.inc({ result })
       generations.set(generation)

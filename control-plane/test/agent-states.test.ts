@@ -144,7 +144,7 @@ t.test('pauses and resumes of many at once leave one list, and it has a bound', 
   await db.owner`
     INSERT INTO acc.agent_states (org_id, agent, state, reason, changed_by, version)
     SELECT ${orgId}, 'more-' || n, 'paused', 'r', '', n FROM generate_series(1, ${AGENT_COMMANDS_MAX - 8}) AS n`
-  t.match(await change('pause', adminKey, 'one-too-many'), { status: 409, body: { detail: /5000 agents are paused/ } })
+  t.match(await change('pause', adminKey, 'one-too-many'), { status: 409, body: { detail: /5000 agents are stopped/ } })
   t.match(await change('pause', adminKey, 'agent-1'), { status: 200 }, 'one that is paused already may be again')
   t.match(await change('resume', adminKey, 'more-1'), { status: 200 })
   const told = (await poll(0, 0)).body.commands?.agents ?? []

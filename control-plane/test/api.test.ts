@@ -41,7 +41,7 @@ t.test('no path answers without a key, with a key of another kind, or with one t
     const sidecars = path.startsWith('/sidecar/')
     isProblem(
       t,
-      await askApi(url + path, sidecars ? adminKey : credential, body),
+      await askApi(url + path, sidecars ? adminKey : credential, body, method.toUpperCase()),
       'acc_api_forbidden',
       `${path}, other kind`,
     )
@@ -91,6 +91,12 @@ t.test('what PostgreSQL cannot even read is a mistake of whoever asks', async (t
     'requests?agent=%00',
     'requests?model=%00',
     'agents?cursor=AA',
+    'agents/%00/history',
+    'security/events?agent=%00',
+    'security/events?rule=a%00',
+    'security/events/9007199254740993',
+    'security/tool-pins?tool=%00',
+    'security/summary?detector=%00',
   ])
     isProblem(t, await askApi(`${url}/api/v1/${path}`, adminKey), 'acc_api_invalid', path)
 })
@@ -167,7 +173,10 @@ t.test(
     t.equal(document.openapi, '3.1.0')
     t.same(Object.keys(document.paths).sort(), [
       '/api/v1/agents',
+      '/api/v1/agents/{id}/history',
       '/api/v1/agents/{id}/pause',
+      '/api/v1/agents/{id}/quarantine',
+      '/api/v1/agents/{id}/release',
       '/api/v1/agents/{id}/resume',
       '/api/v1/budgets',
       '/api/v1/budgets/status/summary',
@@ -188,6 +197,15 @@ t.test(
       '/api/v1/prices/versions',
       '/api/v1/requests',
       '/api/v1/requests/{eventId}',
+      '/api/v1/security/events',
+      '/api/v1/security/events/{id}',
+      '/api/v1/security/summary',
+      '/api/v1/security/suppressions',
+      '/api/v1/security/suppressions/{id}',
+      '/api/v1/security/tool-pins',
+      '/api/v1/security/tool-pins/{id}',
+      '/api/v1/security/tool-pins/{id}/approve',
+      '/api/v1/security/tool-pins/{id}/reject',
       '/api/v1/sidecars',
       '/api/v1/tasks',
       '/api/v1/usage/agents',
@@ -201,6 +219,7 @@ t.test(
       '/sidecar/v1/heartbeat',
       '/sidecar/v1/leases/hello',
       '/sidecar/v1/leases/sync',
+      '/sidecar/v1/tool-pins',
     ])
     const text = JSON.stringify(document)
     for (const [, pointer = ''] of text.matchAll(/"\$ref":"#\/([^"]+)"/g)) {

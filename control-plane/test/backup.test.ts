@@ -15,6 +15,7 @@ import { verify } from '../usage/verify.ts'
 import { ask, clusterFor } from './support/database.ts'
 import { batchOf, INSTANCE, usageEvent } from './support/events.ts'
 import { ledgerOn, TestHolder } from './support/ledger.ts'
+import { recordOn } from './support/security.ts'
 
 const newDatabase = await clusterFor(t)
 const superuser = await newDatabase()
@@ -56,7 +57,7 @@ async function fill(scope: Scope, url: string, migrations = shipped): Promise<vo
   const database = openDatabase(url, 2)
   const ledger = ledgerOn(database)
   const { book } = ledger
-  const ingest = createIngestService({ database, book, onBatch: () => {} })
+  const ingest = createIngestService({ database, record: recordOn(database), book, onBatch: () => {} })
   for (const orgId of orgIds) {
     await database.inOrg(orgId, (tx) => tx`INSERT INTO organisations (org_id, name) VALUES (${orgId}, ${'näme\t\\N'})`)
     const events = [

@@ -10,6 +10,7 @@ import { readRepository, type Totals } from '../usage/read-repository.ts'
 import { clusterFor, databaseFor, type TestDatabase } from './support/database.ts'
 import { attempt, batchOf, INSTANCE, usageEvent } from './support/events.ts'
 import { ledgerOn } from './support/ledger.ts'
+import { recordOn } from './support/security.ts'
 
 type Sidecar = Caller & { readonly kind: 'sidecar' }
 
@@ -18,7 +19,7 @@ const db = await databaseFor(t, await newDatabase())
 const NOW = Date.now()
 
 const ingestOn = ({ database }: TestDatabase): IngestService =>
-  createIngestService({ database, book: ledgerOn(database).book, onBatch: () => {} })
+  createIngestService({ database, record: recordOn(database), book: ledgerOn(database).book, onBatch: () => {} })
 
 /** A sidecar of an organisation of its own. */
 async function tenant(): Promise<Sidecar> {

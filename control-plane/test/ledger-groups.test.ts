@@ -7,6 +7,7 @@ import { verify } from '../usage/verify.ts'
 import { clusterFor, databaseFor } from './support/database.ts'
 import { batchOf, charge, usageEvent } from './support/events.ts'
 import { counter, ledgerOn, organisationWith, published, TestHolder } from './support/ledger.ts'
+import { recordOn } from './support/security.ts'
 
 const db = await databaseFor(t, await (await clusterFor(t))())
 const ledger = ledgerOn(db.database)
@@ -110,7 +111,7 @@ t.test('two that enter an edited budget at once open it once', async (t) => {
   if (!one) throw new Error('two holders were made')
   await one.sync(counter('b'), { need: usd('0.40') })
   const { book } = ledger
-  const ingest = createIngestService({ database: db.database, book, onBatch: () => {} })
+  const ingest = createIngestService({ database: db.database, record: recordOn(db.database), book, onBatch: () => {} })
   const charges = [charge({ budgetUid: 'Budget/b', generation: one.generation, nanoUsd: String(usd('0.40')) })]
   await ingest.ingest(one.caller, batchOf([usageEvent({ instanceId: one.caller.instanceId, charges })]).events)
   const today = counter('b', '*', new Date().toISOString().slice(0, 10))

@@ -15,12 +15,14 @@ import { verify } from '../usage/verify.ts'
 import { clusterFor, databaseFor, QUIET } from './support/database.ts'
 import { batchOf, charge, usageEvent } from './support/events.ts'
 import { counter, ledgerOn, organisationWith, published, TestHolder } from './support/ledger.ts'
+import { recordOn } from './support/security.ts'
 
 const newDatabase = await clusterFor(t)
 const db = await databaseFor(t, await newDatabase())
 const ledger = ledgerOn(db.database)
 const ingest = createIngestService({
   database: db.database,
+  record: recordOn(db.database),
   book: ledger.book,
   onBatch: () => {},
 })

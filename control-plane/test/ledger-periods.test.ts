@@ -6,11 +6,12 @@ import { verify } from '../usage/verify.ts'
 import { clusterFor, databaseFor } from './support/database.ts'
 import { attempt, batchOf, charge, usageEvent } from './support/events.ts'
 import { counter, ledgerOn, organisationWith, published, TestHolder } from './support/ledger.ts'
+import { recordOn } from './support/security.ts'
 
 const db = await databaseFor(t, await (await clusterFor(t))())
 const ledger = ledgerOn(db.database)
 const { book } = ledger
-const ingest = createIngestService({ database: db.database, book, onBatch: () => {} })
+const ingest = createIngestService({ database: db.database, record: recordOn(db.database), book, onBatch: () => {} })
 const usd = (text: string): bigint => parseUsd(text)
 const HOUR_MS = 3_600_000
 

@@ -7,12 +7,14 @@ import { verify } from '../usage/verify.ts'
 import { clusterFor, databaseFor, type TestDatabase } from './support/database.ts'
 import { attempt, batchOf, charge, usageEvent } from './support/events.ts'
 import { counter, ledgerOn, organisationWith, published, TestHolder } from './support/ledger.ts'
+import { recordOn } from './support/security.ts'
 
 const newDatabase = await clusterFor(t)
 const db = await databaseFor(t, await newDatabase())
 const ledger = ledgerOn(db.database)
 const ingest = createIngestService({
   database: db.database,
+  record: recordOn(db.database),
   book: ledger.book,
   onBatch: () => {},
 })
@@ -278,7 +280,7 @@ t.test(
       const own = ledgerOn(database)
       return {
         ledger: own,
-        ingest: createIngestService({ database, book: own.book, onBatch: () => {} }),
+        ingest: createIngestService({ database, record: recordOn(database), book: own.book, onBatch: () => {} }),
       }
     })
     let spent = 0n

@@ -4,7 +4,6 @@ import { checkPolicy } from '@agentcostcontrol/policy'
 import t from 'tap'
 import { folderFor } from '../../test/support/scope.ts'
 import { createAgentService } from '../agents/service.ts'
-import { createAgentStateService } from '../agents/state-service.ts'
 import { createAuthService } from '../auth/service.ts'
 import { alertRepository } from '../budgets/alert-repository.ts'
 import { budgetRepository } from '../budgets/repository.ts'
@@ -18,6 +17,7 @@ import { clusterFor, databaseFor } from './support/database.ts'
 import { batchOf, INSTANCE, usageEvent } from './support/events.ts'
 import { counter, ledgerOn, published, TestHolder } from './support/ledger.ts'
 import { policiesFor } from './support/policies.ts'
+import { eventFinding, recordOn, SUPPRESSED, saidOn, toolPinReport } from './support/security.ts'
 
 const newDatabase = await clusterFor(t)
 const db = await databaseFor(t, await newDatabase())
@@ -71,8 +71,11 @@ async function tenant() {
   await holder.hello()
   await holder.sync(counter('ample'), { need: 1n })
   const { book } = ledger
-  const ingest = createIngestService({ database: db.database, book, onBatch: () => {} })
-  await ingest.ingest({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, batchOf([usageEvent()]).events)
+  const ingest = createIngestService({ database: db.database, record: recordOn(db.database), book, onBatch: () => {} })
+  await ingest.ingest(
+    { kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE },
+    batchOf([usageEvent({ findings: [eventFinding()] })]).events,
+  )
   await db.database.inOrg(orgId, async (tx) => {
     const uid = 'Budget/ample'
     await budgetRepository.make(tx, { name: 'own', document: {}, text: '', by: '' })
@@ -91,13 +94,12 @@ async function tenant() {
   const read = createReadService({ database: db.database })
   const agents = createAgentService({ ...AGENTS, database: db.database, read, clock })
   await agents.heartbeat({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, heartbeatOf())
-  const states = createAgentStateService({
-    database: db.database,
-    wakes: { announce: async () => {} },
-    onChange: () => {},
-  })
-  await states.pause({ kind: 'admin', orgId, keyId: '' }, 'looping', 'it loops', null)
-  return { orgId, states, caller, token, auth, agents, policies: { service, generation } }
+  const { agentStates: states, security, commands } = saidOn(db.database)
+  const admin = { kind: 'admin', orgId, keyId: '' } as const
+  await states.pause(admin, 'looping', 'it loops', null)
+  await security.suppressions.make(admin, SUPPRESSED, 'a test', new Date(Date.now() + 3_600_000).toISOString())
+  await security.toolPins.report({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, [toolPinReport()])
+  return { orgId, states, security, commands, caller, token, auth, agents, policies: { service, generation } }
 }
 
 t.test('every table is bound to its organisation, and one that is not would be found', async (t) => {
@@ -194,13 +196,13 @@ t.test('agents, tasks and figures of sidecars are shown to their own organisatio
 t.test('whoever is of another organisation can neither pause an agent nor let it go on', async (t) => {
   const [a, b] = [await tenant(), await tenant()]
   const asB = { kind: 'admin', orgId: b.orgId, keyId: '' } as const
-  const before = await a.states.current(a.orgId)
+  const before = await a.commands.current(a.orgId)
   await b.states.resume(asB, 'looping', 'it is fine')
   await b.states.pause(asB, 'researcher', 'it is not', null)
-  t.same(await a.states.current(a.orgId), before)
+  t.same((await a.commands.current(a.orgId)).agents, before.agents)
   t.match(before.agents, [{ agent: 'looping', state: 'paused', reason: 'it loops', endsInMs: null }])
   t.equal(before.agents.length, 1)
-  t.same(await a.states.current(randomUUID()), { version: 0, agents: [] })
+  t.same(await a.commands.current(randomUUID()), { version: 0, agents: [], suppressions: [], toolPins: [] })
 })
 
 t.test('policies, their revisions and their files are one’s own alone', async (t) => {

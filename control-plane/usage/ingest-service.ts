@@ -2,6 +2,7 @@ import { type EventBatchAnswer, type UsageEvent, usageEventSchema } from '@agent
 import type { SidecarCaller } from '../auth/service.ts'
 import type { Database } from '../db/database.ts'
 import type { LedgerService } from '../ledger/service.ts'
+import type { SecurityEventService } from '../security/event-service.ts'
 import { copyLine } from './event-columns.ts'
 import { ingestRepository } from './ingest-repository.ts'
 
@@ -25,12 +26,14 @@ export interface IngestServiceOptions {
   readonly database: Database
   /** Books what new events are charged, in the transaction that stores them. */
   readonly book: LedgerService['book']
+  /** Writes down what was found in new events, last in the transaction that stores them; told when that is committed. */
+  readonly record: SecurityEventService['record']
   /** Told of each batch that is stored. */
   onBatch(answer: EventBatchAnswer): void
 }
 
 /** Makes the service. */
-export function createIngestService({ database, book, onBatch }: IngestServiceOptions): IngestService {
+export function createIngestService({ database, book, record, onBatch }: IngestServiceOptions): IngestService {
   return {
     ingest: async ({ orgId, instanceId }, sent) => {
       const events = new Map<string, UsageEvent>()
@@ -46,23 +49,30 @@ export function createIngestService({ database, book, onBatch }: IngestServiceOp
           events.set(eventKey(checked.eventId, Date.parse(checked.intentAt)), checked)
         }
       }
-      const stored =
+      const { stored, tell } =
         events.size === 0
-          ? 0
+          ? NOTHING
           : await database.inOrg(orgId, async (tx) => {
-              const added = await ingestRepository.store(tx, Array.from(events.values(), copyLine))
-              const charges = added.flatMap(
-                ({ eventId, intentMs }) => events.get(eventKey(eventId, intentMs))?.charges ?? [],
+              const keys = await ingestRepository.store(tx, Array.from(events.values(), copyLine))
+              const added = keys.flatMap(({ eventId, intentMs }) => events.get(eventKey(eventId, intentMs)) ?? [])
+              await book(
+                tx,
+                instanceId,
+                added.flatMap(({ charges }) => charges),
               )
-              await book(tx, instanceId, charges)
-              return added.length
+              const found = added.filter(({ findings }) => findings.length > 0)
+              const tell = found.length === 0 ? NOTHING.tell : await record(tx, orgId, instanceId, found)
+              return { stored: keys.length, tell }
             })
+      tell()
       const answer = { storedThrough, stored, repeated: good - stored, refused }
       onBatch(answer)
       return answer
     },
   }
 }
+
+const NOTHING = { stored: 0, tell: () => {} }
 
 const eventKey = (eventId: string, intentMs: number): string => `${eventId}/${intentMs}`
 

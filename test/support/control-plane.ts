@@ -136,10 +136,15 @@ export interface ApiAnswer<Body> {
   readonly body: Body
 }
 
-/** Asks the API: by GET, or by POST with a body or with `''` for none. */
-export async function askApi<Body>(url: string, key: string | null, body?: unknown): Promise<ApiAnswer<Body>> {
+/** Asks the API: by GET, or by POST with a body or with `''` for none, unless a method is named. */
+export async function askApi<Body>(
+  url: string,
+  key: string | null,
+  body?: unknown,
+  method = body === undefined ? 'GET' : 'POST',
+): Promise<ApiAnswer<Body>> {
   const response = await fetch(url, {
-    method: body === undefined ? 'GET' : 'POST',
+    method,
     headers: {
       ...(key === null ? {} : { authorization: `Bearer ${key}` }),
       ...(body === undefined || body === '' ? {} : { 'content-type': 'application/json' }),

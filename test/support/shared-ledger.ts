@@ -8,6 +8,7 @@ import type { Database, OwnerSql } from '../../control-plane/db/database.ts'
 import { ApiError } from '../../control-plane/errors.ts'
 import type { LedgerService } from '../../control-plane/ledger/service.ts'
 import { ledgerOn } from '../../control-plane/test/support/ledger.ts'
+import { recordOn } from '../../control-plane/test/support/security.ts'
 import { createIngestService, type IngestService } from '../../control-plane/usage/ingest-service.ts'
 import { ControlPlaneError } from '../../sidecar/control/client.ts'
 import { createLeaseClient } from '../../sidecar/control/lease-client.ts'
@@ -29,7 +30,12 @@ export class SharedLedger {
     this.#database = database
     this.#owner = owner
     this.ledger = ledgerOn(database)
-    this.#ingest = createIngestService({ database, book: this.ledger.book, onBatch: () => {} })
+    this.#ingest = createIngestService({
+      database,
+      record: recordOn(database),
+      book: this.ledger.book,
+      onBatch: () => {},
+    })
   }
 
   /** Makes an organisation with these budgets, and sidecars in it. */

@@ -19,6 +19,7 @@ import { openSigner } from '../../policies/signer.ts'
 import { createIngestService, type IngestService } from '../../usage/ingest-service.ts'
 import { QUIET, type TestDatabase } from './database.ts'
 import { batchOf, charge, usageEvent } from './events.ts'
+import { recordOn } from './security.ts'
 
 /** An answer of the API. */
 interface Answer {
@@ -99,7 +100,7 @@ export async function budgetReplicaFor(
     await app.close()
     await alerts.idle()
   })
-  const ingest = createIngestService({ database, book: ledger.book, onBatch: () => {} })
+  const ingest = createIngestService({ database, record: recordOn(database), book: ledger.book, onBatch: () => {} })
   return {
     policies,
     ledger,

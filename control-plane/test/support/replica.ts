@@ -2,7 +2,6 @@ import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
 import type { SignedBundle } from '@agentcostcontrol/contract'
 import type { Scope } from '../../../test/support/scope.ts'
 import { createAgentService } from '../../agents/service.ts'
-import { createAgentStateService } from '../../agents/state-service.ts'
 import { type AppOptions, createApp } from '../../app.ts'
 import { makeKey } from '../../auth/keys.ts'
 import { createAuthService } from '../../auth/service.ts'
@@ -13,9 +12,11 @@ import { createMetrics } from '../../metrics.ts'
 import { type ChannelOptions, createChannel } from '../../sidecars/channel.ts'
 import { createRegister } from '../../sidecars/register.ts'
 import { createSidecarService } from '../../sidecars/service.ts'
+import { createIngestService } from '../../usage/ingest-service.ts'
 import { createReadService } from '../../usage/read-service.ts'
 import { AGENTS } from './agents.ts'
 import { QUIET, type TestDatabase } from './database.ts'
+import { saidOn } from './security.ts'
 
 /** What is published, as all replicas see it; how often a bundle was read is counted. */
 export function publishedPolicies() {
@@ -77,8 +78,8 @@ export async function replicaFor(
   const used = more.counted ?? database
   const register = createRegister({ database: used, clock: systemClock, log: QUIET })
   const { recallsSince = async () => null } = more
-  const agentStates = createAgentStateService({ database, wakes, onChange: () => {} })
-  const channel = createChannel({ policies, recallsSince, commands: agentStates, wakes, register, log: QUIET })
+  const { agentStates, security, commands } = saidOn(database, wakes)
+  const channel = createChannel({ policies, recallsSince, commands, wakes, register, log: QUIET })
   const auth = createAuthService({ database, clock: systemClock, newId: randomUUID, policyKeys: [] })
   const metrics = createMetrics()
   metrics.readPolls(() => channel.polls)
@@ -90,6 +91,13 @@ export async function replicaFor(
     channel,
     agents,
     agentStates,
+    security,
+    ingest: createIngestService({
+      database,
+      book: async () => {},
+      record: security.events.record,
+      onBatch: () => {},
+    }),
     sidecars: createSidecarService({ database, policies, agents }),
     clock: systemClock,
     log: QUIET,
