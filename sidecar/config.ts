@@ -50,6 +50,8 @@ export interface SidecarConfig {
   readonly scanThreadsMax: number
   readonly scanQueueMax: number
   readonly verdictCacheMax: number
+  /** Folder of threat-intelligence lists, watched; `null` for none. */
+  readonly threatIntelDir: string | null
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly parentWatch: boolean
 }
@@ -156,6 +158,7 @@ const environment = z.object({
   ACC_SCAN_THREADS_MAX: integer(1, 64).prefault('2'),
   ACC_SCAN_QUEUE_MAX: integer(1, 100_000).prefault('256'),
   ACC_VERDICT_CACHE_MAX: integer(100, 10_000_000).prefault('50000'),
+  ACC_THREAT_INTEL_DIR: z.string().min(1).optional(),
   ACC_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   ACC_PARENT_WATCH: z.enum(['0', '1']).default('0'),
 })
@@ -223,6 +226,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     scanThreadsMax: values.ACC_SCAN_THREADS_MAX,
     scanQueueMax: values.ACC_SCAN_QUEUE_MAX,
     verdictCacheMax: values.ACC_VERDICT_CACHE_MAX,
+    threatIntelDir: values.ACC_THREAT_INTEL_DIR ?? null,
     logLevel: values.ACC_LOG_LEVEL,
     parentWatch: values.ACC_PARENT_WATCH === '1',
   }

@@ -47,6 +47,7 @@ import { createPlan } from './routing/plan.ts'
 import { createRunawayControl } from './runaway/watch.ts'
 import { startDataServer } from './server.ts'
 import { createShutdown } from './shutdown.ts'
+import { openIntelFolder } from './threat-intel/folder.ts'
 import { Throttle } from './throttle.ts'
 import { createForward, type FlowStats } from './upstream/forward.ts'
 import { createUpstreamPools } from './upstream/pools.ts'
@@ -159,7 +160,12 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const scanner = new SegmentScanner(scanPool, config.verdictCacheMax)
   const coverage = new Coverage()
   const sessions = new SessionInspection()
-  const environment = createEnvironment({ policy: () => policies.inForce(), intel: () => null })
+  const intel =
+    config.threatIntelDir === null
+      ? null
+      : await openIntelFolder({ folder: config.threatIntelDir, clock, timers: systemTimers, log })
+  closers.push(async () => intel?.close())
+  const environment = createEnvironment({ policy: () => policies.inForce(), intel: () => intel?.current() ?? null })
   const inspectionOf = createInspections(createDetectorSets(environment), coverage)
   const flow: FlowStats = { paused: 0 }
   const inspection: InspectionStats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
@@ -274,6 +280,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       sessions,
       inspection,
       coverage,
+      intel,
       dead,
       flow,
       jobs,
@@ -314,6 +321,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       ['commands', commands.close],
       ['demotions', demotions.close],
       ['jobs', jobs.endAll],
+      ['threat intelligence', () => intel?.close()],
       ['heartbeats', () => heartbeats?.drain(HEARTBEAT_DRAIN_MS)],
       ['uploads', () => uploader?.drain(UPLOAD_DRAIN_MS)],
       ['reports of tools', () => toolPinReports?.drain(HEARTBEAT_DRAIN_MS)],

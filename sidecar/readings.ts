@@ -18,6 +18,7 @@ import type { Reading } from './metrics.ts'
 import type { PolicyStore } from './policy-store.ts'
 import type { RunawayControl } from './runaway/watch.ts'
 import type { DataServer } from './server.ts'
+import type { IntelFolder } from './threat-intel/folder.ts'
 import type { FlowStats } from './upstream/forward.ts'
 import type { UpstreamPools } from './upstream/pools.ts'
 
@@ -46,6 +47,8 @@ export interface ReadingSources {
   /** The same. */
   readonly heartbeats: Heartbeats | null
   readonly coverage: Coverage
+  /** `null` without lists. */
+  readonly intel: Pick<IntelFolder, 'stats'> | null
   /** Ids of detectors that failed their self-test. */
   readonly dead: readonly string[]
   readonly clock: Clock
@@ -56,6 +59,7 @@ const counter = (name: string, help: string, read: () => number): Reading => ({ 
 const NO_UPLOADS = { events: { stored: 0, repeated: 0, refused: 0 } }
 const NO_HEARTBEATS = { messages: { taken: 0, refused: 0, failed: 0 } }
 const NO_PINS = { reports: { stored: 0, repeated: 0, refused: 0, dropped: 0 }, waiting: 0, failures: 0 }
+const NO_INTEL = { entries: 0, writtenMs: null, loads: 0, failures: 0 }
 const NO_POLLS = { polls: 0, failures: 0 }
 const flag = (value: boolean): number => (value ? 1 : 0)
 
@@ -81,6 +85,7 @@ export function createReadings({
   reports,
   heartbeats,
   coverage,
+  intel,
   dead,
   clock,
 }: ReadingSources): readonly Reading[] {
@@ -104,6 +109,21 @@ export function createReadings({
       label: 'revision',
       read: () => policies.status().revision,
     },
+    gauge(
+      'acc_threat_intel_entries',
+      'Entries of the threat-intelligence index',
+      () => (intel?.stats() ?? NO_INTEL).entries,
+    ),
+    gauge('acc_threat_intel_age_seconds', 'Since the youngest list was written', () => {
+      const { writtenMs } = intel?.stats() ?? NO_INTEL
+      return writtenMs === null ? 0 : (clock.nowMs() - writtenMs) / 1_000
+    }),
+    counter('acc_threat_intel_loads_total', 'Indexes that came into force', () => (intel?.stats() ?? NO_INTEL).loads),
+    counter(
+      'acc_threat_intel_failures_total',
+      'Folders of lists not taken',
+      () => (intel?.stats() ?? NO_INTEL).failures,
+    ),
     gauge('acc_policy_age_seconds', 'Since the policy in force came into force', () => {
       const { sinceMs } = policies.status()
       return sinceMs === null ? 0 : (clock.nowMs() - sinceMs) / 1_000

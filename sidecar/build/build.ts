@@ -26,6 +26,7 @@ const { metafile, outputFiles } = await build({
     spend: 'sidecar/spend.ts',
     'policy-worker': 'policy/policy-worker.ts',
     'inspect/worker': 'sidecar/inspect/worker.ts',
+    'threat-intel/compile-worker': 'sidecar/threat-intel/compile-worker.ts',
     'events/storage-worker': 'sidecar/events/storage-worker.ts',
     // Piscina starts each of its threads with a file `worker.js` beside the one that it is in itself.
     worker: 'node_modules/piscina/dist/worker.js',

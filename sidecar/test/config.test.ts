@@ -130,6 +130,7 @@ const CASES: Readonly<
   ACC_SCAN_THREADS_MAX: { good: '64', read: ({ scanThreadsMax }) => scanThreadsMax, becomes: 64, bad: ['65'] },
   ACC_SCAN_QUEUE_MAX: { good: '1', read: ({ scanQueueMax }) => scanQueueMax, becomes: 1, bad: ['0'] },
   ACC_VERDICT_CACHE_MAX: { good: '100', read: ({ verdictCacheMax }) => verdictCacheMax, becomes: 100, bad: ['99'] },
+  ACC_THREAT_INTEL_DIR: { good: '/lists', read: ({ threatIntelDir }) => threatIntelDir, becomes: '/lists', bad: [] },
   ACC_LOG_LEVEL: { good: 'warn', read: ({ logLevel }) => logLevel, becomes: 'warn', bad: ['trace', 'WARN'] },
   ACC_PARENT_WATCH: { good: '1', read: ({ parentWatch }) => parentWatch, becomes: true, bad: ['true'] },
 }
