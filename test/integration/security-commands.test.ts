@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { clusterFor } from '../../control-plane/test/support/database.ts'
+import { batchOf, usageEvent } from '../../control-plane/test/support/events.ts'
+import { eventFinding, toolPinReport } from '../../control-plane/test/support/security.ts'
+import { chat } from '../support/chat.ts'
+import { askApi, controlPlaneFor, enrol, sendEvents, type TestControlPlane } from '../support/control-plane.ts'
+import { folderFor } from '../support/scope.ts'
+import { AMPLE_BUDGET, sidecarFor, type TestSidecar, withPolicy, writePolicies } from '../support/sidecar.ts'
+import { simulatorFor } from '../support/simulator.ts'
+import { until } from '../support/until.ts'
+
+const ARRIVES_MS = 2_000
+const BACK_MS = 15_000
+const REASON = { reason: 'a test' }
+
+/** Two replicas on one database, each with a sidecar. */
+async function begun(t: Test) {
+  const simulator = await simulatorFor(t)
+  const newDatabase = await clusterFor(t)
+  const databaseUrl = await newDatabase()
+  const policyDir = folderFor(t)
+  writePolicies(policyDir, { 'budget.yaml': AMPLE_BUDGET })
+  const tokenFile = join(folderFor(t), 'token')
+  const plane = (listen = '127.0.0.1:0'): Promise<TestControlPlane> =>
+    controlPlaneFor(t, {
+      policyDir,
+      env: {
+        DATABASE_URL: databaseUrl,
+        CONTROL_PLANE_ENROLMENT_TOKEN_FILE: tokenFile,
+        CONTROL_PLANE_LISTEN: listen,
+      },
+    })
+  const planes = [await plane(), await plane()] as const
+  const key = planes.map(({ adminKey }) => adminKey).find((each) => each !== null) ?? ''
+  const sidecar = (at: 0 | 1, dataDir?: string): Promise<TestSidecar> =>
+    withPolicy(
+      sidecarFor(t, {
+        upstream: `${simulator.url}/v1`,
+        env: { ACC_CONTROL_PLANE_URL: planes[at].url, ACC_CONTROL_PLANE_TOKEN_FILE: tokenFile },
+        ...(dataDir === undefined ? {} : { dataDir }),
+      }),
+    )
+  const ask = <Body>(path: string, body?: unknown, at: 0 | 1 = 0) =>
+    askApi<Body>(`${planes[at].url}/api/v1${path}`, key, body)
+  return { planes, plane, key, sidecar, ask }
+}
+
+const answered = (sidecar: TestSidecar, agent: string, code: string | null, timeoutMs = ARRIVES_MS) =>
+  until(
+    `${agent} is answered ${code}`,
+    async () => ((await chat(sidecar.url, { headers: { 'x-acc-agent': agent } })).code === code ? true : null),
+    timeoutMs,
+  )
+
+const kept = ({ dataDir }: TestSidecar, file: string, text: string) =>
+  until(
+    `${file} holds ${text}`,
+    async () => ((await readFile(join(dataDir, file), 'utf8').catch(() => '')).includes(text) ? true : null),
+    ARRIVES_MS,
+  )
+
+t.test(
+  'quarantine and release reach the sidecars of both replicas within two seconds, from people and from findings, and survive the end of both planes',
+  async (t) => {
+    const { planes, plane, key, sidecar, ask } = await begun(t)
+    const sidecars = [await sidecar(0), await sidecar(1)] as const
+    for (const each of sidecars) await answered(each, 'bad', null)
+    t.match(await ask('/agents/bad/quarantine', REASON), { status: 200 })
+    for (const each of sidecars) await answered(each, 'bad', 'acc_agent_quarantined')
+    t.match(await ask('/agents/bad/resume', REASON, 1), { status: 409 })
+    await answered(sidecars[0], 'good', null)
+    t.match(await ask('/agents/bad/release', REASON, 1), { status: 200 })
+    for (const each of sidecars) await answered(each, 'bad', null)
+
+    const instanceId = randomUUID()
+    const credential = await enrol(planes[0].url, key, instanceId)
+    const found = usageEvent({
+      instanceId,
+      principal: { ...usageEvent().principal, agent: 'bad' },
+      findings: [eventFinding({ action: 'quarantine' })],
+    })
+    t.match(await sendEvents(planes[0].url, credential, batchOf([found])), { body: { stored: 1 } })
+    for (const each of sidecars) await answered(each, 'bad', 'acc_agent_quarantined')
+    t.match(await ask('/security/events'), { body: { events: [{ eventId: found.eventId, action: 'quarantine' }] } })
+
+    for (const each of sidecars) await kept(each, 'agent-states.json', 'quarantined')
+    await sidecars[0].kill()
+    for (const each of planes) await each.kill()
+    const again = await sidecar(0, sidecars[0].dataDir)
+    t.equal((await chat(again.url, { headers: { 'x-acc-agent': 'bad' } })).code, 'acc_agent_quarantined')
+    for (const each of planes) await plane(new URL(each.url).host)
+    const fresh = await sidecar(1)
+    await answered(fresh, 'bad', 'acc_agent_quarantined', BACK_MS)
+    t.match(await ask('/agents/bad/release', REASON), { status: 200 })
+    for (const each of [again, sidecars[1], fresh]) await answered(each, 'bad', null, BACK_MS)
+  },
+)
+
+t.test(
+  'suppressions and decisions on tools reach running sidecars within two seconds, and survive the end of both planes',
+  async (t) => {
+    const { planes, plane, key, sidecar, ask } = await begun(t)
+    const sidecars = [await sidecar(0), await sidecar(1)] as const
+    const expiresAt = new Date(Date.now() + 3_600_000).toISOString()
+    const made = await ask<{ readonly id: string }>('/security/suppressions', { detector: 'pii', ...REASON, expiresAt })
+    const inForce = (each: TestSidecar, count: number, timeoutMs = ARRIVES_MS) =>
+      until(
+        `${count} are in force`,
+        async () => ((await each.metric('acc_suppressions')) === count ? true : null),
+        timeoutMs,
+      )
+    for (const each of sidecars) await inForce(each, 1)
+    const credential = await enrol(planes[1].url, key, randomUUID())
+    const reports = [toolPinReport()]
+    t.match(await askApi(`${planes[1].url}/sidecar/v1/tool-pins`, credential, { reports }), { body: { stored: 1 } })
+    const pins = await ask<{ readonly toolPins: readonly { readonly id: number }[] }>('/security/tool-pins')
+    const pin = `/security/tool-pins/${pins.body.toolPins[0]?.id}`
+    t.match(await ask(`${pin}/reject`, REASON), { status: 200 })
+    for (const each of sidecars) await kept(each, 'tool-pin-decisions.json', 'rejected')
+    await kept(sidecars[0], 'suppressions.json', 'pii')
+
+    await sidecars[0].kill()
+    for (const each of planes) await each.kill()
+    const again = await sidecar(0, sidecars[0].dataDir)
+    await inForce(again, 1)
+    for (const each of planes) await plane(new URL(each.url).host)
+    const fresh = await sidecar(1)
+    await inForce(fresh, 1, BACK_MS)
+    await kept(fresh, 'tool-pin-decisions.json', 'rejected')
+    t.match(await ask(`${pin}/approve`, REASON), { status: 200 })
+    const ended = await askApi(
+      `${planes[1].url}/api/v1/security/suppressions/${made.body.id}`,
+      key,
+      undefined,
+      'DELETE',
+    )
+    t.equal(ended.status, 200)
+    for (const each of [again, sidecars[1], fresh]) {
+      await inForce(each, 0, BACK_MS)
+      await kept(each, 'tool-pin-decisions.json', 'approved')
+    }
+  },
+)
