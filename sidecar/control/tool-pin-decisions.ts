@@ -1,5 +1,6 @@
 import {
   SUBJECT_NONE,
+  TOOL_NAME_MAX,
   TOOL_PIN_DECISIONS_MAX,
   type ToolPinDecision,
   toolPinDecisionSchema,
@@ -7,6 +8,7 @@ import {
 import * as z from 'zod'
 import type { Logger } from '../log.ts'
 import { createKeptList, readKeptList } from './kept-list.ts'
+import { toldName } from './told-name.ts'
 
 /** What people decided of definitions of tools, kept on disk. */
 export interface ToolPinDecisions {
@@ -46,7 +48,7 @@ export async function openToolPinDecisions(options: ToolPinDecisionsOptions): Pr
       known = index()
       await kept.keep()
     },
-    of: (agent, tool, hash) => known.get(keyOf(agent ?? SUBJECT_NONE, tool, hash)) ?? null,
+    of: (agent, tool, hash) => known.get(keyOf(agent ?? SUBJECT_NONE, toldName(tool, TOOL_NAME_MAX), hash)) ?? null,
     close: kept.close,
   }
 }

@@ -1,10 +1,18 @@
-import { TOOL_PIN_BATCH_MAX, type ToolPinReport, toolPinReportSchema } from '@agentcostcontrol/contract'
+import {
+  CHANGED_PATH_CHARS_MAX,
+  CHANGED_PATHS_MAX,
+  TOOL_NAME_MAX,
+  TOOL_PIN_BATCH_MAX,
+  type ToolPinReport,
+  toolPinReportSchema,
+} from '@agentcostcontrol/contract'
 import * as z from 'zod'
 import type { Timers } from '../clock.ts'
 import { errorFields, type Logger } from '../log.ts'
 import { type ControlPlaneClient, isRefusal } from './client.ts'
 import { createKeptList, readKeptList } from './kept-list.ts'
 import { backoffMs, createPauses } from './pause.ts'
+import { toldName } from './told-name.ts'
 
 /** Brings what was seen of tools up, off the request path, and keeps it on disk until it is there. */
 export interface ToolPinReports {
@@ -43,6 +51,14 @@ const keptSchema = z.array(toolPinReportSchema).max(WAITING_MAX)
 
 const keyOf = ({ agent, tool, hash, previousHash }: ToolPinReport): string =>
   `${agent}\u0000${tool}\u0000${hash}\u0000${previousHash}`
+
+/** Names of tools, and of what changed in them, come from whoever may want to be overlooked. */
+const tellable = (report: ToolPinReport): ToolPinReport => ({
+  ...report,
+  tool: toldName(report.tool, TOOL_NAME_MAX),
+  similarTo: report.similarTo === null ? null : toldName(report.similarTo, TOOL_NAME_MAX),
+  changedPaths: report.changedPaths.slice(0, CHANGED_PATHS_MAX).map((path) => toldName(path, CHANGED_PATH_CHARS_MAX)),
+})
 
 /** Opens them with what the last process left, and begins to bring it up. */
 export async function openToolPinReports(options: ToolPinReportsOptions): Promise<ToolPinReports> {
@@ -101,7 +117,8 @@ export async function openToolPinReports(options: ToolPinReportsOptions): Promis
 
   const running = run()
   return {
-    report: (report) => {
+    report: (seen) => {
+      const report = tellable(seen)
       const key = keyOf(report)
       if (waiting.has(key)) return
       if (waiting.size >= WAITING_MAX || !toolPinReportSchema.safeParse(report).success) {

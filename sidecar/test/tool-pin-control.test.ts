@@ -77,7 +77,7 @@ t.test('what does not reach the control plane is brought up by the next process'
 
 t.test('what would never be taken holds nothing up', async (t) => {
   const { reports, batches, waiting, fail } = await reporting(t)
-  reports.report(report({ tool: 'a\nb' }))
+  reports.report(report({ hash: 'none' }))
   t.match(reports.stats(), { reports: { dropped: 1 }, waiting: 0 })
   fail(new ControlPlaneError('/sidecar/v1/tool-pins', 400))
   reports.report(report())
@@ -87,6 +87,24 @@ t.test('what would never be taken holds nothing up', async (t) => {
   await waiting(0)
   t.match(batches, [[{ tool: 'next' }]])
   t.match(reports.stats(), { reports: { refused: 1 } })
+})
+
+t.test('a tool whose name no list can hold is told of, and decided of, all the same', async (t) => {
+  const { reports, batches, waiting } = await reporting(t)
+  const tool = `a\n\ud800${'x'.repeat(300)}`
+  reports.report(report({ tool, previousHash: hash('0'), changedPaths: Array.from({ length: 60 }, () => tool) }))
+  await waiting(0)
+  const [told] = batches[0] ?? []
+  t.match(told?.tool, /^a\ufffd\ufffdx{253}$/)
+  t.equal(told?.changedPaths.length, 50)
+  const decisions = await openToolPinDecisions({
+    file: join(folderFor(t), 'decisions.json'),
+    hasControlPlane: true,
+    log: silentLog,
+  })
+  t.teardown(decisions.close)
+  await decisions.take([{ agent: 'a', tool: told?.tool ?? '', hash: hash('1'), decision: 'rejected' }])
+  t.equal(decisions.of('a', tool, hash('1')), 'rejected')
 })
 
 t.test('decisions are of one definition of one agent’s tool, and survive a restart', async (t) => {
