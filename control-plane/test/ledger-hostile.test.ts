@@ -15,7 +15,7 @@ import { verify } from '../usage/verify.ts'
 import { clusterFor, databaseFor, QUIET } from './support/database.ts'
 import { batchOf, charge, usageEvent } from './support/events.ts'
 import { counter, ledgerOn, organisationWith, published, TestHolder } from './support/ledger.ts'
-import { recordOn } from './support/security.ts'
+import { recordOn, saidOn } from './support/security.ts'
 
 const newDatabase = await clusterFor(t)
 const db = await databaseFor(t, await newDatabase())
@@ -61,6 +61,7 @@ async function twoSidecars(scope: Scope) {
     ledger,
     operator,
     ingest,
+    security: saidOn(db.database).security,
     clock: systemClock,
     log: QUIET,
     metrics: createMetrics(),

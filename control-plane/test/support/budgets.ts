@@ -19,7 +19,7 @@ import { openSigner } from '../../policies/signer.ts'
 import { createIngestService, type IngestService } from '../../usage/ingest-service.ts'
 import { QUIET, type TestDatabase } from './database.ts'
 import { batchOf, charge, usageEvent } from './events.ts'
-import { recordOn } from './security.ts'
+import { recordOn, saidOn } from './security.ts'
 
 /** An answer of the API. */
 interface Answer {
@@ -91,6 +91,7 @@ export async function budgetReplicaFor(
     auth: createAuthService({ database, clock: systemClock, newId: randomUUID, policyKeys: [] }),
     budgets: createBudgetService({ database, policies }),
     budgetStatus: createBudgetStatus({ database, policies }),
+    security: saidOn(database).security,
     clock: systemClock,
     log: QUIET,
     metrics: createMetrics(),
