@@ -88,3 +88,13 @@ export const EXFILTRATION_BY_TOOL = taxonomy('LLM02:2025', 'ASI02', 'AML.T0086')
 export const PERSISTENCE = taxonomy('LLM06:2025', 'ASI05', 'AML.T0053')
 /** Excessive agency; tool misuse; an agent's tool is invoked. */
 export const TOOL_MISUSE = taxonomy('LLM06:2025', 'ASI02', 'AML.T0053')
+
+/**
+ * Facts about people where they need not be. OWASP LLM 2025: sensitive information disclosure. The agentic list has no
+ * entry of its own for it; MITRE ATLAS 5: LLM data leakage.
+ */
+export const PERSONAL_DATA: Taxonomy = Object.freeze({
+  owaspLlm: 'LLM02:2025',
+  owaspAgentic: null,
+  mitreAtlas: 'AML.T0057',
+})

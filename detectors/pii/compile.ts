@@ -1,0 +1,117 @@
+import type { Severity } from '@agentcostcontrol/contract'
+import { isDigit } from '../scan/ascii.ts'
+import { beginningSource, bytesAt, fullSource, parsePattern } from '../scan/pattern.ts'
+import { isWordChar } from './chars.ts'
+import type { PiiForm, PiiRule } from './rule.ts'
+import { DOCUMENTS } from './rules/documents.ts'
+import { EUROPE } from './rules/europe.ts'
+import { FINANCIAL } from './rules/financial.ts'
+import { PLACES } from './rules/places.ts'
+import { WORLD } from './rules/world.ts'
+
+/** A form ready to run at an offset. */
+export interface CompiledForm {
+  readonly rule: PiiRule
+  readonly form: PiiForm
+  /** Sticky. */
+  readonly whole: RegExp
+  readonly lead: number
+  /** Severity and score where no word nearby says what it is; `null` if it is none then. */
+  readonly alone: { readonly severity: Severity; readonly score: number } | null
+}
+
+/** All rules at digits. Where two fit the same text the first of the most severe holds. */
+export const RULES: readonly PiiRule[] = [...FINANCIAL, ...WORLD, ...EUROPE, ...DOCUMENTS, ...PLACES]
+
+const LETTERS_MAX = 6
+/** Digits, capitals, small letters, other ASCII, and all beyond. */
+const KINDS = 5
+const kindOf = (code: number): number =>
+  code > 127 ? 4 : isDigit(code) ? 0 : code >= 65 && code <= 90 ? 1 : code >= 97 && code <= 122 ? 2 : 3
+/** More digits than any form has. */
+const DIGITS_MAX = 31
+const SURE = 0.9
+const ONE_LOWER = { critical: 'high', high: 'medium', medium: 'low', low: 'low' } as const
+/** What may not follow: more of the same word, or punctuation with a word behind it. */
+export const END = '(?![A-Za-z0-9_\\u00c0-\\u024f]|[-./@+][A-Za-z0-9_\\u00c0-\\u024f])'
+
+const compiled = RULES.flatMap((rule) => rule.forms.map((form) => compileForm(rule, form)))
+
+const fits = ({ form: { first } }: CompiledForm, letters: number, digits: number): boolean =>
+  first[0] === letters && first[1] <= digits && digits <= first[2]
+
+/** What can be tried at one kind of place. */
+export interface Candidates {
+  readonly all: readonly CompiledForm[]
+  /** Those that need no word nearby. */
+  readonly alone: readonly CompiledForm[]
+}
+
+const NONE: Candidates = { all: [], alone: [] }
+const candidatesOf = (all: readonly CompiledForm[]): Candidates =>
+  all.length === 0 ? NONE : { all, alone: all.filter(({ alone }) => alone !== null) }
+
+const keys = Array.from({ length: (LETTERS_MAX + 1) * 32 }, (_, key) => ({
+  letters: key >> 5,
+  digits: key & DIGITS_MAX,
+}))
+
+/** Those that begin words before their number, by its letters × 32 + digits. */
+const led: readonly Candidates[] = keys.map(({ letters, digits }) =>
+  candidatesOf(compiled.filter((one) => one.lead > 0 && fits(one, letters, digits))),
+)
+
+/** The forms that begin words before a token with so many letters before its first digit and so many digits from there. */
+export function ledForms(letters: number, digits: number): Candidates {
+  return letters > LETTERS_MAX || digits > DIGITS_MAX ? NONE : (led[letters * 32 + digits] ?? NONE)
+}
+
+/** The others, by letters × 32 + digits; and by the character behind the digits × 5 + the kind of the one behind that. */
+const rest = keys.map(({ letters, digits }) => compiled.filter((one) => one.lead === 0 && fits(one, letters, digits)))
+const byNext = rest.map((forms): (Candidates | undefined)[] | null =>
+  forms.length === 0 ? null : Array.from({ length: 128 * KINDS }, () => undefined),
+)
+
+/** The forms to try at such a token; `next` and `afterNext` are the two characters behind its digits, 0 at the end. */
+export function formsAt(letters: number, digits: number, next: number, afterNext: number): Candidates {
+  if (letters > LETTERS_MAX || digits > DIGITS_MAX) return NONE
+  const key = letters * 32 + digits
+  const table = byNext[key]
+  if (!table) return NONE
+  const kind = kindOf(afterNext)
+  const place = (next < 128 ? next : 1) * KINDS + kind
+  const known = table[place]
+  if (known) return known
+  const found = (rest[key] ?? []).filter((one) => mayGoOn(one, letters + digits, next, kind))
+  table[place] = candidatesOf(found)
+  return table[place]
+}
+
+/** Whether a match can go on with these characters at its places `from` and the next, or end before them. */
+function mayGoOn({ form }: CompiledForm, from: number, next: number, kind: number): boolean {
+  const [one = [], two = []] = bytesAt(parsePattern(form.pattern), from, 2, false)
+  // Behind the end of a match anything can stand.
+  if (one.length === 256) return !isWordChar(next) || next > 127
+  return next > 127 || (one.includes(next) && two.some((byte) => kindOf(byte) === kind))
+}
+
+/** Sticky; matches where one of the forms has begun and not ended. */
+export const FORM_BEGUN: readonly RegExp[] = beginningsOf(compiled.map(({ form }) => form.pattern))
+
+/** Some patterns' beginnings as one expression for each kind of first character. */
+export function beginningsOf(patterns: readonly string[]): readonly RegExp[] {
+  return [new RegExp(patterns.map((pattern) => `(?:${beginningSource(parsePattern(pattern))})`).join('|'), 'y')]
+}
+
+function compileForm(rule: PiiRule, form: PiiForm): CompiledForm {
+  return {
+    rule,
+    form,
+    whole: new RegExp(`(?:${fullSource(parsePattern(form.pattern))})${END}`, 'y'),
+    lead: form.lead ?? 0,
+    alone:
+      form.alone === undefined
+        ? null
+        : { severity: form.alone >= SURE ? rule.severity : ONE_LOWER[rule.severity], score: form.alone },
+  }
+}
