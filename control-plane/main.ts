@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { readRateCard } from '@agentcostcontrol/policy'
+import { createPriceBook, readRateCard } from '@agentcostcontrol/policy'
 import { startAdminServer } from './admin.ts'
 import { createAgentService } from './agents/service.ts'
 import { createAgentStateService } from './agents/state-service.ts'
@@ -17,6 +17,7 @@ import { type BudgetAlerts, createBudgetAlerts } from './budgets/alerts.ts'
 import { startBudgetJobs } from './budgets/jobs.ts'
 import { createBudgetService } from './budgets/service.ts'
 import { createBudgetStatus } from './budgets/status.ts'
+import { createFindUncovered } from './budgets/uncovered.ts'
 import { systemClock } from './clock.ts'
 import { type ControlPlaneConfig, parseConfig } from './config.ts'
 import { findBinaries } from './db/binaries.ts'
@@ -116,8 +117,8 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     signer,
     wakes,
     additions: budgetAdditions,
-    onPublish: async (tx, orgId, budgets) => {
-      await ledger.adoptBudgets(tx, orgId, budgets)
+    onPublish: async (tx, orgId, budgets, generation) => {
+      await ledger.adoptBudgets(tx, orgId, budgets, generation)
       await alerts.adoptBudgets(tx, budgets)
     },
   })
@@ -185,6 +186,7 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
       database,
       book: ledger.book,
       record: security.events.record,
+      findUncovered: createFindUncovered({ policies, prices: createPriceBook(card) }),
       onBatch: metrics.batch,
     }),
     ledger,

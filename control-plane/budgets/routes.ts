@@ -5,6 +5,7 @@ import { ADMIN, type Api, anyOf } from '../api.ts'
 import { ApiError } from '../errors.ts'
 import type { BudgetDetail, BudgetInput, BudgetService, ShownBudget } from './service.ts'
 import { resetsOf } from './settings.ts'
+import { ACTIVATIONS } from './status.ts'
 
 const { apiVersion, kind, metadata, spec } = budgetDocument.shape
 
@@ -19,6 +20,10 @@ const shownBudget = z.object({
   managedBy: z.enum(['git', 'api']).describe('what git manages is read-only here'),
   source: z.string().nullable().describe('`FILE:LINE` in the policy folder; `null` for one that the API made'),
   document: z.record(z.string(), z.unknown()).describe('as its author wrote it; see the body of POST'),
+  status: z
+    .enum(ACTIVATIONS)
+    .nullable()
+    .describe('`activating` until every sidecar that is there runs a revision that has it; `null` for a deleted one'),
   limitNanoUsd: z.string().nullable().describe('nano-USD, a decimal integer; `null` for one that was deleted'),
   resets: z.number().nullable().describe('all that it was reset, by its document and through the API'),
   version: z.number().nullable().describe('grows with each change, for If-Match; `null` for one of git'),
@@ -43,13 +48,14 @@ const ifMatch = z
   .describe('the ETag that it was read with, against lost updates; `*` for whichever')
 
 /** As the schema has it. */
-function shown({ name, uid, managedBy, source, document, limitNanoUsd, inForce, api }: ShownBudget) {
+function shown({ name, uid, managedBy, source, document, limitNanoUsd, inForce, activation, api }: ShownBudget) {
   return {
     id: name,
     uid,
     managedBy,
     source,
     document,
+    status: activation,
     limitNanoUsd,
     resets: inForce === null ? null : resetsOf(inForce),
     version: api?.version ?? null,

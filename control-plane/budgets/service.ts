@@ -5,8 +5,11 @@ import type { Database } from '../db/database.ts'
 import { ApiError } from '../errors.ts'
 import { ADDED, type Additions } from '../policies/additions.ts'
 import type { PolicyInForce, PolicyService } from '../policies/service.ts'
+import { HEARD_WITHIN_MS } from '../sidecars/service.ts'
+import { activationRepository } from './activation-repository.ts'
 import { pathOf, uidOf } from './additions.ts'
 import { type ApiBudgetRow, budgetRepository, type ResetRow, type WrittenBudget } from './repository.ts'
+import { type Activation, activationOf } from './status.ts'
 
 /** A budget as the API shows it. */
 export interface ShownBudget {
@@ -20,6 +23,8 @@ export interface ShownBudget {
   readonly limitNanoUsd: string | null
   /** What it is in force with; `null` for one that was deleted. */
   readonly inForce: CompiledBudget | null
+  /** `null` for one that was deleted. */
+  readonly activation: Activation | null
   /** Only of one that the API made. */
   readonly api: Omit<ApiBudgetRow, 'name' | 'document'> | null
 }
@@ -116,7 +121,8 @@ export function createBudgetService({ database, policies }: BudgetServiceOptions
     return database.inOrg(orgId, async (tx) => {
       const [row] = await budgetRepository.find(tx, [name])
       const resets = await budgetRepository.resets(tx, uidOf(name), RESETS_SHOWN)
-      if (current !== null && source !== undefined) return { ...shown(source, current, row), resets }
+      const activating = await activationRepository.activating(tx, HEARD_WITHIN_MS)
+      if (current !== null && source !== undefined) return { ...shown(source, current, row, activating), resets }
       if (row === undefined || row.deletedAt === null) throw noSuch(name)
       return { ...deleted(row), resets }
     })
@@ -130,11 +136,14 @@ export function createBudgetService({ database, policies }: BudgetServiceOptions
       const names = current.budgets.map(({ name }) => name)
       const after = names.filter((name) => cursor === null || name > cursor).sort()
       const page = after.slice(0, limit)
-      const rows = await database.inOrg(orgId, (tx) => budgetRepository.find(tx, page))
+      const { rows, activating } = await database.inOrg(orgId, async (tx) => ({
+        rows: await budgetRepository.find(tx, page),
+        activating: await activationRepository.activating(tx, HEARD_WITHIN_MS),
+      }))
       const budgets = page.flatMap((name) => {
         const source = current.budgets.find((one) => one.name === name)
         const row = rows.find((one) => one.name === name)
-        return source === undefined ? [] : [shown(source, current, row)]
+        return source === undefined ? [] : [shown(source, current, row, activating)]
       })
       return { budgets, nextCursor: after.length > limit ? (page.at(-1) ?? null) : null }
     },
@@ -235,7 +244,12 @@ const withFile = ({ files, resets }: Additions, name: string, text: string): Add
   resets,
 })
 
-function shown(source: BudgetSource, { policy }: PolicyInForce, row: ApiBudgetRow | undefined): ShownBudget {
+function shown(
+  source: BudgetSource,
+  { policy }: PolicyInForce,
+  row: ApiBudgetRow | undefined,
+  activating: ReadonlySet<string>,
+): ShownBudget {
   const { name, file, line, document } = source
   const inForce = policy.budgets.find((one) => one.name === name) ?? null
   const isOfApi = file.startsWith(ADDED)
@@ -247,6 +261,7 @@ function shown(source: BudgetSource, { policy }: PolicyInForce, row: ApiBudgetRo
     document: isOfApi && row !== undefined ? row.document : document,
     limitNanoUsd: inForce?.limit.toString() ?? null,
     inForce,
+    activation: activationOf(activating, uidOf(name)),
     api: isOfApi && row !== undefined ? recordOf(row) : null,
   }
 }
@@ -259,6 +274,7 @@ const deleted = (row: ApiBudgetRow): ShownBudget => ({
   document: row.document,
   limitNanoUsd: null,
   inForce: null,
+  activation: null,
   api: recordOf(row),
 })
 

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { ADMIN, type Api, anyOf } from '../api.ts'
 import type { BudgetService } from './service.ts'
 import { SOFTNESS } from './settings.ts'
-import type { BudgetStatus, BudgetSummary, SubjectStatus } from './status.ts'
+import { ACTIVATIONS, type BudgetStatus, type BudgetSummary, type SubjectStatus } from './status.ts'
 
 const nano = z.string().describe('nano-USD, a decimal integer')
 const instant = z.string().describe('RFC 3339 UTC')
@@ -30,11 +30,16 @@ const alert = z.object({
   crossedAt: instant,
 })
 
+const activation = z
+  .enum(ACTIVATIONS)
+  .describe('`activating` until every sidecar that is there runs a revision that has it')
+
 const budgetSummary = z.object({
   id: z.string(),
   uid: z.string(),
   limitNanoUsd: nano.describe('of each subject'),
   period,
+  status: activation,
   state: z.enum(['ok', 'warning', 'critical']).describe('of the subject that is spent furthest'),
   subjects: z.number().describe('with a counter in this period'),
   settledNanoUsd: nano.describe('of all subjects, as the next two'),
@@ -90,6 +95,7 @@ const summarised = ({ budget, top, ...sums }: BudgetSummary) => ({
   uid: budget.uid,
   limitNanoUsd: String(budget.limit),
   period: shownPeriod(sums.period),
+  status: sums.activation,
   state: sums.state,
   subjects: sums.subjects,
   settledNanoUsd: String(sums.settled),
@@ -159,6 +165,7 @@ export function statusRoutes(api: Api, status: BudgetStatus, budgets: Pick<Budge
           uid: z.string(),
           limitNanoUsd: nano,
           period,
+          status: activation,
           hard: z.boolean().describe('whether the limit holds'),
           softBecause: z.array(z.enum(SOFTNESS)).describe('why it may not'),
           subjects: z.array(subjectStatus).describe('those that were granted or charged something'),
@@ -176,6 +183,7 @@ export function statusRoutes(api: Api, status: BudgetStatus, budgets: Pick<Budge
         uid: budget.uid,
         limitNanoUsd: String(budget.limit),
         period: shownPeriod(found.period),
+        status: found.activation,
         hard: softBecause.length === 0,
         softBecause: [...softBecause],
         subjects: subjects.map(shownSubject),

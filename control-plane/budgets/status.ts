@@ -4,10 +4,17 @@ import type { Caller } from '../auth/service.ts'
 import type { Database, Tx } from '../db/database.ts'
 import { ApiError } from '../errors.ts'
 import type { PolicyInForce, PolicyService } from '../policies/service.ts'
+import { HEARD_WITHIN_MS } from '../sidecars/service.ts'
+import { activationRepository } from './activation-repository.ts'
 import { alertRepository } from './alert-repository.ts'
 import { type Burn, projectedBreachMs } from './forecast.ts'
 import { countsBy, marksOf, periodOfBudget, type Softness, softnessOf } from './settings.ts'
 import { type OpenLeaseRow, type SubjectRow, statusRepository } from './status-repository.ts'
+
+/** A budget is `activating` until every sidecar that is there runs a revision that has it. */
+export const ACTIVATIONS = ['activating', 'active'] as const
+/** One of {@link ACTIVATIONS}. */
+export type Activation = (typeof ACTIVATIONS)[number]
 
 /** A mark, and when it was passed in the period. */
 export interface Threshold {
@@ -38,6 +45,7 @@ export interface SubjectStatus extends SubjectRow {
 export interface BudgetState {
   readonly budget: CompiledBudget
   readonly period: Period
+  readonly activation: Activation
   /** Why more than the limit can be spent; empty for a hard budget. */
   readonly softBecause: readonly Softness[]
   /** By name; subjects that were never charged nor granted anything are left out. */
@@ -49,6 +57,7 @@ export interface BudgetState {
 export interface BudgetSummary {
   readonly budget: CompiledBudget
   readonly period: Period
+  readonly activation: Activation
   readonly state: 'ok' | 'warning' | 'critical'
   readonly subjects: number
   readonly settled: bigint
@@ -92,8 +101,12 @@ export function createBudgetStatus({ database, policies }: BudgetStatusOptions):
         const periods = page.map((budget) => ({ budget, period: periodOfBudget(budget, nowMs) }))
         const keys = periods.map(({ budget: { uid }, period }) => ({ uid, period }))
         const rows = new Map((await statusRepository.sums(tx, keys)).map((row) => [row.uid, row]))
+        const activating = await activationRepository.activating(tx, HEARD_WITHIN_MS)
         return {
-          budgets: periods.map((each) => summaryOf(each, rows.get(each.budget.uid))),
+          budgets: periods.map((each) => ({
+            ...summaryOf(each, rows.get(each.budget.uid)),
+            activation: activationOf(activating, each.budget.uid),
+          })),
           nextCursor: after.length > limit ? (page.at(-1)?.name ?? null) : null,
           alerts: await alertRepository.newest(tx, alerts),
         }
@@ -127,6 +140,7 @@ async function stateOf(
     burnsOf(tx, budget, names),
   ])
   const softBecause = softnessOf(budget, policy)
+  const activation = activationOf(await activationRepository.activating(tx, HEARD_WITHIN_MS), budget.uid)
   const subjects = rows.map((row): SubjectStatus => {
     const { subject, settled, escrow, unreported, overrun } = row
     const cap = row.limit ?? budget.limit
@@ -149,7 +163,14 @@ async function stateOf(
       leases: leases.filter((lease) => lease.subject === subject),
     }
   })
-  return { budget, period, softBecause, subjects, nextCursor: found.length > limit ? (names.at(-1) ?? null) : null }
+  return {
+    budget,
+    period,
+    activation,
+    softBecause,
+    subjects,
+    nextCursor: found.length > limit ? (names.at(-1) ?? null) : null,
+  }
 }
 
 /** Of the last hour where the sums of requests tell it, else of today and yesterday. */
@@ -180,7 +201,7 @@ async function burnsOf(
 function summaryOf(
   { budget, period }: { readonly budget: CompiledBudget; readonly period: Period },
   row: Awaited<ReturnType<typeof statusRepository.sums>>[number] | undefined,
-): BudgetSummary {
+): Omit<BudgetSummary, 'activation'> {
   if (row === undefined)
     return { budget, period, state: 'ok', subjects: 0, settled: 0n, escrow: 0n, unreported: 0n, top: null }
   const { subjects, settled, escrow, unreported, topSubject, topSpent } = row
@@ -192,6 +213,10 @@ function summaryOf(
   const top = { subject: topSubject, spent: topSpent, sharePercent }
   return { budget, period, state, subjects, settled, escrow, unreported, top }
 }
+
+/** Whether a budget is activating. */
+export const activationOf = (activating: ReadonlySet<string>, uid: string): Activation =>
+  activating.has(uid) ? 'activating' : 'active'
 
 const byName = (a: CompiledBudget, b: CompiledBudget): number => (a.name < b.name ? -1 : 1)
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b)

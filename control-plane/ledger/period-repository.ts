@@ -4,7 +4,7 @@ import { big, columns, counterOf, type Raw, text } from './rows.ts'
 
 /** How budgets and their counters go on from one period to the next, and what was charged when. */
 export const periodRepository = {
-  /** Takes over the budgets of a revision. @returns the budgets whose limit was lowered */
+  /** Takes over the budgets of a revision; those that were not in force are from its generation on. @returns the budgets whose limit was lowered */
   saveBudgets: async (
     tx: Tx,
     budgets: readonly {
@@ -13,18 +13,22 @@ export const periodRepository = {
       readonly limit: bigint
       readonly period: { readonly spec: string; readonly resets: number }
     }[],
+    generation: number,
   ): Promise<readonly string[]> => {
     const uids = budgets.map(({ uid }) => uid)
     await tx`UPDATE budgets SET in_force = false WHERE in_force AND NOT (budget_uid = ANY (${uids}::text[]))`
     await tx`
-      INSERT INTO budgets AS b (org_id, budget_uid, name, limit_nano, period, resets, in_force)
-      SELECT current_org(), k.*, true FROM unnest(${uids}::text[], ${budgets.map(({ name }) => name)}::text[],
+      INSERT INTO budgets AS b (org_id, budget_uid, name, limit_nano, period, resets, in_force, since_generation,
+        since_at)
+      SELECT current_org(), k.*, true, ${generation}::float8, now() FROM unnest(${uids}::text[], ${budgets.map(({ name }) => name)}::text[],
         ${budgets.map(({ limit }) => text(limit))}::text[]::bigint[], ${budgets.map(({ period }) => period.spec)}::text[],
         ${budgets.map(({ period }) => period.resets)}::float8[]::integer[]) AS k
       ON CONFLICT (org_id, budget_uid) DO UPDATE SET name = excluded.name, limit_nano = excluded.limit_nano,
         period_since = CASE WHEN b.period = excluded.period THEN b.period_since ELSE now() END,
         period = excluded.period, resets = greatest(b.resets, excluded.resets),
-        reset_at = CASE WHEN excluded.resets > b.resets THEN now() ELSE b.reset_at END, in_force = true`
+        reset_at = CASE WHEN excluded.resets > b.resets THEN now() ELSE b.reset_at END, in_force = true,
+        since_generation = CASE WHEN b.in_force THEN b.since_generation ELSE excluded.since_generation END,
+        since_at = CASE WHEN b.in_force THEN b.since_at ELSE excluded.since_at END`
     const lowered = await tx<{ uid: string }[]>`
       WITH locked AS MATERIALIZED (
         SELECT c.budget_uid, c.subject, c.period_id, c.limit_nano AS former, b.limit_nano

@@ -20,6 +20,7 @@ import { createGroups } from './groups.ts'
 import { greet } from './hello.ts'
 import { periodRepository } from './period-repository.ts'
 import { ledgerRepository } from './repository.ts'
+import { type LeaseKey, NOBODYS } from './rows.ts'
 import { answerAll, type Outcome, type Question } from './sync.ts'
 
 /** A budget of a revision that comes into force. */
@@ -35,10 +36,21 @@ export interface LedgerService {
   hello(caller: SidecarCaller, hello: LeaseHello): Promise<LeaseWelcome>
   /** @throws ApiError `acc_api_stale_holder` to a holder of another generation or epoch: it says hello again */
   sync(caller: SidecarCaller, message: LeaseSyncMessage): Promise<LeaseSyncAnswer>
-  /** Books what events that are stored in this transaction charged to leases of a sidecar (C3): in every state, at any age. */
-  book(tx: Tx, instanceId: string, charges: readonly EventCharge[]): Promise<void>
-  /** The budgets of a revision that comes into force with this transaction. */
-  adoptBudgets(tx: Tx, orgId: string, budgets: readonly PublishedBudget[]): Promise<void>
+  /**
+   * Books what events that are stored in this transaction charged to leases of a sidecar (C3): in every state, at any age.
+   * @param uncovered what they spent of budgets that their sidecar did not know of yet: excess, on nobody's lease
+   */
+  book(
+    tx: Tx,
+    instanceId: string,
+    charges: readonly EventCharge[],
+    uncovered?: readonly Omit<EventCharge, 'generation'>[],
+  ): Promise<void>
+  /**
+   * The budgets of a revision that comes into force with this transaction.
+   * @param generation of the revision; 0 where no sidecar has to know of it
+   */
+  adoptBudgets(tx: Tx, orgId: string, budgets: readonly PublishedBudget[], generation?: number): Promise<void>
   /** What a sidecar is asked to give back since a version; `null` for nothing. */
   recallsSince(orgId: string, instanceId: string, version: number): Promise<ChannelAnswer['leases']>
 }
@@ -55,6 +67,8 @@ export interface LedgerServiceOptions {
   onEpoch(orgId: string, epoch: number): void
 }
 
+/** Whose the lease is that holds what nobody had a lease for. */
+const UNCOVERED = { instanceId: NOBODYS, generation: 2 } as const
 const RECALL_EVERY_MS = 500
 /** Most items that one transaction answers, and most transactions of an organisation at once. */
 const GROUP_ITEMS_MAX = 2_048
@@ -111,26 +125,27 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
       for (const { verdict } of done.asked) onVerdict(verdict)
       return done.answer
     },
-    book: async (tx, instanceId, charges) => {
-      const sums = new Map<string, { counter: Counter; generation: number; nano: bigint }>()
-      for (const { budgetUid, subject, periodId, generation, nanoUsd: nano } of charges) {
+    book: async (tx, instanceId, charges, uncovered = []) => {
+      const sums = new Map<string, LeaseKey & { nano: bigint }>()
+      const told = [
+        ...charges.map((charge) => ({ ...charge, instanceId })),
+        ...uncovered.map((charge) => ({ ...charge, ...UNCOVERED })),
+      ]
+      for (const { budgetUid, subject, periodId, instanceId, generation, nanoUsd: nano } of told) {
         const counter = { budgetUid, subject, periodId }
-        const key = `${counterKey(counter)}\u001f${generation}`
-        const sum = sums.get(key) ?? { counter, generation, nano: 0n }
+        const key = `${counterKey(counter)}\u001f${instanceId}\u001f${generation}`
+        const sum = sums.get(key) ?? { counter, instanceId, generation, nano: 0n }
         sum.nano += BigInt(nano)
         sums.set(key, sum)
       }
       const keys = [...sums.values()]
       if (keys.length === 0) return
-      const books = await Books.open(
-        tx,
-        keys.map(({ counter, generation }) => ({ counter, instanceId, generation })),
-        { unknownToo: true },
-      )
-      for (const { counter, generation, nano } of keys) {
+      const books = await Books.open(tx, keys, { unknownToo: true })
+      for (const { counter, instanceId, generation, nano } of keys) {
         const row = books.lease({ counter, instanceId, generation }) ?? newLease(counter, instanceId, generation)
         const settled = nanoUsd(row.lease.settled + nano)
-        books.put({ ...row, lease: { ...row.lease, settled } })
+        const lease = { ...row.lease, settled }
+        books.put(instanceId === NOBODYS ? { ...row, lease, charged: settled, state: 'fenced' } : { ...row, lease })
       }
       const rolling = inBuckets(keys)
       await Promise.all([
@@ -143,9 +158,9 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
         keys.map(({ counter }) => counter),
       )
     },
-    adoptBudgets: async (tx, orgId, budgets) => {
+    adoptBudgets: async (tx, orgId, budgets, generation = 0) => {
       await ledgerRepository.holdBudgets(tx, 'update')
-      const lowered = await periodRepository.saveBudgets(tx, budgets)
+      const lowered = await periodRepository.saveBudgets(tx, budgets, generation)
       if (lowered.length > 0) await wakes.announce(tx, 'leases', orgId)
     },
     recallsSince: (orgId, instanceId, version) =>

@@ -47,6 +47,8 @@ export interface PolicyService {
   revisions(orgId: string, generations: readonly number[]): Promise<ReadonlyMap<number, string>>
   /** A revision that was published, compiled; the one in force for `null`. @returns `null` if there is none */
   compiled(orgId: string, revision: string | null): Promise<CompiledPolicy | null>
+  /** The policy in force as a transaction sees it; `null` before the first. Takes no other connection. */
+  inForceWithin(tx: Tx, orgId: string): Promise<CompiledPolicy | null>
   /** What is in force, read; `null` before the first. */
   inForce(orgId: string): Promise<PolicyInForce | null>
   /**
@@ -161,7 +163,7 @@ export interface PolicyServiceOptions {
   /** What the API adds to the files of the folder, in the transaction's organisation. */
   additions?(tx: Tx): Promise<Additions>
   /** Part of the transaction that publishes: the limits of these budgets hold from its commit on. */
-  onPublish?(tx: Tx, orgId: string, budgets: readonly CompiledBudget[]): Promise<void>
+  onPublish?(tx: Tx, orgId: string, budgets: readonly CompiledBudget[], generation: number): Promise<void>
 }
 
 /** Problems of a refused revision that are kept. */
@@ -189,11 +191,15 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
     return revision === null ? null : ((await readRevision(orgId, revision))?.policy ?? null)
   }
 
-  async function readRevision(orgId: string, revision: string): Promise<ReadRevision | null> {
+  async function readRevision(
+    orgId: string,
+    revision: string,
+    within = <T>(work: (tx: Tx) => Promise<T>): Promise<T> => database.inOrg(orgId, work),
+  ): Promise<ReadRevision | null> {
     const key = `${orgId} ${revision}`
     const known = compiled.get(key)
     if (known !== undefined) return known
-    const manifest = await database.inOrg(orgId, (tx) => policyRepository.manifest(tx, revision))
+    const manifest = await within((tx) => policyRepository.manifest(tx, revision))
     if (manifest === null) return null
     const made = checkBeside(readManifest(manifest).files).then((check) =>
       check.ok ? { policy: assemblePolicy(check), budgets: check.budgets } : null,
@@ -246,7 +252,7 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
       bundle: signer.sign(manifest),
       difference: differenceOf(current === null ? [] : readManifest(current.manifest).files, files),
     })
-    await onPublish?.(tx, orgId, assemblePolicy(check).budgets)
+    await onPublish?.(tx, orgId, assemblePolicy(check).budgets, number)
     await wakes.announce(tx, 'policy', orgId)
     return number
   }
@@ -334,6 +340,10 @@ export function createPolicyService(options: PolicyServiceOptions): PolicyServic
       return new Map(rows.map(({ generation, revision }) => [generation, revision]))
     },
     compiled: compile,
+    inForceWithin: async (tx, orgId) => {
+      const revision = await policyRepository.revisionInForce(tx)
+      return revision === null ? null : ((await readRevision(orgId, revision, (work) => work(tx)))?.policy ?? null)
+    },
     inForce: async (orgId) => {
       const current = await database.inOrg(orgId, policyRepository.atNow)
       const read = current && (await readRevision(orgId, current.revision))

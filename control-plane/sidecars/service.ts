@@ -40,7 +40,7 @@ export interface SidecarServiceOptions {
 }
 
 /** Longer than any poll and the longest pause after a failure: one that is silent for so long is not there. */
-const HEARD_WITHIN_MS = 90_000
+export const HEARD_WITHIN_MS = 90_000
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** Makes the service. */

@@ -81,7 +81,8 @@ export const ingestRepository = {
     await write(copy, lines.join(''))
     // Sent behind the rows: it fails if they were not taken.
     const stored = await tx.unsafe<StoredEvent[]>(INSERT)
-    if (stored.length > 0) for (const statement of UPSERTS) await tx.unsafe(statement)
+    // One behind the other on one connection: nobody waits for an answer between them.
+    if (stored.length > 0) await Promise.all(UPSERTS.map((statement) => tx.unsafe(statement)))
     return stored
   },
 }

@@ -1,5 +1,6 @@
 import { type EventBatchAnswer, type UsageEvent, usageEventSchema } from '@agentcostcontrol/contract'
 import type { SidecarCaller } from '../auth/service.ts'
+import type { FindUncovered } from '../budgets/uncovered.ts'
 import type { Database } from '../db/database.ts'
 import type { LedgerService } from '../ledger/service.ts'
 import type { SecurityEventService } from '../security/event-service.ts'
@@ -28,12 +29,15 @@ export interface IngestServiceOptions {
   readonly book: LedgerService['book']
   /** Writes down what was found in new events, last in the transaction that stores them; told when that is committed. */
   readonly record: SecurityEventService['record']
+  /** What they spent of budgets that their sidecar did not know of yet; left out where no policy is published. */
+  readonly findUncovered?: FindUncovered
   /** Told of each batch that is stored. */
   onBatch(answer: EventBatchAnswer): void
 }
 
 /** Makes the service. */
-export function createIngestService({ database, book, record, onBatch }: IngestServiceOptions): IngestService {
+export function createIngestService(options: IngestServiceOptions): IngestService {
+  const { database, book, findUncovered, record, onBatch } = options
   return {
     ingest: async ({ orgId, instanceId }, sent) => {
       const events = new Map<string, UsageEvent>()
@@ -55,11 +59,9 @@ export function createIngestService({ database, book, record, onBatch }: IngestS
           : await database.inOrg(orgId, async (tx) => {
               const keys = await ingestRepository.store(tx, Array.from(events.values(), copyLine))
               const added = keys.flatMap(({ eventId, intentMs }) => events.get(eventKey(eventId, intentMs)) ?? [])
-              await book(
-                tx,
-                instanceId,
-                added.flatMap(({ charges }) => charges),
-              )
+              if (added.length === 0) return NOTHING
+              const charges = added.flatMap((event) => event.charges)
+              await book(tx, instanceId, charges, await findUncovered?.(tx, orgId, added))
               const found = added.filter(({ findings }) => findings.length > 0)
               const tell = found.length === 0 ? NOTHING.tell : await record(tx, orgId, instanceId, found)
               return { stored: keys.length, tell }

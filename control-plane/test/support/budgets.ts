@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BudgetAlert, Counter } from '@agentcostcontrol/contract'
-import { checkPolicy, type PolicyFile } from '@agentcostcontrol/policy'
+import { checkPolicy, createPriceBook, type PolicyFile, readRateCard } from '@agentcostcontrol/policy'
+import { inCheckout } from '../../../test/support/paths.ts'
 import { folderFor, type Scope } from '../../../test/support/scope.ts'
 import { type AppOptions, createApp } from '../../app.ts'
 import { makeKey } from '../../auth/keys.ts'
@@ -10,6 +12,7 @@ import { budgetAdditions } from '../../budgets/additions.ts'
 import { type BudgetAlerts, createBudgetAlerts } from '../../budgets/alerts.ts'
 import { createBudgetService } from '../../budgets/service.ts'
 import { createBudgetStatus } from '../../budgets/status.ts'
+import { createFindUncovered } from '../../budgets/uncovered.ts'
 import { systemClock } from '../../clock.ts'
 import { createLedgerService, type LedgerService } from '../../ledger/service.ts'
 import { createMetrics } from '../../metrics.ts'
@@ -81,8 +84,8 @@ export async function budgetReplicaFor(
     signer,
     wakes,
     additions: budgetAdditions,
-    onPublish: async (tx, orgId, budgets) => {
-      await ledger.adoptBudgets(tx, orgId, budgets)
+    onPublish: async (tx, orgId, budgets, generation) => {
+      await ledger.adoptBudgets(tx, orgId, budgets, generation)
       await alerts.adoptBudgets(tx, budgets)
     },
   })
@@ -101,7 +104,16 @@ export async function budgetReplicaFor(
     await app.close()
     await alerts.idle()
   })
-  const ingest = createIngestService({ database, record: recordOn(database), book: ledger.book, onBatch: () => {} })
+  const ingest = createIngestService({
+    database,
+    record: recordOn(database),
+    book: ledger.book,
+    findUncovered: createFindUncovered({
+      policies,
+      prices: createPriceBook(readRateCard(readFileSync(inCheckout('seed/rate-card.json'), 'utf8'))),
+    }),
+    onBatch: () => {},
+  })
   return {
     policies,
     ledger,
