@@ -8,7 +8,8 @@ const URL_CHARS_MAX = 80
 const HOST = /(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,6}[A-Za-z]{2,24}(?![A-Za-z0-9_-]|\.[A-Za-z0-9])/y
 
 /** Hosts that stand for any: RFC 2606 and 6761, and what documentation uses beside them. */
-const NOBODY = /(?:^|\.)(?:example|test|invalid|localhost|local)$|^(?:[a-z0-9-]+\.)*example\.(?:com|org|net|edu)$/i
+const NOBODY =
+  /(?:^|\.)(?:example|test|invalid|localhost|local|internal|lan|corp|home|svc)$|^(?:[a-z0-9-]+\.)*example\.(?:com|org|net|edu)$/i
 /** Not top-level domains but endings of files: "logo@2x.png". */
 const FILES = /\.(?:png|jpe?g|gif|svg|webp|css|scss|js|ts|tsx|jsx|mjs|cjs|json|md|html?|ya?ml|txt|xml|pdf)$/i
 

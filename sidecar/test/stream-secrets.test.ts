@@ -63,7 +63,9 @@ const TEXTS = (() => {
 })()
 
 function detect(text: string) {
-  return DETECTORS.flatMap((detector) => detector.detect(text, { source: 'assistant' }))
+  return DETECTORS.filter(({ id }) => id === 'secrets').flatMap((detector) =>
+    detector.detect(text, { source: 'assistant' }),
+  )
 }
 
 t.test(
