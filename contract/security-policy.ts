@@ -72,8 +72,6 @@ export const securityPolicyDocument = z.strictObject({
     detectors: partial(DETECTOR_IDS, detectorSettings),
     /** Texts planted where nobody should repeat them: seen in an answer or a call, the system prompt has leaked. */
     canaries: z.array(z.string().min(8).max(200)).max(100).default([]),
-    /** Puts text that was redacted on its way to the provider back where the answer repeats its placeholder. */
-    restoreRedacted: z.boolean().default(false),
     /** The detectors' queue is full: let the request pass unseen and count it, or refuse it. */
     onOverload: z.enum(['open', 'closed']).default('closed'),
     /** A detector took longer than `timeoutMs`, or its worker died. */

@@ -8,7 +8,7 @@ const ACTION_LEFT_OUT: FindingAction = 'alert'
 
 /** Compiles one SecurityPolicy; its selector is compiled by {@link createSecurityMatch}. */
 export function compileSecurity({ metadata: { name }, spec }: SecurityPolicyDocument): CompiledSecurity {
-  const { onOverload, onTimeout, timeoutMs, canaries, restoreRedacted } = spec
+  const { onOverload, onTimeout, timeoutMs, canaries } = spec
   const detectors = Object.entries(spec.detectors).flatMap(([id, settings]) =>
     settings ? [compileDetector(id, settings)] : [],
   )
@@ -17,7 +17,6 @@ export function compileSecurity({ metadata: { name }, spec }: SecurityPolicyDocu
     detectors: Object.freeze(detectors),
     byDetector: new Map(detectors.map((detector) => [detector.detectorId, detector])),
     canaries: Object.freeze(canaries),
-    restoreRedacted,
     onOverload,
     onTimeout,
     timeoutMs,

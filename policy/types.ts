@@ -111,8 +111,6 @@ export interface CompiledSecurity {
   /** The same, by detector id. */
   readonly byDetector: ReadonlyMap<string, CompiledDetectorPolicy>
   readonly canaries: readonly string[]
-  /** Whether text that was redacted of a request is put back where the answer repeats its placeholder. */
-  readonly restoreRedacted: boolean
   readonly onOverload: 'open' | 'closed'
   readonly onTimeout: 'open' | 'closed'
   readonly timeoutMs: number

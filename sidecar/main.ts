@@ -30,6 +30,7 @@ import { createEnvironment } from './inspect/environment.ts'
 import { createInspectRequest, type InspectionStats } from './inspect/inspect-request.ts'
 import { createInspections } from './inspect/inspection.ts'
 import { createScanPool } from './inspect/pool.ts'
+import { quarantineFor } from './inspect/quarantine.ts'
 import { createDetectorSets, SegmentScanner } from './inspect/scanner.ts'
 import { SessionInspection } from './inspect/session/session-inspection.ts'
 import { createJobs } from './jobs.ts'
@@ -166,7 +167,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       : await openIntelFolder({ folder: config.threatIntelDir, clock, timers: systemTimers, log })
   closers.push(async () => intel?.close())
   const environment = createEnvironment({ policy: () => policies.inForce(), intel: () => intel?.current() ?? null })
-  const inspectionOf = createInspections(createDetectorSets(environment), coverage)
+  const inspectionOf = createInspections(createDetectorSets(environment), coverage, commands.suppressions)
   const flow: FlowStats = { paused: 0 }
   const inspection: InspectionStats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
   const readPrincipal = createReadPrincipal(config)
@@ -230,6 +231,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       cache.note(event)
       metrics.observe(event, addedMs)
       runaway.spent(event)
+      quarantineFor(event, agents)
       if (event.code !== null) {
         log.info('exchange ended early', {
           eventId: event.eventId,

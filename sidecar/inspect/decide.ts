@@ -22,16 +22,17 @@ export interface Decided {
 }
 
 /**
- * Applies a policy to the findings of one text: what is switched off, below all thresholds or allowed is none. Where the
+ * Applies a policy to the findings of one text: what is switched off, below all thresholds, allowed or suppressed is none. Where the
  * text must not be changed, what would be redacted is blocked.
  */
 export function decide(
   findings: readonly Finding[],
   text: JudgedText,
-  { security, set }: Inspection,
+  inspection: Inspection,
   direction: 'request' | 'response',
 ): readonly Decided[] {
   if (findings.length === 0) return NOTHING
+  const { security, set } = inspection
   const textHash = lazyHash(text.text)
   const decided: Decided[] = []
   for (const found of findings) {
@@ -40,6 +41,7 @@ export function decide(
     if (!settings || isOff(found, settings, detector)) continue
     const finding = graded(found, text, settings, detector)
     if (finding === null || isAllowed(finding, text, settings.allow, textHash)) continue
+    if (isSuppressed(finding, text, inspection, textHash)) continue
     const action = settings[direction][finding.severity]
     decided.push({
       finding,
@@ -52,6 +54,16 @@ export function decide(
 }
 
 const NOTHING: readonly Decided[] = []
+
+const HASH_DIGITS = 32
+
+const isSuppressed = (
+  { detectorId, ruleId }: Finding,
+  { whole, tool }: JudgedText,
+  { suppressions, agent }: Inspection,
+  textHash: () => string,
+): boolean =>
+  suppressions.covers(detectorId, ruleId, agent, whole ? textHash().slice(0, HASH_DIGITS) : null, tool ?? null)
 
 /** The SHA-256 of a text, hex, once somebody asks for it. */
 function lazyHash(text: string): () => string {

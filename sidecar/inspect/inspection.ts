@@ -1,4 +1,5 @@
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import type { Suppressions } from '../control/suppressions.ts'
 import type { Coverage, Judged } from './coverage.ts'
 import type { DetectorSet } from './scanner.ts'
 import type { AnswerFlow } from './session/answer-flow.ts'
@@ -10,6 +11,8 @@ export interface Inspection {
   /** Counts what is judged, in the exchange's wire format. */
   readonly judged: Judged
   readonly agent: string | null
+  /** What people let pass for a while. */
+  readonly suppressions: Pick<Suppressions, 'covers'>
 }
 
 /** What the texts of an answer are judged with. */
@@ -21,10 +24,14 @@ export interface TurnInspection extends Inspection {
 /** Makes inspections. @param format the adapter's operation, e.g. `chat.completions` */
 export type InspectionOf = (security: CompiledSecurity, agent: string | null, format: string) => Inspection
 
-/** Binds them to the detectors and the counts. */
+/** Binds them to the detectors, the counts, and what people let pass. */
 export const createInspections =
-  (detectorSet: (security: CompiledSecurity) => DetectorSet, coverage: Coverage): InspectionOf =>
+  (
+    detectorSet: (security: CompiledSecurity) => DetectorSet,
+    coverage: Coverage,
+    suppressions: Pick<Suppressions, 'covers'>,
+  ): InspectionOf =>
   (security, agent, format) => {
     const set = detectorSet(security)
-    return { security, set, judged: coverage.of(set.detectors, format), agent }
+    return { security, set, judged: coverage.of(set.detectors, format), agent, suppressions }
   }

@@ -31,8 +31,8 @@ function inspectionWith(detectors: object): Inspection {
   const principal = { agent: null, workflow: null, session: null, task: null, tags: {} }
   const security = compiled.policy.securityFor(principal, null)
   if (!security) throw new Error('no policy')
-  const { set, judged } = inspectionThat('alert')
-  return { security, judged, agent: null, set: { ...set, byId: new Map([['jailbreak', scored]]) } }
+  const { set, judged, suppressions } = inspectionThat('alert')
+  return { security, judged, suppressions, agent: null, set: { ...set, byId: new Map([['jailbreak', scored]]) } }
 }
 
 const found = (score: number, ruleId = 'rule', detectorId = 'jailbreak'): Finding => ({
@@ -108,6 +108,19 @@ t.test('what is allowed by hash, tool or host is no finding', async (t) => {
   t.equal(count({ hosts: ['docs.example.com'] }, link), 0)
   t.equal(count({ hosts: ['.example.com'] }, link), 0)
   t.equal(count({ hosts: ['example.com', '.docs.example.com', '.ample.com'] }, link), 1)
+})
+
+t.test('what people let pass is no finding, and they are asked by rule, agent, tool and the whole text', async (t) => {
+  const asked: unknown[][] = []
+  const covers = (...finding: unknown[]): boolean => asked.push(finding) > 0
+  const inspection = { ...inspectionWith({ jailbreak: {} }), agent: 'a', suppressions: { covers } }
+  const text = judged('tool_result', 'the evil one', 'mail')
+  t.same(decide([found(0.99)], text, inspection, 'request'), [])
+  t.same(decide([found(0.99)], { ...judged('user'), whole: false }, inspection, 'response'), [])
+  t.same(asked, [
+    ['jailbreak', 'rule', 'a', sha256('the evil one').slice(0, 32), 'mail'],
+    ['jailbreak', 'rule', 'a', null, null],
+  ])
 })
 
 t.test('an event tells kinds of findings with source, tool and places, and none of the text', async (t) => {

@@ -9,14 +9,14 @@ import { Coverage } from '../inspect/coverage.ts'
 import { createInspections, type Inspection } from '../inspect/inspection.ts'
 import { type ClosableScanPool, createScanPool } from '../inspect/pool.ts'
 import { createDetectorSets, ScanPoolFullError, ScanTimeoutError, SegmentScanner } from '../inspect/scanner.ts'
-import { inspectionThat } from './support/detectors.ts'
+import { inspectionThat, NO_SUPPRESSIONS } from './support/detectors.ts'
 
 const TIMEOUT_MS = 60_000
 const sets = createDetectorSets(() => EMPTY_ENVIRONMENT)
 
 /** What texts are judged with: the shipped detectors, and counts of its own. */
 const inspecting = (coverage: Coverage, timeoutMs = TIMEOUT_MS): Inspection =>
-  createInspections(sets, coverage)({ ...inspectionThat('alert').security, timeoutMs }, null, 'test')
+  createInspections(sets, coverage, NO_SUPPRESSIONS)({ ...inspectionThat('alert').security, timeoutMs }, null, 'test')
 
 const inspection = inspecting(new Coverage())
 

@@ -32,6 +32,9 @@ const finding = (start: number, end: number): Finding => ({
   taxonomy: { owaspLlm: null, owaspAgentic: null, mitreAtlas: null },
 })
 
+/** Nothing is let pass. */
+export const NO_SUPPRESSIONS = { covers: (): boolean => false }
+
 /** A policy that does one thing about every finding in an answer. */
 export function inspectionThat(action: 'alert' | 'redact' | 'block'): AnswerInspection {
   const actions = { low: action, medium: action, high: action, critical: action }
@@ -63,6 +66,7 @@ export function inspectionThat(action: 'alert' | 'redact' | 'block'): AnswerInsp
     },
     judged: coverage.of([keyDetector], 'test'),
     agent: null,
+    suppressions: NO_SUPPRESSIONS,
     scanner,
     coverage,
     clock: systemClock,
