@@ -1,4 +1,5 @@
 import type { EventFinding, FindingAction, Principal, Segment } from '@agentcostcontrol/contract'
+import { EMPTY_ENVIRONMENT } from '@agentcostcontrol/detectors'
 import { type Authorized, isDenial } from '../../sidecar/exchange.ts'
 import { Coverage } from '../../sidecar/inspect/coverage.ts'
 import { type Decided, stops, strongest } from '../../sidecar/inspect/decide.ts'
@@ -44,7 +45,11 @@ const CACHE_ENTRIES = 1
 export function createJudge({ policy, security }: EvalPolicy): Judge {
   const scanner = new SegmentScanner({ run: async (task) => scan(task) }, CACHE_ENTRIES)
   const sessions = new SessionInspection()
-  const inspectionOf = createInspections(createDetectorSets(), new Coverage())
+  const environment = { ...EMPTY_ENVIRONMENT, customRules: policy.customRules }
+  const inspectionOf = createInspections(
+    createDetectorSets(() => environment),
+    new Coverage(),
+  )
   const stats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
   const clock = { monotonicMs: () => performance.now() }
   const inspectRequest = createInspectRequest(scanner, inspectionOf, sessions, stats, clock)
