@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DETECTORS } from '@agentcostcontrol/detectors'
 import t, { type Test } from 'tap'
 import { clusterFor } from '../../control-plane/test/support/database.ts'
 import { batchOf, usageEvent } from '../../control-plane/test/support/events.ts'
@@ -17,12 +18,12 @@ const BACK_MS = 15_000
 const REASON = { reason: 'a test' }
 
 /** Two replicas on one database, each with a sidecar. */
-async function begun(t: Test) {
+async function begun(t: Test, policies: Readonly<Record<string, string>> = {}) {
   const simulator = await simulatorFor(t)
   const newDatabase = await clusterFor(t)
   const databaseUrl = await newDatabase()
   const policyDir = folderFor(t)
-  writePolicies(policyDir, { 'budget.yaml': AMPLE_BUDGET })
+  writePolicies(policyDir, { 'budget.yaml': AMPLE_BUDGET, ...policies })
   const tokenFile = join(folderFor(t), 'token')
   const plane = (listen = '127.0.0.1:0'): Promise<TestControlPlane> =>
     controlPlaneFor(t, {
@@ -96,6 +97,50 @@ t.test(
     await answered(fresh, 'bad', 'acc_agent_quarantined', BACK_MS)
     t.match(await ask('/agents/bad/release', REASON), { status: 200 })
     for (const each of [again, sidecars[1], fresh]) await answered(each, 'bad', null, BACK_MS)
+  },
+)
+
+t.test(
+  'what a detector finds stops its agent at the sidecars of both replicas, and a suppression lets it pass',
+  async (t) => {
+    const all = '{ low: quarantine, medium: quarantine, high: quarantine, critical: quarantine }'
+    const security = `apiVersion: agentcostcontrol.io/v1
+kind: SecurityPolicy
+metadata: { name: test }
+spec: { detectors: { secrets: { request: ${all}, response: ${all} } } }`
+    const { sidecar, ask } = await begun(t, { 'security.yaml': security })
+    const sidecars = [await sidecar(0), await sidecar(1)] as const
+    const canary = DETECTORS.find(({ id }) => id === 'secrets')?.canary() ?? ''
+    const leak = async (agent: string, each: TestSidecar) =>
+      (
+        await chat(each.url, {
+          headers: { 'x-acc-agent': agent },
+          body: { messages: [{ role: 'user', content: canary }] },
+        })
+      ).code
+    t.equal(await leak('leaky', sidecars[0]), 'acc_security_blocked')
+    t.equal(
+      (await chat(sidecars[0].url, { headers: { 'x-acc-agent': 'leaky' } })).code,
+      'acc_agent_quarantined',
+      'at once',
+    )
+    await answered(sidecars[1], 'leaky', 'acc_agent_quarantined', BACK_MS)
+    t.match(await ask('/agents/leaky/release', REASON), { status: 200 })
+    for (const each of sidecars) await answered(each, 'leaky', null)
+
+    const expiresAt = new Date(Date.now() + 3_600_000).toISOString()
+    t.match(await ask('/security/suppressions', { detector: 'secrets', agent: 'leaky', ...REASON, expiresAt }), {
+      status: 201,
+    })
+    for (const each of sidecars) {
+      await until(
+        'it is in force',
+        async () => ((await each.metric('acc_suppressions')) === 1 ? true : null),
+        ARRIVES_MS,
+      )
+      t.equal(await leak('leaky', each), null, 'let pass')
+    }
+    t.equal(await leak('other', sidecars[0]), 'acc_security_blocked', 'for nobody else')
   },
 )
 
