@@ -45,13 +45,13 @@ spec:
 t.test('lines count through comments, several documents and Windows line ends', async (t) => {
   const text = `# a comment\r\n${budget('a')}\n# another\n---\n${HEAD}kind: Bugdet\n`
   t.same(problems(file(text)), [
-    'policy.yaml:8 kind: expected one of Budget, ProviderConfig, SecurityPolicy, PolicyTest, found "Bugdet": did you mean Budget?',
+    'policy.yaml:8 kind: expected one of Budget, ProviderConfig, SecurityPolicy, CustomRule, PolicyTest, found "Bugdet": did you mean Budget?',
   ])
 })
 
 t.test('an unknown key without a near one lists the keys that there are', async (t) => {
-  t.match(problems(file(document('SecurityPolicy', 's', { detectors: { pii: {} } }))), [
-    /unknown key `pii`: the keys here are secrets$/,
+  t.match(problems(file(document('SecurityPolicy', 's', { detectors: { weather: {} } }))), [
+    /unknown key `weather`: the keys here are secrets, pii, prompt-injection, /,
   ])
   t.match(problems(file(document('SecurityPolicy', 's', { detectors: { secrets: { request: { hihg: 'block' } } } }))), [
     /spec\.detectors\.secrets\.request\.hihg: unknown key `hihg`: did you mean `high`\?$/,
@@ -62,7 +62,7 @@ t.test('a document that is no map, or of a kind that does not exist, says what i
   t.match(problems(file('- a\n')), [/^policy\.yaml:1 : expected a map of keys and values, found a list$/])
   t.match(problems(file('just text\n')), [/found "just text"$/])
   t.match(problems(file(document('RoutingRule', 'r', {}))), [
-    /expected one of Budget, ProviderConfig, SecurityPolicy, PolicyTest, found "RoutingRule"$/,
+    /expected one of Budget, ProviderConfig, SecurityPolicy, CustomRule, PolicyTest, found "RoutingRule"$/,
   ])
   t.match(problems(file(`${HEAD}kind: Budget\nmetadata: {name: a}\nspec:\n`)), [
     /^policy\.yaml:4 spec: expected a map.*, found nothing$/,

@@ -17,6 +17,9 @@ export interface LocalReleasesOptions {
   readonly log: Logger
 }
 
+const isDone = (): boolean => true
+const isNot = (): boolean => false
+
 /** How often it is looked for, while there is an agent to release. */
 export const RELEASES_EVERY_MS = 500
 
@@ -27,14 +30,13 @@ export function watchReleases({ file, agents, timers, log }: LocalReleasesOption
 
   async function look(): Promise<void> {
     if (agents.stats().quarantined.own === 0) return
-    // Moved first: what is written behind the reading is looked at the next time.
     const taken = `${file}.taken`
-    const isThere = await rename(file, taken).then(
-      () => true,
-      () => false,
-    )
+    // What the last process took and was killed over is followed first, and then what has come since.
+    const left = await readFile(taken, 'utf8').catch(() => null)
+    // Moved first: what is written behind the reading is looked at the next time.
+    const isThere = left !== null || (await rename(file, taken).then(isDone, isNot))
     if (!isThere) return
-    for (const line of (await readFile(taken, 'utf8')).split('\n')) {
+    for (const line of (left ?? (await readFile(taken, 'utf8'))).split('\n')) {
       const [agent = '', reason = ''] = line.trimEnd().split('\t')
       if ((await agents.releaseHere([agent])).length > 0)
         log.warn('an agent was released from quarantine at this sidecar', { agent, reason })

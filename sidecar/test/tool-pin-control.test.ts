@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ToolPinDecision, ToolPinReport } from '@agentcostcontrol/contract'
 import t, { type Test } from 'tap'
@@ -69,7 +69,9 @@ t.test('what does not reach the control plane is brought up by the next process'
     first.time.pass(100)
     return first.reports.stats().failures > 0 ? true : null
   })
-  await until('it is on disk', () => (readFileSync(first.file, 'utf8').includes('read_file') ? true : null))
+  await until('it is on disk', () =>
+    existsSync(first.file) && readFileSync(first.file, 'utf8').includes('read_file') ? true : null,
+  )
   const second = await reporting(t, first.file)
   await second.waiting(0)
   t.match(second.batches, [[{ tool: 'read_file' }]])
