@@ -84,6 +84,7 @@ t.test('a partition, of every kind and in the middle of requests, changes nothin
     dataDirs: [cutOff.dataDir, other.dataDir],
     simulator,
     limitNanoUsd: parseUsd(LIMIT),
+    lateBudgets: CUTS.map((_, at) => `extra-${at}`),
   })
   t.match(JSON.parse(await planeTool('control-plane/verify.ts', [plane.dataDir])), { ok: true, ledger: { wrong: 0 } })
   t.equal(plane.complaint(), '')

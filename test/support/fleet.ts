@@ -91,6 +91,8 @@ export interface Whole {
   readonly simulator: Simulator
   /** What the budget over all may spend; its name is `shared`. */
   readonly limitNanoUsd: bigint
+  /** Names of budgets that came into force while requests ran. */
+  readonly lateBudgets?: readonly string[]
 }
 
 /** A counter as operators see it. */
@@ -141,10 +143,16 @@ export async function checkWhole(t: Test, whole: Whole): Promise<readonly SeenCo
   t.same([...ids].filter((id) => !stored.includes(id)).slice(0, 3), [], 'none is missing')
   t.equal(stored.length, told.length, 'and there are no others')
 
+  const isLate = (key: string): boolean => whole.lateBudgets?.some((name) => key.includes(`Budget/${name}`)) === true
   const charges = chargesOf(told)
   const counters = await countersOf(whole.url, whole.key)
   const settled = new Map(counters.map((counter) => [counterKey(counter), BigInt(counter.settledNanoUsd)]))
-  for (const [key, sum] of charges) t.equal(settled.get(key), sum, 'settled is what was charged')
+  for (const [key, sum] of charges) {
+    const inLedger = settled.get(key) ?? 0n
+    // And of a budget that came later, what those who did not know of it yet spent from then on.
+    if (isLate(key)) t.ok(inLedger >= sum, 'settled is what was charged, and what was spent unknowingly')
+    else t.equal(inLedger, sum, 'settled is what was charged')
+  }
   for (const { budgetUid, subject, escrowNanoUsd, overrunNanoUsd } of counters)
     t.match({ escrowNanoUsd, overrunNanoUsd }, { escrowNanoUsd: '0', overrunNanoUsd: '0' }, `${budgetUid} ${subject}`)
 
