@@ -5,9 +5,10 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { DETECTORS } from '@agentcostcontrol/detectors'
 import { groupsOf, measure, type SetFigures, toTable } from './detectors/figures.ts'
 import { createJudge, type Judge } from './detectors/judge.ts'
-import { type PiiFigures, type PiiFound, piiFigures } from './detectors/pii.ts'
+import { type PiiFigures, piiFigures } from './detectors/pii.ts'
 import { readPolicy } from './detectors/policy.ts'
 import { type EvalRow, type ExchangeRow, readEvalRows, SOURCES, type TextRow } from './detectors/rows.ts'
 
@@ -36,23 +37,20 @@ async function evaluate(rows: readonly EvalRow[], judge: Judge) {
   for (const group of groupsOf(exchanges, () => 'exchange')) {
     sets.push(await measure(group, charsOf, (row, pass) => judge.exchange(row, `${pass}-${exchanges.indexOf(row)}`)))
   }
-  const pii = await evaluatePii(rows, judge)
+  const pii = evaluatePii(rows)
   return { sets, ...(pii.length > 0 ? { pii } : {}) }
 }
 
 const charsOf = ({ messages, tools, response }: ExchangeRow): number =>
   JSON.stringify([messages, tools, response ?? null]).length
 
-async function evaluatePii(rows: readonly EvalRow[], judge: Judge): Promise<readonly PiiFigures[]> {
-  const judged = []
-  for (const row of rows) {
-    if (row.kind !== 'pii') continue
-    const { found } = await judge.text({ source: 'user', path: ['text'], text: row.text })
-    const pii = found.flatMap(({ detectorId, ruleId, span }): readonly PiiFound[] =>
-      detectorId === 'pii' && span ? [{ ruleId, ...span }] : [],
-    )
-    judged.push({ row, found: pii })
-  }
+/** By the detector itself, with every type on, whichever of them the policy wants. */
+function evaluatePii(rows: readonly EvalRow[]): readonly PiiFigures[] {
+  const pii = DETECTORS.find(({ id }) => id === 'pii')
+  if (!pii) throw new Error('there is no detector pii')
+  const judged = rows.flatMap((row) =>
+    row.kind === 'pii' ? [{ row, found: pii.detect(row.text, { source: 'user' }) }] : [],
+  )
   return piiFigures(judged)
 }
 

@@ -49,6 +49,7 @@ export function createJudge({ policy, security }: EvalPolicy): Judge {
   const inspectionOf = createInspections(
     createDetectorSets(() => environment),
     new Coverage(),
+    { covers: () => false },
   )
   const stats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
   const clock = { monotonicMs: () => performance.now() }

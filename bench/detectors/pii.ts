@@ -1,3 +1,4 @@
+import { PII_TYPES } from '@agentcostcontrol/detectors'
 import type { PiiRow } from './rows.ts'
 
 /** How well one type of personal data is found. */
@@ -10,25 +11,8 @@ export interface PiiFigures {
   readonly spans: number
 }
 
-/** What Presidio's types are called here: the rules whose names begin so. */
-const RULES: readonly (readonly [type: string, rule: RegExp])[] = [
-  ['EMAIL_ADDRESS', /^e-?mail/],
-  ['PHONE_NUMBER', /^phone/],
-  ['CREDIT_CARD', /card/],
-  ['IBAN_CODE', /^iban/],
-  ['IP_ADDRESS', /^ip/],
-  ['US_SSN', /^us-ssn/],
-  ['US_DRIVER_LICENSE', /^(?:us-)?driver/],
-  ['STREET_ADDRESS', /^(?:street-|postal-)?address|^street/],
-  ['ZIP_CODE', /^(?:post|zip)-?code/],
-  ['PERSON', /^(?:person|name)/],
-  ['DATE_TIME', /^date/],
-  ['DOMAIN_NAME', /^(?:domain|url)/],
-]
-
 /** The type that a rule finds: Presidio's where there is one for it, else the rule's own name. */
-export const typeOfRule = (ruleId: string): string =>
-  RULES.find(([, rule]) => rule.test(ruleId))?.[0] ?? ruleId.toUpperCase().replaceAll('-', '_')
+const typeOfRule = (ruleId: string): string => PII_TYPES[ruleId] ?? ruleId.toUpperCase().replaceAll('-', '_')
 
 /** Something that was found in a row. */
 export interface PiiFound {
