@@ -14,7 +14,6 @@ export const DETECTOR_IDS = [
   'jailbreak',
   'exfiltration',
   'dangerous-command',
-  'smuggling',
   'tool-poisoning',
   'threat-intel',
   'prompt-leak',
