@@ -28,7 +28,10 @@ export interface Format {
 
 const TOOL = 'send'
 const parameters = { type: 'object' as const, properties: { note: { type: 'string' as const } } }
-const args = (note: string): { readonly note: string } => ({ note })
+/** What the tool is called with: a text that is JSON of members, or a note with the text in it. */
+export function args(text: string): Readonly<Record<string, unknown>> {
+  return text.startsWith('{') ? JSON.parse(text) : { note: text }
+}
 
 async function all(stream: AsyncIterable<unknown>): Promise<string> {
   const events: unknown[] = []

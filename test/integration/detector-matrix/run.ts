@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import { OLLAMA_POLICY } from '../../support/ollama.ts'
 import { AMPLE_BUDGET } from '../../support/sidecar.ts'
 import { type Twins, twinsFor } from '../../support/twins.ts'
-import type { Format, Talk } from './formats.ts'
+import { args, type Format, type Talk } from './formats.ts'
 
 /** Every detector × action × source × streamed or not, through a sidecar, by the official client of one wire format. */
 
@@ -29,17 +29,18 @@ interface Cell {
   readonly direction: 'request' | 'response'
 }
 
-/** One policy for each detector and action, chosen by the agent's name. */
-const agentOf = ({ detector, action, source }: Cell): string => `${detector.id}-${action}-${source}`
+/** One policy for each detector and action, chosen by the workflow's name. */
+const workflowOf = ({ id }: SelfTestedDetector, action: FindingAction): string => `${id}-${action}`
 
-function policyOf(detector: SelfTestedDetector, action: FindingAction, source: SegmentSource): string {
+function policyOf(detector: SelfTestedDetector, action: FindingAction): string {
   const all = { low: action, medium: action, high: action, critical: action }
+  const workflow = workflowOf(detector, action)
   return JSON.stringify({
     apiVersion: 'agentcostcontrol.io/v1',
     kind: 'SecurityPolicy',
-    metadata: { name: `${detector.id}-${action}-${source}`.replaceAll('_', '-') },
+    metadata: { name: workflow },
     spec: {
-      selector: { agent: `${detector.id}-${action}-${source}` },
+      selector: { workflow },
       detectors: { [detector.id]: { request: all, response: all } },
       timeoutMs: 60_000,
     },
@@ -48,9 +49,7 @@ function policyOf(detector: SelfTestedDetector, action: FindingAction, source: S
 
 const policies = Object.fromEntries(
   DETECTORS.flatMap((detector) =>
-    ACTIONS.flatMap((action) =>
-      detector.sources.map((source) => [`${detector.id}-${action}-${source}.yaml`, policyOf(detector, action, source)]),
-    ),
+    ACTIONS.map((action) => [`${workflowOf(detector, action)}.yaml`, policyOf(detector, action)]),
   ),
 )
 
@@ -81,7 +80,7 @@ const simHeaders = ({ detector, source, direction }: Cell): Readonly<Record<stri
   const canary = detector.canary()
   return source === 'assistant'
     ? { 'x-sim-reply': encodeURIComponent(canary) }
-    : { 'x-sim-tool-call': encodeURIComponent(JSON.stringify({ note: canary })) }
+    : { 'x-sim-tool-call': encodeURIComponent(JSON.stringify(args(canary))) }
 }
 
 async function run(t: Test, { sidecar, behind }: Twins, cell: Cell): Promise<void> {
@@ -90,7 +89,9 @@ async function run(t: Test, { sidecar, behind }: Twins, cell: Cell): Promise<voi
     ' ',
   )
   const talk = direction === 'request' ? { ...QUIET, [source]: detector.canary() } : QUIET
-  const headers = { 'x-acc-agent': agentOf(cell), ...simHeaders(cell) }
+  // Each an agent of its own: one that is quarantined is heard no more.
+  const who = { 'x-acc-agent': name, 'x-acc-workflow': workflowOf(detector, action) }
+  const headers = { ...who, ...simHeaders(cell) }
   const told = await format.ask({ url: sidecar.url, tag: name, talk, streamed, headers }).then(
     (text) => ({ ok: true, text }),
     (error: unknown) => ({ ok: false, text: String(error) }),
