@@ -12,7 +12,6 @@ export const DETECTOR_IDS = [
   'pii',
   'prompt-injection',
   'jailbreak',
-  'exfiltration',
   'dangerous-command',
   'tool-poisoning',
   'threat-intel',
