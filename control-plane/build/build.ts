@@ -34,8 +34,10 @@ const { metafile, outputFiles } = await build({
     ...Object.fromEntries(
       ['main', 'verify', 'backup', 'restore'].map((name) => [`${CODE}/${name}`, `control-plane/${name}.ts`]),
     ),
-    // The name that policy/compile-beside.ts leans on.
+    // The names that policy/compile-beside.ts and detectors/custom/engines.ts lean on.
     [`${CODE}/policy-worker`]: 'policy/policy-worker.ts',
+    [`${CODE}/re2-engine`]: 'detectors/custom/re2-engine.ts',
+    [`${CODE}/cel-engine`]: 'detectors/custom/cel-engine.ts',
   },
   outdir: folder,
   bundle: true,

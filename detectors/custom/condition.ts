@@ -1,5 +1,6 @@
 import type { SegmentSource } from '@agentcostcontrol/contract'
-import { type ASTNode, Environment, serialize } from '@marcbachmann/cel-js'
+import type { ASTNode } from '@marcbachmann/cel-js'
+import { cel } from './engines.ts'
 import { compilePattern, type LinearPattern } from './pattern.ts'
 
 /** What a condition looks at. */
@@ -19,23 +20,30 @@ const MACROS: ReadonlySet<string> = new Set(['all', 'exists', 'exists_one', 'map
 const LINEAR_MATCHES = 'matchesInLinearTime'
 const patterns = new Map<string, LinearPattern>()
 
-const environment = new Environment({
-  limits: { maxAstNodes: 400, maxDepth: 24, maxListElements: 500, maxMapEntries: 100, maxCallArguments: 16 },
-})
-  .registerVariable('segment', 'map')
-  .registerVariable('args', 'dyn')
-const linear = environment
-  .clone()
-  .registerFunction(
-    `string.${LINEAR_MATCHES}(string): bool`,
-    (text: string, source: string) => patterns.get(source)?.isIn(text) ?? false,
-  )
+/** What conditions are read by, and evaluated by. */
+function newEnvironments() {
+  const written = new (cel().Environment)({
+    limits: { maxAstNodes: 400, maxDepth: 24, maxListElements: 500, maxMapEntries: 100, maxCallArguments: 16 },
+  })
+    .registerVariable('segment', 'map')
+    .registerVariable('args', 'dyn')
+  const linear = written
+    .clone()
+    .registerFunction(
+      `string.${LINEAR_MATCHES}(string): bool`,
+      (text: string, source: string) => patterns.get(source)?.isIn(text) ?? false,
+    )
+  return { written, linear }
+}
+let made: ReturnType<typeof newEnvironments> | null = null
 
 /**
  * Compiles a condition in CEL. Its time is linear in what it looks at: patterns are RE2's, and a macro's own variable is
  * all that is known inside it.
  */
 export function compileCondition(source: string): CompiledCondition {
+  made ??= newEnvironments()
+  const { written: environment, linear } = made
   try {
     const written = environment.parse(source)
     const checked = written.check()
@@ -44,7 +52,7 @@ export function compileCondition(source: string): CompiledCondition {
       return { ok: false, message: `it is ${checked.type}, and must be true or false` }
     const mistake = mistakeIn(written.ast, null)
     if (mistake !== null) return { ok: false, message: mistake }
-    const evaluate = linear.parse(serialize(written.ast))
+    const evaluate = linear.parse(cel().serialize(written.ast))
     return { ok: true, holds: (input) => isTrue(() => evaluate(input)) }
   } catch (error) {
     return { ok: false, message: firstLine(error) }

@@ -1,4 +1,4 @@
-import { RE2JS } from 're2js'
+import { re2 } from './engines.ts'
 
 /** A pattern that is matched in linear time. */
 export interface LinearPattern {
@@ -15,6 +15,7 @@ export type CompiledPattern =
 
 /** Compiles a pattern in RE2's syntax. */
 export function compilePattern(source: string, ignoreCase: boolean): CompiledPattern {
+  const { RE2JS } = re2()
   try {
     const compiled = RE2JS.compile(source, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0)
     return {
@@ -43,4 +44,4 @@ export function compilePattern(source: string, ignoreCase: boolean): CompiledPat
 }
 
 /** A text as a pattern for itself. */
-export const literalPattern = (text: string): string => RE2JS.quote(text)
+export const literalPattern = (text: string): string => re2().RE2JS.quote(text)

@@ -20,11 +20,13 @@ const folder = resolve(process.argv[2] ?? join(root, 'sidecar/dist'))
 await emptyFolder(folder, NAME)
 const { metafile, outputFiles } = await build({
   absWorkingDir: root,
-  // The names that sidecar/worker-url.ts, policy/compile-beside.ts and the Dockerfile lean on.
+  // The names that sidecar/worker-url.ts, policy/compile-beside.ts, detectors/custom/engines.ts and the Dockerfile lean on.
   entryPoints: {
     main: 'sidecar/main.ts',
     spend: 'sidecar/spend.ts',
     'policy-worker': 'policy/policy-worker.ts',
+    're2-engine': 'detectors/custom/re2-engine.ts',
+    'cel-engine': 'detectors/custom/cel-engine.ts',
     'inspect/worker': 'sidecar/inspect/worker.ts',
     'threat-intel/compile-worker': 'sidecar/threat-intel/compile-worker.ts',
     'events/storage-worker': 'sidecar/events/storage-worker.ts',

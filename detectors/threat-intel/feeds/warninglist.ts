@@ -1,4 +1,5 @@
-import { RE2JS } from 're2js'
+import type { RE2JS } from 're2js'
+import { re2 } from '../../custom/engines.ts'
 import { networkV4, networkV6, readNetwork } from '../address.ts'
 import { canonicalHost, canonicalUrl } from '../canonical.ts'
 import type { Indicator } from '../indicator.ts'
@@ -75,6 +76,7 @@ export class Suppressions {
   #pattern(written: string): boolean {
     const [, bare = written] = /^\/(.*)\/[a-z]*$/.exec(written) ?? []
     if (bare.length > PATTERN_CHARS_MAX || this.#patterns.length >= PATTERNS_MAX) return false
+    const { RE2JS } = re2()
     try {
       return this.#patterns.push(RE2JS.compile(bare, RE2JS.CASE_INSENSITIVE)) > 0
     } catch {
