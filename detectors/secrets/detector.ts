@@ -1,4 +1,4 @@
-import { SEGMENT_SOURCES } from '@agentcostcontrol/contract'
+import { type Finding, SEGMENT_SOURCES } from '@agentcostcontrol/contract'
 import { mergeFindings } from '../redact.ts'
 import type { SelfTestedDetector } from '../types.ts'
 import { createEngine, HOLD_CHARS_MAX } from './engine.ts'
@@ -8,6 +8,13 @@ import { RULE_FILES } from './rules/index.ts'
 
 const engine = createEngine(RULE_FILES)
 
+const findingsIn = (text: string): readonly Finding[] =>
+  mergeFindings(matchesAt(engine.placesIn(text), text).map(({ finding }) => finding))
+
+/** A JSON text with blanks in place of its escapes, so that offsets stay. */
+const withoutEscapes = (text: string): string =>
+  text.replace(/\\(?:u[0-9a-fA-F]{4}|[^u])/g, (found) => (found === '\\\\' ? found : ' '.repeat(found.length)))
+
 /** Finds credentials of known formats, and names that are given one: docs/detection.md tells how. */
 export const secretsDetector: SelfTestedDetector = {
   id: 'secrets',
@@ -16,7 +23,12 @@ export const secretsDetector: SelfTestedDetector = {
   rulesOff: [],
   version: engine.version,
   holdCharsMax: HOLD_CHARS_MAX,
-  detect: (text) => mergeFindings(matchesAt(engine.placesIn(text), text).map(({ finding }) => finding)),
+  detect: (text, { source }) => {
+    const found = findingsIn(text)
+    const isJson = source === 'tool_call' || source === 'tool_definition'
+    // A letter of an escape before a key would hide where the key begins.
+    return isJson && text.includes('\\') ? mergeFindings([...found, ...findingsIn(withoutEscapes(text))]) : found
+  },
   openFrom: (text) => openFrom(engine, text),
   // Put together at run time, so that no scanner of repositories takes the source for a leak.
   canary: () => `deploy with ${['AK', 'IA'].join('')}${['Q3EGRT7Z', '5WXKCN2M'].join('')} today`,

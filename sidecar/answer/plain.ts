@@ -139,11 +139,14 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
     abandon: () => finish(unread('aborted', null, null)),
   }
 
-  /** The client sees what it would have seen without us: the head, the bytes so far, a broken connection. */
+  /**
+   * The client sees what it would have seen without us: the head, the bytes so far, a broken connection. Not the bytes where
+   * a policy wants them judged first.
+   */
   function fail(code: UpstreamFault): void {
     if (!passing) {
       options.head('as-is')
-      for (const chunk of chunks) reply.write(chunk)
+      if (inspection?.security.holdsResponses !== true) for (const chunk of chunks) reply.write(chunk)
     }
     reply.destroy()
     finish(unread('failed', code, status))
@@ -178,7 +181,13 @@ function judge(
     if (decided.length === 0) return null
     const findings = toEventFindings(decided, 'response', inspection, usSince(clock, begunMs))
     if (stops(action)) return { body: null, refusal: blocked(security, stoppingRules(decided), []), findings }
-    return { body: edits.length > 0 ? adapter.replaceSegments(body, edits) : null, refusal: null, findings }
+    if (edits.length === 0) return { body: null, refusal: null, findings }
+    try {
+      return { body: adapter.replaceSegments(body, edits), refusal: null, findings }
+    } catch {
+      // Redacting would break the JSON: what may not pass must not pass.
+      return { body: null, refusal: blocked(security, stoppingRules(decided), []), findings }
+    }
   }
   if (!(scanned instanceof Promise)) return decideAll(scanned)
   return scanned.then(decideAll, (error: unknown) => {

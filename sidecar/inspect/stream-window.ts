@@ -1,5 +1,5 @@
 import type { EventFinding, Finding } from '@agentcostcontrol/contract'
-import { placeholderOf } from '@agentcostcontrol/detectors'
+import { mergeFindings, placeholderOf } from '@agentcostcontrol/detectors'
 import type { EventData } from '../providers/framing.ts'
 import type { EndedCall, TextPiece } from '../providers/provider.ts'
 import { type Decided, decide, type JudgedText, ruleIds, stoppingRules, stops, toRedact } from './decide.ts'
@@ -19,6 +19,8 @@ import { redactCall } from './judge.ts'
 const CONTEXT_CHARS = 64
 /** Longest text that a tool is called with, and that is judged as it passes. */
 const CALL_CHARS_MAX = 128 * 1_024
+/** Most bytes of events that wait together. */
+const HELD_BYTES_MAX = 4 * 1_024 * 1_024
 
 interface Channel {
   /** Text from `start` on: some settled context, then what is open. */
@@ -32,7 +34,16 @@ interface Channel {
   readonly isCall: boolean
 }
 
+const isOpenCall = ({ isCall, start, settled, text }: Channel): boolean => isCall && settled < start + text.length
+
 const isTooLong = ({ isCall, text }: Channel): boolean => isCall && text.length > CALL_CHARS_MAX
+
+/** How often each rule has found something. */
+function countsOf(findings: readonly Finding[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const { ruleId } of findings) counts.set(ruleId, (counts.get(ruleId) ?? 0) + 1)
+  return counts
+}
 
 function settleWhole(channel: Channel): void {
   channel.start += channel.text.length
@@ -51,6 +62,7 @@ export class StreamWindow {
   readonly #inspection: TurnInspection
   readonly #channels = new Map<string, Channel>()
   #held: HeldEvent<Channel>[] = []
+  #heldBytes = 0
   readonly #decided: Decided[] = []
 
   constructor(inspection: TurnInspection) {
@@ -77,6 +89,7 @@ export class StreamWindow {
       held.push({ channel, path: piece.path, start, end: start + piece.text.length, text: piece.text, edited: false })
     }
     this.#held.push({ bytes, data, pieces: held })
+    this.#heldBytes += bytes.length
     const { holdsResponses, onOverload } = this.#inspection.security
     const isFull =
       held.some(({ channel }) => isTooLong(channel)) || calls.some(({ text }) => (text?.length ?? 0) > CALL_CHARS_MAX)
@@ -98,7 +111,12 @@ export class StreamWindow {
       const cut = this.#endCall(call)
       if (cut) return { kind: 'cut', events: this.#releasable(), rules: cut }
     }
-    return { kind: 'release', events: this.#releasable() }
+    const events = this.#releasable()
+    if (this.#heldBytes <= HELD_BYTES_MAX || !holdsResponses) return { kind: 'release', events }
+    if (onOverload === 'closed') return { kind: 'full', events }
+    // What waits behind calls that do not end goes on, and they with it as far as they came.
+    const cut = this.#judgeCalls(null, [...this.#channels.values()].filter(isOpenCall))
+    return cut ? { kind: 'cut', events, rules: cut } : { kind: 'release', events: [...events, ...this.#releasable()] }
   }
 
   /** The stream is over: nothing is open any more. */
@@ -168,13 +186,18 @@ export class StreamWindow {
   #judge(findings: readonly Finding[], text: JudgedText, channel: Channel): readonly Decided[] {
     const decided = decide(findings, text, this.#inspection, 'response')
     this.#decided.push(...decided)
-    for (const { finding, action, enforced } of decided)
-      if (enforced && (action === 'redact' || stops(action))) this.#takeOut(channel, finding)
+    const enforced = decided.filter((one) => one.enforced && (one.action === 'redact' || stops(one.action)))
+    this.#takeOut(
+      channel,
+      enforced.map(({ finding }) => finding),
+    )
     return decided
   }
 
-  #takeOut(channel: Channel, { ruleId, start, end }: Finding): void {
-    redactHeld(this.#held, channel, channel.start + start, channel.start + end, placeholderOf({ ruleId }))
+  /** From the front, as what is taken out of a piece shifts what is behind it. */
+  #takeOut(channel: Channel, findings: readonly Finding[]): void {
+    for (const { ruleId, start, end } of mergeFindings(findings))
+      redactHeld(this.#held, channel, channel.start + start, channel.start + end, placeholderOf({ ruleId }))
   }
 
   /** Judges a call that is complete, whole, and lets it go; the rules if it must be cut, else `null`. */
@@ -209,17 +232,21 @@ export class StreamWindow {
     this.#decided.push(...decided)
     const rules = ruleIds(decided, stops)
     if (rules.length > 0) return rules
-    const redacted = toRedact(decided)
-    if (redacted.length === 0) return null
-    let found = 0
-    for (const channel of channels) {
+    // An escape of the JSON may hide in the whole what its string shows.
+    const inParts = channels.flatMap((channel) => {
       const part = { ...text, text: channel.text }
-      const inPart = toRedact(decide(detectAll(set.bySource.tool_call, part), part, this.#inspection, 'response'))
-      for (const finding of inPart) this.#takeOut(channel, finding)
-      found += inPart.length
-    }
+      const found = decide(detectAll(set.bySource.tool_call, part), part, this.#inspection, 'response')
+      this.#takeOut(channel, toRedact(found))
+      return found
+    })
+    const missed = countsOf(toRedact(decided))
+    for (const { ruleId } of toRedact(inParts)) missed.set(ruleId, (missed.get(ruleId) ?? 0) - 1)
+    const unknown = inParts.filter(({ finding }) => !decided.some((one) => one.finding.ruleId === finding.ruleId))
+    this.#decided.push(...unknown)
+    const partRules = ruleIds(unknown, stops)
+    if (partRules.length > 0) return partRules
     // What shows in the whole alone cannot be taken out of a part.
-    return found >= redacted.length ? null : ruleIds(decided, (action) => action === 'redact')
+    return [...missed.values()].some((count) => count > 0) ? ruleIds(decided, (action) => action === 'redact') : null
   }
 
   #callText(tool: string | null, text: string): JudgedText {
@@ -235,7 +262,9 @@ export class StreamWindow {
       count++
     }
     if (count === 0) return []
-    const released = this.#held.slice(0, count).map(renderEvent)
+    const leaving = this.#held.slice(0, count)
+    for (const { bytes } of leaving) this.#heldBytes -= bytes.length
+    const released = leaving.map(renderEvent)
     this.#held = count === this.#held.length ? [] : this.#held.slice(count)
     return released
   }

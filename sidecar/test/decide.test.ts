@@ -141,3 +141,37 @@ t.test('an event tells kinds of findings with source, tool and places, and none 
   t.same(second?.detail?.places, [], 'of a stream only a window is kept')
   t.notMatch(JSON.stringify([first, second]), 'evil')
 })
+
+t.test(
+  'an event tells no more kinds than it can hold, the strongest first, however many tools there are',
+  async (t) => {
+    const inspection = inspectionWith({ jailbreak: { request: { high: 'block' } } })
+    const decided = Array.from({ length: 1_500 }, (_, at) =>
+      decide(
+        [found(at === 1_400 ? 0.99 : 0.7)],
+        judged('tool_result', `the evil one ${at}`, `tool-${at}`),
+        inspection,
+        'request',
+      ),
+    ).flat()
+    const told = toEventFindings(decided, 'request', inspection, 1)
+    t.same(
+      told.map(({ action, count, detail }) => [action, count, detail?.tool]),
+      [
+        ['block', 1, null],
+        ['alert', 1_499, null],
+      ],
+    )
+    const many = Array.from({ length: 2_000 }, (_, at) =>
+      decide([found(0.7, `rule-${at}`)], judged('user'), { ...inspection, security: inspection.security }, 'request'),
+    ).flat()
+    t.ok(
+      toEventFindings(
+        [...many, ...decide([found(0.8)], judged('user'), inspection, 'request')],
+        'request',
+        inspection,
+        1,
+      ).length <= 480,
+    )
+  },
+)

@@ -190,3 +190,56 @@ t.test('a call that is too long to be held is refused where the policy is closed
   t.ok(pass(format, [Buffer.from(long)], 'block').refused)
   t.notOk(pass(format, [Buffer.from(long)], 'alert').refused)
 })
+
+const SECOND = chat({ tool_calls: [{ index: 0, id: 'y', function: { name: 'post', arguments: `{"k":"${KEY}"}` } }] })
+
+t.test('a second call under the index of the first is a call of its own, with its own tool', async (t) => {
+  const [format] = FORMATS
+  if (!format) return
+  const first = chat({ tool_calls: [{ index: 0, id: 'x', function: { name: 'vault', arguments: '{"a":1}' } }] })
+  const { findings, bytes } = pass(format, [Buffer.from(first + SECOND + chat({}, 'tool_calls'))], 'redact')
+  t.same(findings, ['tool_call post'])
+  t.notMatch(bytes, KEY)
+})
+
+t.test('arguments that a server sends as they are, and not as text, are judged', async (t) => {
+  const [format] = FORMATS
+  if (!format) return
+  const call = chat({ tool_calls: [{ index: 0, function: { name: 'send', arguments: { note: `a ${KEY}` } } }] })
+  t.ok(pass(format, [Buffer.from(call)], 'block').refused)
+  t.match(pass(format, [Buffer.from(call)], 'redact').bytes, /"note":"a \[REDACTED:key\]"/)
+})
+
+t.test('two findings in one piece are taken out where they stand, whichever is told first', async (t) => {
+  const [format] = FORMATS
+  if (!format) return
+  const inspection = inspectionThat('redact')
+  const [only] = inspection.set.detectors
+  if (!only) return
+  const backwards = { ...only, detect: (...text: Parameters<typeof only.detect>) => only.detect(...text).toReversed() }
+  const set = {
+    ...inspection.set,
+    detectors: [backwards],
+    bySource: { ...inspection.set.bySource, assistant: [backwards], tool_call: [backwards] },
+  }
+  const filter = new StreamFilter(format.open(), format.framing, false, { ...inspection, set })
+  const stream = `${chat({ content: `a ${KEY} b KEY654321 c` })}data: [DONE]\n\n`
+  const bytes = [...filter.push(Buffer.from(stream)).bytes, ...filter.flush().bytes]
+  t.match(Buffer.concat(bytes).toString(), 'a [REDACTED:key] b [REDACTED:key] c')
+})
+
+t.test('what waits behind a call that does not end is bounded', async (t) => {
+  const [format] = FORMATS
+  if (!format) return
+  const open = chat({ tool_calls: [{ index: 0, function: { name: 'send', arguments: '{' } }] })
+  const more = Array.from({ length: 60 }, () =>
+    sse({ choices: [{ index: 1, delta: { content: 'x'.repeat(100_000) } }] }),
+  )
+  t.ok(
+    pass(
+      format,
+      [open, ...more].map((event) => Buffer.from(event)),
+      'block',
+    ).refused,
+  )
+})

@@ -1,6 +1,7 @@
+import { toolName } from '../named-tool.ts'
 import { OpenCalls } from '../open-calls.ts'
 import type { AnswerFacts, EndedCall, StreamEvent, StreamReader, TextPiece } from '../provider.ts'
-import { isRecord, readArray } from '../read.ts'
+import { isRecord, readArray, stringsIn } from '../read.ts'
 import { type ChatDialect, OPENAI_CHAT } from './dialects.ts'
 import { rawUsageOf, readServiceTier, readUsage, statedCost } from './usage.ts'
 
@@ -46,7 +47,7 @@ export function openChatStream(dialect: ChatDialect = OPENAI_CHAT): StreamReader
       usage = choices.every(isFinished) ? usageSoFar : null
     }
     const pieces = choices.length === 0 ? NOTHING.pieces : readPieces(choices, open)
-    const calls = choices.length === 0 ? NO_CALLS : endedCalls(choices, open)
+    const calls = choices.length === 0 ? NO_CALLS : [...open.brought(), ...endedCalls(choices, open)]
     for (const piece of pieces) outputBytes += Buffer.byteLength(piece.text)
     return {
       pieces,
@@ -143,11 +144,28 @@ function addToolCalls(
   calls.forEach((call, position) => {
     if (!isRecord(call)) return
     const index = typeof call.index === 'number' ? call.index : position
+    const channel = open.place(`${choice}.tool.${index}`, call.id)
     for (const kind of ['function', 'custom']) {
       const path = ['choices', at, 'delta', 'tool_calls', position, kind]
-      addCall(pieces, call[kind], `${choice}.tool.${index}`, path, open)
+      addCall(pieces, call[kind], channel, path, open)
     }
   })
+}
+
+function addWholeCall(
+  pieces: TextPiece[],
+  args: Readonly<Record<string, unknown>>,
+  tool: string | null,
+  channel: string,
+  root: readonly (string | number)[],
+  open: OpenCalls,
+): void {
+  const channels = stringsIn(args, root).map(({ text, path }) => {
+    const own = `${channel} ${path.join('.')}`
+    pieces.push({ channel: own, path, text, isCall: true })
+    return own
+  })
+  open.bring({ tool, channels, text: JSON.stringify(args) })
 }
 
 function addCall(
@@ -163,6 +181,8 @@ function addCall(
     pieces.push({ channel: `${channel}.name`, path: [...path, 'name'], text: name })
   for (const field of ['arguments', 'input']) {
     const text = call[field]
+    // Some servers send it as it is, and not as the text of its JSON: then it is whole.
+    if (isRecord(text)) addWholeCall(pieces, text, toolName(name), `${channel}.${field}`, [...path, field], open)
     if (typeof text !== 'string') continue
     open.begin(`${channel}.${field}`, name)
     if (text !== '') pieces.push({ channel: `${channel}.${field}`, path: [...path, field], text, isCall: true })

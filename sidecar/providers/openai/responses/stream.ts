@@ -103,7 +103,8 @@ export function openResponseStream(): StreamReader {
       facts = readFacts(response, items)
     }
     const pieces = strings(response.output, ['response', 'output'], type)
-    return { ...told(pieces, wholeCalls(pieces, null)), ...(ENDS.has(type) ? { endsText: true } : {}) }
+    const calls = pieces.flatMap((piece) => wholeCalls([piece], tools.get(Number(piece.path[2]))))
+    return { ...told(pieces, calls), ...(ENDS.has(type) ? { endsText: true } : {}) }
   }
 
   return {
