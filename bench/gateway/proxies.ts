@@ -71,7 +71,11 @@ async function launchPortkey(site: ProxySite, port: number): ReturnType<Launch> 
 
 async function launchSidecar(site: ProxySite, port: number): ReturnType<Launch> {
   const adminPort = await freePort()
+  // The JavaScript that is shipped, not the checkout's TypeScript, with the words and settings of the image.
+  const dockerfile = readFileSync(join(site.benchFolder, '../sidecar/Dockerfile'), 'utf8')
+  const [, ...words]: readonly string[] = JSON.parse(/^CMD (.*)$/m.exec(dockerfile)?.[1] ?? '[]')
   const env = {
+    ...Object.fromEntries([...dockerfile.matchAll(/(MALLOC_\w+)=(\S+)/g)].map(([, name, value]) => [name, value])),
     NODE_ENV: 'production',
     ACC_LISTEN: `127.0.0.1:${port}`,
     ACC_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
@@ -82,9 +86,6 @@ async function launchSidecar(site: ProxySite, port: number): ReturnType<Launch> 
     ACC_UPSTREAM_GOOGLE: site.upstream,
     ACC_AGENT: 'bench',
   }
-  // The JavaScript that is shipped, not the checkout's TypeScript, with the words of Node's own that the image has.
-  const dockerfile = readFileSync(join(site.benchFolder, '../sidecar/Dockerfile'), 'utf8')
-  const [, ...words]: readonly string[] = JSON.parse(/^CMD (.*)$/m.exec(dockerfile)?.[1] ?? '[]')
   const args = [...words.slice(0, -1), join(site.benchFolder, '../sidecar/dist/main.js')]
   const child = site.children.start({ name: 'sidecar', core: site.core, command: site.node, args, env })
   await site.children.waitUntil(child, () => answers(`http://127.0.0.1:${adminPort}/readyz`, 200))

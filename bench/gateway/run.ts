@@ -105,13 +105,13 @@ async function runPart(
   return measured
 }
 
-/** Lets the compilers settle before the first figure is taken: a Node proxy gets faster for about four seconds. */
+/** Lets the compilers settle before the first figure is taken: a sidecar gets faster for about ten seconds. */
 async function warmUp(generator: Child, proxy: RunningProxy, cases: readonly Case[], quick: boolean): Promise<void> {
   const formats = FORMATS.filter((format) => cases.some((one) => one.format === format && serves(proxy, one)))
   for (const format of formats) {
     for (const [bodyBytes, seconds] of [
-      [SMALL_BYTES, quick ? 1.5 : 3],
-      [LARGE_BYTES, quick ? 0.5 : 1],
+      [SMALL_BYTES, quick ? 3 : 8],
+      [LARGE_BYTES, quick ? 1 : 3],
     ] as const) {
       const shape = { kind: 'flat' } as const
       await measure(generator, { ...WARM_UP, format, bodyBytes, shape, seconds }, proxy)

@@ -48,7 +48,7 @@ export function startStorageThread(
   function begin(): Life {
     const worker = new Worker(entry, {
       workerData: data,
-      resourceLimits: { maxOldGenerationSizeMb: 64 },
+      resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 3 },
     })
     const begun: Life = { worker, calls: new Map() }
     const end = (error: unknown): void => {

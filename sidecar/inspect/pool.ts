@@ -31,7 +31,7 @@ export function createScanPool(options: {
     concurrentTasksPerWorker: 1,
     recordTiming: false,
     // Left to itself, the young generation of a busy isolate grows to 128 MB; scanning leaves next to no garbage.
-    resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 6 },
+    resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 3 },
   })
   // Unheard, it would end the process.
   pool.on('error', options.onWorkerError)

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { chat } from '../support/chat.ts'
-import { environmentOf, followBuildStage, readDockerfile, said } from '../support/image.ts'
+import { followBuildStage, mallocSettings, readDockerfile, said } from '../support/image.ts'
 import { inCheckout } from '../support/paths.ts'
 import { sidecarFor } from '../support/sidecar.ts'
 import { simulatorFor } from '../support/simulator.ts'
@@ -28,7 +28,7 @@ t.test(
       entry: join(app, words.at(-1) ?? ''),
       nodeArgs: words.slice(0, -1),
       policyDir: join(app, 'policies/starter'),
-      env: { MALLOC_ARENA_MAX: environmentOf(image).MALLOC_ARENA_MAX ?? '' },
+      env: mallocSettings(image),
     })
     const idle = residentBytes(sidecar.pid)
     t.ok(idle <= IDLE_BYTES_MAX, `idle: ${Math.round(idle / MB)} MB`)

@@ -37,6 +37,10 @@ export function environmentOf(stage: readonly Instruction[]): Readonly<Record<st
   return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]))
 }
 
+/** What a stage says to malloc: its settings and no others, those of `environmentOf`. */
+export const mallocSettings = (stage: readonly Instruction[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(environmentOf(stage)).filter(([name]) => name.startsWith('MALLOC_')))
+
 /** What a COPY takes, and where it puts it. */
 export interface Copy {
   readonly source: string
