@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { ensureNginx } from './nginx.ts'
-import type { ProxyName } from './proxies.ts'
+import { isOurs, type ProxyName } from './proxies.ts'
 
 function run(command: string, args: readonly string[], folder: string): void {
   const { status, stdout, stderr } = spawnSync(command, args, { cwd: folder, encoding: 'utf8', timeout: 300_000 })
@@ -24,5 +24,5 @@ export function prepare(benchFolder: string, only: readonly ProxyName[]): void {
     process.stderr.write('bench: installing the peers (npm ci in bench/)\n')
     run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], benchFolder)
   }
-  if (only.includes('sidecar')) run('npm', ['run', 'build:sidecar'], join(benchFolder, '..'))
+  if (only.some(isOurs)) run('npm', ['run', 'build:sidecar'], join(benchFolder, '..'))
 }

@@ -1,15 +1,18 @@
 /** The proxies of the table: how each is started, when it is ready, and how a request is addressed to it. */
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { answers, type Child, type Children, freePort } from './children.ts'
 import { writeProxyConfiguration } from './nginx.ts'
 import { processTree } from './process-usage.ts'
 
-/** All proxies, in the order of the table. */
-export const PROXY_NAMES = ['direct', 'nginx', 'node', 'portkey', 'sidecar'] as const
+/** All proxies, in the order of the table. `balanced` is the sidecar with all detectors, as the starter policy has them. */
+export const PROXY_NAMES = ['direct', 'nginx', 'node', 'portkey', 'sidecar', 'balanced'] as const
 /** One of {@link PROXY_NAMES}; `direct` is no proxy: the load goes to the upstream itself. */
 export type ProxyName = (typeof PROXY_NAMES)[number]
+
+/** Whether it is a sidecar. */
+export const isOurs = (name: ProxyName): boolean => name === 'sidecar' || name === 'balanced'
 
 /** A proxy that takes requests. */
 export interface RunningProxy {
@@ -69,7 +72,11 @@ async function launchPortkey(site: ProxySite, port: number): ReturnType<Launch> 
   return { child, headers }
 }
 
-async function launchSidecar(site: ProxySite, port: number): ReturnType<Launch> {
+async function launchSidecar(
+  site: ProxySite,
+  port: number,
+  policyDir = join(site.benchFolder, 'policy'),
+): ReturnType<Launch> {
   const adminPort = await freePort()
   // The JavaScript that is shipped, not the checkout's TypeScript, with the words and settings of the image.
   const dockerfile = readFileSync(join(site.benchFolder, '../sidecar/Dockerfile'), 'utf8')
@@ -80,7 +87,7 @@ async function launchSidecar(site: ProxySite, port: number): ReturnType<Launch> 
     ACC_LISTEN: `127.0.0.1:${port}`,
     ACC_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
     ACC_DATA_DIR: mkdtempSync(join(site.temporaryFolder, 'sidecar-')),
-    ACC_POLICY_DIR: join(site.benchFolder, 'policy'),
+    ACC_POLICY_DIR: policyDir,
     ACC_UPSTREAM_OPENAI: `${site.upstream}/v1`,
     ACC_UPSTREAM_ANTHROPIC: `${site.upstream}/v1`,
     ACC_UPSTREAM_GOOGLE: site.upstream,
@@ -92,11 +99,19 @@ async function launchSidecar(site: ProxySite, port: number): ReturnType<Launch> 
   return { child, headers: {} }
 }
 
+function launchBalanced(site: ProxySite, port: number): ReturnType<Launch> {
+  const policyDir = mkdtempSync(join(site.temporaryFolder, 'balanced-'))
+  copyFileSync(join(site.benchFolder, 'policy/budgets.yaml'), join(policyDir, 'budgets.yaml'))
+  copyFileSync(join(site.benchFolder, '../policies/starter/security-balanced.yaml'), join(policyDir, 'security.yaml'))
+  return launchSidecar(site, port, policyDir)
+}
+
 const LAUNCHES: Readonly<Record<Exclude<ProxyName, 'direct'>, Launch>> = {
   nginx: launchNginx,
   node: launchNode,
   portkey: launchPortkey,
   sidecar: launchSidecar,
+  balanced: launchBalanced,
 }
 
 /** Starts a proxy and waits until it is ready. */
@@ -107,5 +122,5 @@ export async function startProxy(name: ProxyName, site: ProxySite): Promise<Runn
   }
   const port = await freePort()
   const { child, headers } = await LAUNCHES[name](site, port)
-  return { name, port, namesFormats: name === 'sidecar', headers, pids: processTree(child.pid), child }
+  return { name, port, namesFormats: isOurs(name), headers, pids: processTree(child.pid), child }
 }
