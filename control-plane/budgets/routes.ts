@@ -193,7 +193,7 @@ export function budgetRoutes(api: Api, budgets: BudgetService): void {
           .optional()
           .describe('how many resets there were through the API when it was read: with another number nothing is done'),
       }),
-      response: { 200: budgetDetail, ...anyOf(400, 404, 409, 412, 422, 503) },
+      response: { 200: budgetDetail, ...anyOf(400, 404, 412, 422, 503) },
     },
     handler: async (request) => {
       const { reason, resets } = request.body

@@ -1,5 +1,6 @@
 /** Each of the nine endpoints of budgets: what it answers where all is well, and to whom asks wrongly. */
 import { join } from 'node:path'
+import { RESETS_MAX } from '@agentcostcontrol/contract'
 import t from 'tap'
 import { folderFor } from '../../test/support/scope.ts'
 import { budgetYaml } from '../../test/support/sidecar.ts'
@@ -13,8 +14,8 @@ const LONG = 'x'.repeat(254)
 const RESET = { reason: 'a new quarter' }
 const BAD = budgetBody('house', '1.00', { period: 'hourly' })
 const NOBODYS = { scope: 'per_agent', selector: { agent: 'nobody' } }
-/** Status, method, path, and where there is one a body; whatever version of a budget there is, is meant. */
-type Row = readonly [status: number, method: string, path: string, body?: unknown]
+/** Status, method, path, and where there is one a body; whatever version of a budget there is, is meant where none is named. */
+type Row = readonly [status: number, method: string, path: string, body?: unknown, ifMatch?: string]
 
 const ROWS: readonly Row[] = [
   [201, 'POST', '/budgets', budgetBody('made', '1.00', NOBODYS)],
@@ -44,8 +45,10 @@ const ROWS: readonly Row[] = [
   [400, 'POST', '/budgets/house/reset', { ...RESET, resets: 'many' }],
   [404, 'POST', '/budgets/nothing/reset', RESET],
   [412, 'POST', '/budgets/house/reset', { ...RESET, resets: 7 }],
+  [422, 'POST', '/budgets/of-git-often/reset', RESET],
   [400, 'DELETE', `/budgets/${LONG}`],
   [409, 'DELETE', '/budgets/of-git'],
+  [412, 'DELETE', '/budgets/house', undefined, '"7"'],
   [204, 'DELETE', '/budgets/made'],
   [404, 'DELETE', '/budgets/made'],
 ]
@@ -57,18 +60,37 @@ metadata: { name: who }
 spec: { cases: [{ name: a, request: { agent: a }, expect: { budgets: [{ name: of-git }] } }] }
 `
 
+/** Begun anew as often as can be. */
+const OFTEN = `apiVersion: agentcostcontrol.io/v1
+kind: Budget
+metadata: { name: of-git-often }
+spec: { scope: per_agent, selector: { agent: nobody }, limit: "5.00", period: total, resets: ${RESETS_MAX} }
+`
+
 t.test('each endpoint answers what its document says, and an error says what is wrong', async (t) => {
   const { orgId, key } = await tenantOf(db)
   const git = { path: 'git.yaml', text: budgetYaml({ name: 'of-git', limit: '5.00' }) }
-  await replica.folder(orgId, [git])
+  const often = { path: 'often.yaml', text: OFTEN }
+  await replica.folder(orgId, [git, often])
   await replica.ask(key, 'POST', '/budgets', budgetBody('house', '1.00', NOBODYS))
-  await replica.folder(orgId, [git, { path: 'tests.yaml', text: TESTS }])
-  for (const [status, method, path, body] of ROWS) {
+  await replica.folder(orgId, [git, often, { path: 'tests.yaml', text: TESTS }])
+  for (const [status, method, path, body, ifMatch = '*'] of ROWS) {
     const of = `${method} ${path.slice(0, 40)} ${status}`
-    const answer = await replica.ask(key, method, path, body, '*')
+    const answer = await replica.ask(key, method, path, body, ifMatch)
     t.equal(answer.status, status, of)
     if (status >= 400) t.match(answer.body, { code: /^acc_api_/, detail: /./, status }, of)
   }
+})
+
+t.test('with a folder that a newer version finds bad no budget is deleted, and the answer says where', async (t) => {
+  const { orgId, key } = await tenantOf(db)
+  await replica.folder(orgId, [{ path: 'git.yaml', text: budgetYaml({ name: 'of-git', limit: '5.00' }) }])
+  await replica.ask(key, 'POST', '/budgets', budgetBody('house'))
+  const bad = [{ path: 'git.yaml', text: 'kind: Budget' }]
+  await db.owner`UPDATE acc.policy_revisions SET originals = ${db.owner.json(bad)} WHERE org_id = ${orgId}`
+  const answer = await replica.ask(key, 'DELETE', '/budgets/house', undefined, '*')
+  t.match(answer, { status: 422, body: { code: 'acc_api_policy_refused', detail: /^git\.yaml:1/ } })
+  t.match(await replica.ask(key, 'GET', '/budgets/house'), { status: 200, body: { deletedAt: null } })
 })
 
 t.test('the summary comes in pages by name, each budget once', async (t) => {
