@@ -28,6 +28,7 @@ import { migrate, readMigrations } from './db/migrate.ts'
 import { makePartitions } from './db/partitions.ts'
 import { shareWakes } from './db/shared-wakes.ts'
 import { createWakes } from './db/wakes.ts'
+import { createEndedPeriods } from './ledger/ended.ts'
 import { createLedgerOperator } from './ledger/operator.ts'
 import { createLedgerService } from './ledger/service.ts'
 import { createLogger, errorFields, type Logger } from './log.ts'
@@ -235,7 +236,7 @@ async function watchBudgets(
   // Published by a version that knew of no marks, it is not published again.
   const current = await policies.inForce(orgId)
   if (current !== null) await database.inOrg(orgId, (tx) => alerts.adoptBudgets(tx, current.policy.budgets))
-  return startBudgetJobs({ orgId, alerts, log })
+  return startBudgetJobs({ orgId, alerts, ended: createEndedPeriods({ database }), log })
 }
 
 /** Policies of the folder are those of the organisation that the first start made. @returns what ends it */

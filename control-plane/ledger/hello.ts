@@ -9,6 +9,7 @@ import {
 } from '@agentcostcontrol/contract'
 import type { Tx } from '../db/database.ts'
 import { Books, NO_LEASE, newLease } from './books.ts'
+import { endedRepository } from './ended-repository.ts'
 import { amountOf, LEASE_TTL_MS, readPeriod, wire } from './figures.ts'
 import { periodRepository } from './period-repository.ts'
 import { type LedgerState, ledgerRepository } from './repository.ts'
@@ -83,7 +84,12 @@ async function adopt(
   trusted: boolean,
   { nowMs }: LedgerState,
 ): Promise<boolean> {
-  const held = leases.filter(({ counter }) => !isOver(counter, nowMs))
+  const running = leases.filter(({ counter }) => !isOver(counter, nowMs))
+  const removed = await endedRepository.removedAmong(
+    tx,
+    running.map(({ counter }) => counter),
+  )
+  const held = running.filter(({ counter }) => !removed.has(counterKey(counter)))
   if (held.length === 0) return false
   await ledgerRepository.planForMany(tx)
   const books = await Books.open(

@@ -23,6 +23,7 @@ export interface ListedCounter extends Counter {
 
 /** The ledger against the events; amounts in nano-USD, decimal, what operators stated left out. */
 export interface LedgerAudit {
+  /** With those that were removed since their period ended, which count as one for each budget and period. */
   readonly counters: number
   readonly chargedByEventsNanoUsd: string
   readonly settledByLeasesNanoUsd: string
@@ -77,17 +78,27 @@ export const operatorRepository = {
           sum(greatest(0, granted_nano - returned_nano - settled_nano - released_nano)) AS open
         FROM leases GROUP BY 1, 2, 3
       ), compared AS (
-        SELECT coalesce(t.charged, 0) AS charged, coalesce(b.settled, 0) AS settled, coalesce(b.stated, 0) AS stated,
-          coalesce(b.open, 0) AS open, coalesce(c.settled_nano, 0) AS of_counter, coalesce(c.escrow_nano, 0) AS escrow
+        SELECT budget_uid, subject, period_id, coalesce(t.charged, 0) AS charged, coalesce(b.settled, 0) AS settled,
+          coalesce(b.stated, 0) AS stated, coalesce(b.open, 0) AS open, coalesce(c.settled_nano, 0) AS of_counter,
+          coalesce(c.escrow_nano, 0) AS escrow
         FROM told AS t FULL JOIN booked AS b USING (budget_uid, subject, period_id)
           FULL JOIN counters AS c USING (budget_uid, subject, period_id)
+      ), ended AS (
+        SELECT budget_uid, period_id, settled_nano AS settled, stated_nano AS stated FROM ended_periods
+      ), summed AS (
+        SELECT charged, settled, stated, open, of_counter, escrow FROM compared
+        WHERE (budget_uid, period_id) NOT IN (SELECT budget_uid, period_id FROM ended)
+        UNION ALL
+        SELECT coalesce(sum(c.charged), 0), coalesce(sum(c.settled), 0) + e.settled, coalesce(sum(c.stated), 0) + e.stated,
+          coalesce(sum(c.open), 0), coalesce(sum(c.of_counter), 0) + e.settled, coalesce(sum(c.escrow), 0)
+        FROM ended AS e LEFT JOIN compared AS c USING (budget_uid, period_id) GROUP BY budget_uid, period_id, e.settled, e.stated
       )
       SELECT count(*)::float8 AS counters, coalesce(sum(charged), 0)::text AS "chargedByEventsNanoUsd",
         coalesce(sum(settled - stated), 0)::text AS "settledByLeasesNanoUsd",
         coalesce(sum(of_counter - stated), 0)::text AS "settledByCountersNanoUsd",
         coalesce(sum(open), 0)::text AS "openInLeasesNanoUsd", coalesce(sum(escrow), 0)::text AS "escrowOfCountersNanoUsd",
         (count(*) FILTER (WHERE charged <> settled - stated OR of_counter <> settled OR escrow <> open))::float8 AS wrong
-      FROM compared`
+      FROM summed`
     if (!row) throw new Error('an audit without a row')
     return row
   },

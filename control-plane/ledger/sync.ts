@@ -15,6 +15,7 @@ import {
 import type { Tx } from '../db/database.ts'
 import { Books, newLease } from './books.ts'
 import { carryOver } from './carry-over.ts'
+import { endedRepository } from './ended-repository.ts'
 import { amountOf, LEASE_TTL_MS, readPeriod, wire } from './figures.ts'
 import { periodRepository } from './period-repository.ts'
 import { type LedgerState, ledgerRepository } from './repository.ts'
@@ -72,8 +73,11 @@ export async function answerAll(tx: Tx, questions: readonly Question[]): Promise
     unknownToo: false,
     asked: items.map(({ counter }) => counter),
   })
-  // Before anything is changed: it would stay.
-  const behind = new Set(heard.filter((question) => isBehind(books, question)))
+  // Before anything is changed: it would stay. Of a period of which leases were removed that some are not here tells nothing.
+  const lacking = new Map(heard.map((question) => [question, behindOn(books, question)]))
+  const removed = await endedRepository.removedAmong(tx, [...lacking.values()].flat())
+  const isLost = (counter: Counter): boolean => !removed.has(counterKey(counter))
+  const behind = new Set(heard.filter((question) => lacking.get(question)?.some(isLost)))
   const good = heard.filter((question) => !behind.has(question))
   await enter(
     tx,
@@ -92,9 +96,10 @@ export async function answerAll(tx: Tx, questions: readonly Question[]): Promise
 const keysOf = ({ instanceId, message: { generation, items } }: Question): readonly LeaseKey[] =>
   items.map(({ counter }) => ({ counter, instanceId, generation }))
 
-const isBehind = (books: Books, question: Question): boolean =>
-  keysOf(question).some(
-    (key, at) => amountOf(question.message.items[at]?.granted ?? '0') > (books.lease(key)?.lease.granted ?? 0n),
+/** Counters of which the holder knows of more than was granted here. */
+const behindOn = (books: Books, question: Question): readonly Counter[] =>
+  keysOf(question).flatMap((key, at) =>
+    amountOf(question.message.items[at]?.granted ?? '0') > (books.lease(key)?.lease.granted ?? 0n) ? [key.counter] : [],
   )
 
 function answerOne(books: Books, { instanceId, message }: Question, state: LedgerState): Done {

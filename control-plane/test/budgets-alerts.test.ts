@@ -170,28 +170,32 @@ t.test('what one replica is telling, no other tells meanwhile', async (t) => {
   ])
 })
 
-t.test('the job looks by itself, again after it could not, and ends with what it began', async (t) => {
-  const looks: string[] = []
-  const swept = Promise.withResolvers<void>()
+t.test('the jobs look by themselves, again after they could not, and end with what they began', async (t) => {
+  const job = () => {
+    const looks: string[] = []
+    const swept = Promise.withResolvers<void>()
+    const sweep = async (orgId: string): Promise<void> => {
+      looks.push(orgId)
+      if (looks.length === 1) throw new Error('no database')
+      swept.resolve()
+    }
+    return { looks, swept, sweep }
+  }
+  const [alerts, ended] = [job(), job()]
   const stop = startBudgetJobs({
     orgId: 'org',
-    alerts: {
-      sweep: async (orgId) => {
-        looks.push(orgId)
-        if (looks.length === 1) throw new Error('no database')
-        swept.resolve()
-      },
-      idle: async () => {},
-    },
+    alerts: { sweep: alerts.sweep, idle: async () => {} },
+    ended: { sweep: (orgId) => ended.sweep(orgId).then(() => 0) },
     log: QUIET,
     everyMs: 1,
+    endedEveryMs: 1,
   })
-  await swept.promise
+  await Promise.all([alerts.swept.promise, ended.swept.promise])
   await stop()
-  const ended = looks.length
+  const looks = [alerts.looks.length, ended.looks.length]
   await new Promise((resolve) => setImmediate(resolve))
-  t.equal(looks.length, ended)
-  t.ok(ended >= 2)
+  t.same([alerts.looks.length, ended.looks.length], looks)
+  t.ok(looks.every((count) => count >= 2))
 })
 
 t.test(

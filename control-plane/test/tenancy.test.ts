@@ -83,6 +83,9 @@ async function tenant() {
     await alertRepository.saveMarks(tx, [{ uid, marks: [0], warning: 80, critical: 100, windowMs: null }])
     await alertRepository.cross(tx, [counter('ample')], 0)
     await periodRepository.addBuckets(tx, [{ counter: counter('ample'), nano: 1n, bucketMs: 60_000 }])
+    await tx`
+      INSERT INTO ended_periods (org_id, budget_uid, period_id, counters, settled_nano, stated_nano)
+      VALUES (${orgId}, ${uid}, '2020-01-01', 1, 0, 0)`
   })
   const heard = { instanceId: INSTANCE, generation: 1, refused: null }
   await db.database.inOrg(orgId, (tx) => sidecarRepository.hear(tx, [heard]))

@@ -76,7 +76,7 @@ export const LEDGER: readonly Fault[] = [
   ledger(
     'grants that the ledger lost are not noticed',
     'a ledger that lost grants',
-    edit(SYNC, '(key, at) => amountOf(', '(key, at) => at < 0 && amountOf('),
+    edit(SYNC, '    amountOf(question.message', '    at < 0 && amountOf(question.message'),
   ),
   ledger(
     'a recovery freezes nothing',
