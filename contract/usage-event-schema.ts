@@ -4,6 +4,7 @@
  * control plane loses no event.
  */
 import * as z from 'zod'
+import { budgetDecisionSchema } from './budget.ts'
 import { CODES } from './codes.ts'
 import { FINDING_ACTIONS, SEGMENT_SOURCES, SEVERITIES } from './finding.ts'
 import { keyPartSchema } from './lease-messages.ts'
@@ -126,6 +127,7 @@ export const usageEventSchema: z.ZodType<UsageEvent> = z
     findings: z.array(eventFindingSchema).max(1_024),
     charges: z.array(eventChargeSchema).max(256),
     clampedOutputTokens: tokens.nullable(),
+    budgetDecision: budgetDecisionSchema.exactOptional(),
     durationMs: z.int().min(0),
     upstreamFirstByteMs: z.int().min(0).nullable(),
   })

@@ -2,6 +2,7 @@
  * The one record of one exchange, whatever happened to it. It never holds text of a prompt or an answer.
  * On the wire and on disk it is JSON; amounts are decimal-integer strings of nano-USD.
  */
+import type { BudgetDecision } from './budget.ts'
 import type { Code } from './codes.ts'
 import type { FindingAction, SegmentSource, Severity, Taxonomy } from './finding.ts'
 import type { ServiceTier, TokenUsage, UsageField } from './usage.ts'
@@ -143,6 +144,8 @@ export interface UsageEvent {
   readonly charges: readonly EventCharge[]
   /** Output limit that was lowered to fit a budget; `null` if none was. */
   readonly clampedOutputTokens: number | null
+  /** What a budget did with it, and which one; left out where all of them just let it pass. */
+  readonly budgetDecision?: BudgetDecision
   /** Whole milliseconds from the first byte of the request to the last of the answer. */
   readonly durationMs: number
   /** Milliseconds to the first byte of the provider's answer; `null` when none came. */

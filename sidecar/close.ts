@@ -40,7 +40,7 @@ export function close(closers: Closers, raw: RawExchange, reply: Reply, end: End
       return
     case 'abandoned': {
       const { authorized, findings } = end.inspected
-      const left = { outcome: 'aborted', code: null, clientStatus: null, findings } as const
+      const left = { outcome: 'aborted', code: null, clientStatus: null, findings, budgetDecision: null } as const
       told(closers, closers.events.unsent(raw, authorized.identified, authorized.policy.revision, left))
       return
     }
@@ -64,8 +64,8 @@ function closeDenied(
   const clientStatus = raw.client.gone ? null : answer.status
   reply.head(answer.status, null, answer.headers)
   reply.end(answer.body)
-  const { code, findings } = refusal
-  const end = { outcome: outcomeOf(code), code, clientStatus, findings }
+  const { code, findings, budgetDecision } = refusal
+  const end = { outcome: outcomeOf(code), code, clientStatus, findings, budgetDecision }
   told(closers, closers.events.unsent(raw, known, closers.policyRevision(), end))
 }
 

@@ -2,7 +2,7 @@
  * The types between the stages of the pipeline. Each stage returns what it adds, wrapped around what it was given;
  * nothing is written to after it was returned.
  */
-import type { Code, EventFinding, Principal, ProviderName } from '@agentcostcontrol/contract'
+import type { BudgetDecision, Code, EventFinding, Principal, ProviderName } from '@agentcostcontrol/contract'
 import type {
   CompiledPolicy,
   CompiledProvider,
@@ -54,15 +54,17 @@ export interface Denial {
   readonly details: Readonly<Record<string, string | number | null>>
   /** What the detectors saw until then. */
   readonly findings: readonly EventFinding[]
+  /** Of a budget's refusal, for the event; `null` for any other. */
+  readonly budgetDecision: BudgetDecision | null
 }
 
 /** Makes a {@link Denial}. */
 export function denial(
   code: Code,
   message: string,
-  extra: Partial<Pick<Denial, 'retryAfterS' | 'details' | 'findings'>> = {},
+  extra: Partial<Pick<Denial, 'retryAfterS' | 'details' | 'findings' | 'budgetDecision'>> = {},
 ): Denial {
-  return { kind: 'denial', code, message, retryAfterS: null, details: {}, findings: [], ...extra }
+  return { kind: 'denial', code, message, retryAfterS: null, details: {}, findings: [], budgetDecision: null, ...extra }
 }
 
 /** Tells a stage's refusal from its result. */

@@ -12,6 +12,19 @@ const PRICED = {
   chargedNanoUsd: '133200',
 } as const
 
+const DECISION = {
+  action: 'clamp',
+  budget: 'team',
+  subject: '*',
+  limit_usd: '25.00',
+  remaining_usd: '0.0012',
+  requested_usd: '0.01',
+  resets_at: '2026-11-25T00:00:00.000Z',
+} as const
+
+/** Some minutes after an hour of the past. */
+const at = (minutes: number): string => new Date(Date.UTC(2026, 10, 24, 10, minutes)).toISOString()
+
 const steps = (trail: Pick<Trail, 'steps'>): readonly string[] => trail.steps.map(({ step }) => step)
 
 t.test('a trail has a step for what happened, in its order, and none for what did not', async (t) => {
@@ -29,6 +42,7 @@ t.test('a trail has a step for what happened, in its order, and none for what di
     clampedOutputTokens: 40,
     attempts: [attempt({ status: 500, precision: 'none' }), attempt({ provider: 'azure' })],
     charges: [charge(), charge({ budgetUid: 'Budget/each', subject: 'researcher' })],
+    budgetDecision: DECISION,
     outcome: 'cut',
     code: 'acc_security_blocked',
   })
@@ -38,6 +52,7 @@ t.test('a trail has a step for what happened, in its order, and none for what di
     'identified',
     'policy',
     'inspected',
+    'decided',
     'reserved',
     'clamped',
     'routed',
@@ -52,6 +67,7 @@ t.test('a trail has a step for what happened, in its order, and none for what di
     { agent: 'researcher', workflow: 'reports', tags: { team: 'search' }, path: '/openai/v1/chat/completions' },
     { revision: 'abc' },
     { direction: 'request', findings: [{ action: 'redact', count: 2 }] },
+    DECISION,
     { boundNanoUsd: '100000', from: [{ budgetUid: 'Budget/ample', periodId: 'total', generation: 1 }, {}] },
     { outputTokens: 40 },
     { attempt: 1, provider: 'openai', price: null },
@@ -64,6 +80,36 @@ t.test('a trail has a step for what happened, in its order, and none for what di
   ])
   const refused = usageEvent({ attempts: [], charges: [], outcome: 'denied', code: 'acc_budget_exceeded' })
   t.same(steps({ steps: trailOf(refused, []) }), ['identified', 'policy', 'ended'])
+})
+
+t.test('what a budget did with a request is told with it, and of most requests there is nothing to tell', async (t) => {
+  const plane = await controlPlaneFor(t)
+  const key = plane.adminKey ?? ''
+  const credential = await enrol(plane.url, key, INSTANCE)
+  const refused = { attempts: [], charges: [], outcome: 'denied', code: 'acc_budget_exceeded' } as const
+  const lowered = usageEvent({ attempts: [attempt(PRICED)], charges: [], budgetDecision: DECISION, intentAt: at(3) })
+  const blocked = usageEvent({
+    ...refused,
+    intentAt: at(2),
+    budgetDecision: { ...DECISION, action: 'block', subject: "a 'quoted'\tone\\n", requested_usd: null },
+  })
+  const passed = usageEvent({ attempts: [attempt(PRICED)], charges: [], intentAt: at(1) })
+  const unknown = { ...usageEvent(refused), budgetDecision: { ...DECISION, limit_usd: 'much' } }
+  const sent = await sendEvents(plane.url, credential, batchOf([lowered, blocked, passed, unknown]))
+  t.match(sent.body, { stored: 3, refused: [{ seq: 4, reason: /budgetDecision.limit_usd/ }] })
+  const { body } = await askApi<{ requests: readonly unknown[] }>(`${plane.url}/api/v1/requests`, key)
+  t.match(body.requests, [
+    { budgetDecision: DECISION },
+    { budgetDecision: blocked.budgetDecision ?? {} },
+    { budgetDecision: null },
+  ])
+  const decided = async ({ eventId, intentAt }: typeof passed) =>
+    (await askApi<Trail>(`${plane.url}/api/v1/requests/${eventId}?intentAt=${intentAt}`, key)).body.steps.filter(
+      ({ step }) => step === 'decided',
+    )
+  t.same(await decided(lowered), [{ step: 'decided', ...DECISION }])
+  t.match(await decided(blocked), [{ action: 'block', requested_usd: null }])
+  t.same(await decided(passed), [])
 })
 
 t.test('a request is found by its id and its time, and by its id alone where that tells its time', async (t) => {

@@ -33,6 +33,7 @@ export const EVENT_COLUMNS = [
   'attempts',
   'findings',
   'charges',
+  'budget_decision',
 ] as const
 
 /** One line of COPY's text format for an event. */
@@ -71,6 +72,7 @@ export function copyLine(event: UsageEvent): string {
     field(JSON.stringify(event.attempts)),
     field(JSON.stringify(event.findings)),
     field(JSON.stringify(event.charges)),
+    event.budgetDecision === undefined ? NULL : field(JSON.stringify(event.budgetDecision)),
   ].join('\t')}\n`
 }
 

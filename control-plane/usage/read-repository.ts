@@ -69,6 +69,7 @@ export interface LoggedRequest {
   readonly attempts: unknown
   readonly findings: unknown
   readonly charges: unknown
+  readonly budgetDecision: unknown
 }
 
 /** Where a page of the request log begins: behind this event. */
@@ -137,7 +138,7 @@ export const readRepository = {
         output_tokens::float8 AS "outputTokens", cost_nano::text AS "costNanoUsd", charged_nano::text AS "chargedNanoUsd",
         duration_ms::float8 AS "durationMs", first_byte_ms::float8 AS "firstByteMs",
         clamped_tokens::float8 AS "clampedOutputTokens", operation, path, policy_revision AS "policyRevision",
-        tags, attempts, findings, charges
+        tags, attempts, findings, charges, budget_decision AS "budgetDecision"
       FROM usage_events
       WHERE intent_at ${ahead ? tx`>` : tx`<=`} now() + interval '1 day'
         ${after === null ? tx`` : tx`AND (intent_at, event_id) < (${after.intentAt}::timestamptz, ${after.eventId}::uuid)`}
@@ -154,9 +155,12 @@ export const readRepository = {
           'tags', tags) AS principal,
         operation, method, path, streamed, outcome, code, client_status AS "clientStatus",
         policy_revision AS "policyRevision", attempts, findings, charges, clamped_tokens::float8 AS "clampedOutputTokens",
-        duration_ms::float8 AS "durationMs", first_byte_ms::float8 AS "upstreamFirstByteMs"
+        duration_ms::float8 AS "durationMs", first_byte_ms::float8 AS "upstreamFirstByteMs",
+        budget_decision AS "budgetDecision"
       FROM usage_events WHERE intent_at = ${intentAt}::timestamptz AND event_id = ${eventId}::uuid`
-    return row ?? null
+    if (row === undefined) return null
+    const { budgetDecision, ...told } = row
+    return budgetDecision === null ? told : row
   },
   /** The sums of the events themselves and of each table of sums, of one moment. */
   totals: async (tx: Tx): Promise<readonly Totals[]> => {

@@ -59,6 +59,7 @@ const logged = z.object({
   attempts: z.unknown().describe('each call of a provider, with its cost by component and the version of its prices'),
   findings: z.unknown(),
   charges: z.unknown().describe('what it was charged to each lease that it was reserved from'),
+  budgetDecision: z.unknown().describe('which budget did what with it; `null` where all of them just let it pass'),
 })
 
 const asked = ({ from, to }: z.infer<typeof span>) => ({ from: from ?? null, to: to ?? null })

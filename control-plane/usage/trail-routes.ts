@@ -1,4 +1,10 @@
-import { eventChargeSchema, eventFindingSchema, USAGE_FIELDS, usageAttemptSchema } from '@agentcostcontrol/contract'
+import {
+  budgetDecisionSchema,
+  eventChargeSchema,
+  eventFindingSchema,
+  USAGE_FIELDS,
+  usageAttemptSchema,
+} from '@agentcostcontrol/contract'
 import * as z from 'zod'
 import { ADMIN, type Api, anyOf } from '../api.ts'
 import type { TrailService } from './trail-service.ts'
@@ -45,6 +51,7 @@ const step = z
       direction: z.enum(['request', 'response']),
       findings: z.array(eventFindingSchema).readonly(),
     }),
+    budgetDecisionSchema.extend({ step: z.literal('decided') }),
     z.object({
       step: z.literal('reserved'),
       from: z.array(eventChargeSchema.omit({ nanoUsd: true })).readonly(),

@@ -1,5 +1,5 @@
 /** The decision trail of a request, made from its stored event alone. */
-import type { EventCharge, EventFinding, UsageAttempt, UsageEvent } from '@agentcostcontrol/contract'
+import type { BudgetDecision, EventCharge, EventFinding, UsageAttempt, UsageEvent } from '@agentcostcontrol/contract'
 import type { PriceSource, Recomputed } from '@agentcostcontrol/policy'
 
 /** One step of a request, in the order in which they are taken. */
@@ -14,6 +14,8 @@ export type TrailStep =
       readonly direction: 'request' | 'response'
       readonly findings: readonly EventFinding[]
     }
+  /** What a budget did with it, where it did not just let it pass. */
+  | ({ readonly step: 'decided' } & BudgetDecision)
   /** From which leases the bound of the request was taken. */
   | {
       readonly step: 'reserved'
@@ -55,6 +57,7 @@ export function trailOf(event: UsageEvent, recomputed: readonly Recomputed[]): r
     { step: 'identified', ...principal, instanceId, operation, method, path, streamed },
     { step: 'policy', revision: event.policyRevision },
     ...inspected(event, 'request'),
+    ...(event.budgetDecision === undefined ? [] : [{ step: 'decided' as const, ...event.budgetDecision }]),
     ...(charges.length === 0 ? [] : [reserved(event)]),
     ...(clampedOutputTokens === null ? [] : [{ step: 'clamped' as const, outputTokens: clampedOutputTokens }]),
     ...attempts.flatMap((attempt, at) => sent(attempt, at + 1, recomputed[at])),

@@ -1,5 +1,5 @@
 /** What budgets do with a request: refuse it, slow it down, send it to a cheaper model, or let it have its money. */
-import { formatUsd, minUsd, type NanoUsd } from '@agentcostcontrol/contract'
+import { type BudgetDecision, formatUsd, minUsd, type NanoUsd } from '@agentcostcontrol/contract'
 import type { CompiledBudget, MatchedBudget } from '@agentcostcontrol/policy'
 import { type BudgetNotices, type Denial, type Inspected, isDenial } from '../exchange.ts'
 import type { Throttle } from '../throttle.ts'
@@ -14,7 +14,7 @@ import {
   type PricedTarget,
 } from './hold.ts'
 import type { Pressure } from './pressure.ts'
-import { blockedEarly, throttled } from './refusal.ts'
+import { blockedEarly, pressureDecision, throttled } from './refusal.ts'
 import { AttemptSpender } from './spender.ts'
 
 /** What {@link choose} needs. */
@@ -87,27 +87,50 @@ function chooseAmong(
   pressed: readonly Pressure[],
 ): Holding {
   const asked = (): Holding => hold(options, inspected, ask, target, budgets)
-  const instead = (targets: readonly PricedTarget[], otherwise: () => Holding): Holding => {
+  const instead = (
+    targets: readonly PricedTarget[],
+    decision: () => BudgetDecision | null,
+    otherwise: () => Holding,
+  ): Holding => {
     const [other, ...more] = targets
     if (other === undefined) return otherwise()
     const own = budgetsOf(options, inspected, other)
     // Those that both models share have been asked: a throttle would count the request twice.
     const others = options.gate.pressure(own).filter(({ key }) => pressed.every((each) => each.key !== key))
     const refusal = refusedEarly(options, inspected, withModel(ask, other), other, others)
-    if (refusal !== null) return instead(more, otherwise)
-    return after(hold(options, inspected, withModel(ask, other), other, own), () => instead(more, otherwise))
+    if (refusal !== null) return instead(more, decision, otherwise)
+    return after(
+      hold(options, inspected, withModel(ask, other), other, own),
+      () => instead(more, decision, otherwise),
+      (held) => ({ ...held, decision: downgraded(decision(), target.model) }),
+    )
   }
   const cheaper = (by: readonly CompiledBudget[]): readonly PricedTarget[] =>
     cheaperThan(options, inspected, ask, target, by)
-  const due = pressed.filter((each) => does(each, 'downgrade_model')).map(({ budget }) => budget)
-  if (due.length > 0) return instead(cheaper(due), asked)
+  const due = pressed.filter((each) => does(each, 'downgrade_model'))
+  const [first] = due
+  if (first !== undefined)
+    return instead(
+      cheaper(due.map(({ budget }) => budget)),
+      () => pressureDecision('downgrade_model', first, mostItCosts(options, inspected, ask, target)),
+      asked,
+    )
   // The refusal that is told is that of the model which was asked for.
   return after(asked(), (refusal) => {
     if (!isSpent(refusal)) return refusal
     const short = budgets.map(({ budget }) => budget).filter(({ name }) => name === refusal.details.budget)
-    return instead(cheaper(short), () => refusal)
+    return instead(
+      cheaper(short),
+      () => refusal.budgetDecision,
+      () => refusal,
+    )
   })
 }
+
+const downgraded = (decision: BudgetDecision | null, model: string): BudgetDecision | null =>
+  decision && { ...decision, action: 'downgrade_model', asked_model: model.slice(0, MODEL_CHARS_MAX) }
+
+const MODEL_CHARS_MAX = 256
 
 const isSpent = ({ code }: Denial): boolean => code === 'acc_budget_exceeded'
 
@@ -117,8 +140,15 @@ const withModel = (ask: MeteredAsk, { model }: PricedTarget): MeteredAsk => ({
   request: { ...ask.request, model },
 })
 
-function after(holding: Holding, refused: (refusal: Denial) => Holding): Holding {
-  const conclude = (held: Awaited<Holding>): Holding => (isHeld(held) || !isDenial(held) ? held : refused(held))
+function after(
+  holding: Holding,
+  refused: (refusal: Denial) => Holding,
+  taken: (held: Held) => Held = (held) => held,
+): Holding {
+  const conclude = (held: Awaited<Holding>): Holding => {
+    if (isHeld(held)) return taken(held)
+    return isDenial(held) ? refused(held) : held
+  }
   return holding instanceof Promise ? holding.then(conclude) : conclude(holding)
 }
 

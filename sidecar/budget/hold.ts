@@ -1,5 +1,5 @@
 /** Bounds an attempt and reserves for it, with its output limit lowered where the budgets can afford no more. */
-import { ATTEMPT_USD_MAX, minUsd, type NanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
+import { ATTEMPT_USD_MAX, type BudgetDecision, minUsd, type NanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
 import type { MatchedBudget, PriceBook, PricedModel, UsageBound } from '@agentcostcontrol/policy'
 import type { Clock } from '../clock.ts'
 import {
@@ -14,7 +14,7 @@ import {
 } from '../exchange.ts'
 import { type RequestBound, usageBound } from '../providers/provider.ts'
 import type { Demotions } from './demotions.ts'
-import { refusalOf } from './refusal.ts'
+import { refusalOf, shortageDecision } from './refusal.ts'
 import type { BudgetGate, Reservation, ReserveOutcome, ReserveRequest, Shortage } from './types.ts'
 
 /** What {@link hold} needs. */
@@ -45,6 +45,8 @@ export interface Held {
   readonly bound: UsageBound | null
   readonly isBoundedByBody: boolean
   readonly clamped: number | null
+  /** Of the budget that lowered its limit, or sent it to another model; `null` where none did. */
+  readonly decision: BudgetDecision | null
 }
 
 /** What came of it: without a promise unless money is waited for. */
@@ -75,7 +77,12 @@ export function hold(
   const fewest = Math.max(provider.minOutputTokens, asked.bound.outputTokensLeast ?? 0)
   const least = boundOf(usage && (demotedUntilMs === null ? withOutput(usage, asked.bound, fewest) : usage))
 
-  function attempt(bound: UsageBound | null, clamped: number | null, round: number): Holding {
+  function attempt(
+    bound: UsageBound | null,
+    clamped: number | null,
+    round: number,
+    decision: BudgetDecision | null,
+  ): Holding {
     const conclude = (outcome: ReserveOutcome): Holding => {
       if (outcome.kind === 'abandoned') return outcome
       if (outcome.kind === 'reserved')
@@ -85,13 +92,15 @@ export function hold(
           bound: bound ?? usageBound(asked.bound, priced),
           isBoundedByBody,
           clamped,
+          decision,
         }
       // A limit that is not kept to bounds nothing when it is lowered either.
       const isClampable = bound !== null && demotedUntilMs === null && round <= budgets.length
       if (outcome.kind !== 'exhausted' || !isClampable) return refusalOf(clock, target.model, bound !== null, outcome)
       const perChoice = affordable(prices, asked, bound, outcome.shortage, atMs)
       if (perChoice === null || perChoice < fewest) return refusalOf(clock, target.model, true, outcome)
-      return attempt(withOutput(bound, asked.bound, perChoice), perChoice, round + 1)
+      const clamp = shortageDecision('clamp', outcome.shortage, true)
+      return attempt(withOutput(bound, asked.bound, perChoice), perChoice, round + 1, clamp)
     }
     const outcome = options.gate.reserve(
       new Wish(budgets, boundOf(bound), minUsd(least, boundOf(bound)), identified.raw.client),
@@ -101,8 +110,8 @@ export function hold(
 
   const most = modelsOwn(asked)
   return usage === null || most === null
-    ? attempt(usage, null, 0)
-    : attempt(withOutput(usage, asked.bound, most), most, 0)
+    ? attempt(usage, null, 0, null)
+    : attempt(withOutput(usage, asked.bound, most), most, 0, null)
 }
 
 /** The most that a request can cost at the target, whatever its budgets afford; `null` where nothing bounds it. */

@@ -1,5 +1,13 @@
 /** How a budget refuses: in words, and as figures for the client's program. */
-import { type BudgetDecision, formatUsd, maxUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
+import {
+  type BudgetDecision,
+  type BudgetEffect,
+  formatUsd,
+  maxUsd,
+  type NanoUsd,
+  nanoUsd,
+  ZERO_USD,
+} from '@agentcostcontrol/contract'
 import type { Clock } from '../clock.ts'
 import { type Denial, denial } from '../exchange.ts'
 import type { Pressure } from './pressure.ts'
@@ -13,7 +21,7 @@ export function refusalOf(
   outcome: Extract<ReserveOutcome, { readonly shortage: Shortage }>,
 ): Denial {
   const { shortage } = outcome
-  const details = decisionOf(shortage, isBounded ? shortage.asked : null, maxUsd(ZERO_USD, shortage.available))
+  const details = shortageDecision(EFFECTS[outcome.kind], shortage, isBounded)
   const named = `This request for "${model.slice(0, 100)}"`
   const ask =
     details.requested_usd === null
@@ -24,53 +32,71 @@ export function refusalOf(
       return denial(
         'acc_budget_busy',
         `${ask}; the budget "${shortage.budgetName}" has $${details.remaining_usd} that is not held by running requests. Try again shortly.`,
-        { details, retryAfterS: Math.max(1, Math.ceil(outcome.retryAfterMs / 1_000)) },
+        decided(details, Math.max(1, Math.ceil(outcome.retryAfterMs / 1_000))),
       )
     case 'disconnected':
       return denial(
         'acc_budget_disconnected',
         `The control plane cannot be reached, and onDisconnect of the budget "${shortage.budgetName}" is deny. This ends by itself when it answers.`,
-        { details, retryAfterS: DISCONNECTED_RETRY_S },
+        decided(details, DISCONNECTED_RETRY_S),
       )
     case 'exhausted':
       return denial(
         'acc_budget_exceeded',
         `${ask}; the budget "${shortage.budgetName}" of $${details.limit_usd} has $${details.remaining_usd} left${resetsIn(details)}.`,
-        { details, retryAfterS: secondsTo(clock, shortage.resetsAtMs) },
+        decided(details, secondsTo(clock, shortage.resetsAtMs)),
       )
   }
 }
 
+const EFFECTS = { busy: 'busy', disconnected: 'disconnected', exhausted: 'block' } as const
+
+const decided = (budgetDecision: BudgetDecision, retryAfterS: number | null) => ({
+  details: budgetDecision,
+  budgetDecision,
+  retryAfterS,
+})
+
+/** What a budget that was short did with a request. @param isBounded false where nothing tells what the request may cost */
+export const shortageDecision = (action: BudgetEffect, shortage: Shortage, isBounded: boolean): BudgetDecision =>
+  decisionOf(action, shortage, isBounded ? shortage.asked : null, maxUsd(ZERO_USD, shortage.available))
+
 /** The refusal of a budget that blocks before it is spent. */
 export function blockedEarly(clock: Clock, pressure: Pressure, asked: NanoUsd | null): Denial {
-  const details = pressureDecision(pressure, asked)
+  const details = pressureDecision('block', pressure, asked)
   return denial(
     'acc_budget_exceeded',
     `The budget "${details.budget}" of $${details.limit_usd} is spent to ${pressure.percent} %, where it blocks; $${details.remaining_usd} are left${resetsIn(details)}.`,
-    { details, retryAfterS: secondsTo(clock, pressure.resetsAtMs) },
+    decided(details, secondsTo(clock, pressure.resetsAtMs)),
   )
 }
 
 /** The refusal of a budget that lets some requests a minute pass. */
 export function throttled(pressure: Pressure, asked: NanoUsd | null, waitMs: number): Denial {
-  const details = pressureDecision(pressure, asked)
+  const details = pressureDecision('throttle', pressure, asked)
   return denial(
     'acc_budget_throttled',
     `The budget "${details.budget}" of $${details.limit_usd} is spent to ${pressure.percent} % and lets ${pressure.budget.throttledPerMinute} requests a minute pass. Try again when Retry-After says.`,
-    { details, retryAfterS: Math.max(1, Math.ceil(waitMs / 1_000)) },
+    decided(details, Math.max(1, Math.ceil(waitMs / 1_000))),
   )
 }
 
 const DISCONNECTED_RETRY_S = 5
 
-const pressureDecision = ({ budget, subject, limit, remaining, resetsAtMs }: Pressure, asked: NanoUsd | null) =>
-  decisionOf({ budgetName: budget.name, subject, limit, resetsAtMs }, asked, remaining)
+/** What a budget that is spent so far did with a request. @param asked the most that it can cost; `null` where nothing tells */
+export const pressureDecision = (
+  action: BudgetEffect,
+  { budget, subject, limit, remaining, resetsAtMs }: Pressure,
+  asked: NanoUsd | null,
+): BudgetDecision => decisionOf(action, { budgetName: budget.name, subject, limit, resetsAtMs }, asked, remaining)
 
 const decisionOf = (
+  action: BudgetEffect,
   { budgetName, subject, limit, resetsAtMs }: Pick<Shortage, 'budgetName' | 'subject' | 'limit' | 'resetsAtMs'>,
   asked: NanoUsd | null,
   left: NanoUsd,
 ): BudgetDecision => ({
+  action,
   budget: budgetName,
   subject,
   limit_usd: formatUsd(limit),

@@ -51,13 +51,13 @@ export function createReserve(options: ReserveOptions): Reserve {
     // Leases are not granted either while nothing can be written down: that is why there is no money, then.
     if (isDenial(held) && held.code === 'acc_budget_busy' && !outbox.writable) return UNWRITABLE
     if (isDenial(held) || isAbandoned(held)) return held
-    const { reservation, clamped, bound, isBoundedByBody } = held
+    const { reservation, clamped, bound, isBoundedByBody, decision } = held
     const { priced } = held.target
     try {
       // Everything that can fail stands before the intent: what is behind it must end in a settlement.
       const sending = bytesToSend(ask, inspected, held.target, clamped)
       forget(ask)
-      const intent = { reservation, event: events.unresolved(inspected, held.target, reservation, clamped) }
+      const intent = { reservation, event: events.unresolved(inspected, held.target, reservation, clamped, decision) }
       await outbox.commitIntent(intent)
       return {
         planned,

@@ -2,7 +2,7 @@
  * Events as they lie on disk: JSON arrays, since the names of the members would be most of the bytes and a disk is
  * written for every request. What repeats within an event (charged = cost, responseModel = requestedModel) is left out.
  */
-import type { EventCharge, TokenUsage, UsageAttempt, UsageEvent } from '@agentcostcontrol/contract'
+import type { BudgetDecision, EventCharge, TokenUsage, UsageAttempt, UsageEvent } from '@agentcostcontrol/contract'
 import { NO_USAGE, USAGE_FIELDS } from '@agentcostcontrol/contract'
 
 const FORMAT = 2
@@ -32,8 +32,37 @@ export function encodeEvent(event: UsageEvent): string {
     event.clampedOutputTokens,
     event.durationMs,
     event.upstreamFirstByteMs,
+    ...(event.budgetDecision === undefined ? NOTHING : [encodeDecision(event.budgetDecision)]),
   ])
 }
+
+const NOTHING: readonly never[] = []
+
+function encodeDecision(decision: BudgetDecision): EncodedDecision {
+  const { action, budget, subject, limit_usd, remaining_usd, requested_usd, resets_at, asked_model } = decision
+  const always = [action, budget, subject, limit_usd, remaining_usd, requested_usd, resets_at] as const
+  return asked_model === undefined ? always : [...always, asked_model]
+}
+
+const decodeDecision = ([
+  action,
+  budget,
+  subject,
+  limit_usd,
+  remaining_usd,
+  requested_usd,
+  resets_at,
+  asked_model,
+]: EncodedDecision): BudgetDecision => ({
+  action,
+  budget,
+  subject,
+  limit_usd,
+  remaining_usd,
+  requested_usd,
+  resets_at,
+  ...(asked_model === undefined ? {} : { asked_model }),
+})
 
 function encodeAttempt(attempt: UsageAttempt): readonly unknown[] {
   return [
@@ -98,6 +127,7 @@ export function decodeEvent(encoded: unknown): UsageEvent {
     clampedOutputTokens,
     durationMs,
     upstreamFirstByteMs,
+    decision,
   ] = fields as EncodedEvent
   const [agent, workflow, session, task, tags] = principal
   return {
@@ -119,6 +149,7 @@ export function decodeEvent(encoded: unknown): UsageEvent {
     clampedOutputTokens,
     durationMs,
     upstreamFirstByteMs,
+    ...(decision === undefined ? {} : { budgetDecision: decodeDecision(decision) }),
   }
 }
 
@@ -195,6 +226,17 @@ type EncodedEvent = readonly [
   clampedOutputTokens: UsageEvent['clampedOutputTokens'],
   durationMs: number,
   upstreamFirstByteMs: UsageEvent['upstreamFirstByteMs'],
+  decision?: EncodedDecision,
+]
+type EncodedDecision = readonly [
+  action: BudgetDecision['action'],
+  budget: string,
+  subject: string,
+  limit_usd: string,
+  remaining_usd: string,
+  requested_usd: string | null,
+  resets_at: string | null,
+  asked_model?: string,
 ]
 type EncodedCharge = readonly [
   budgetUid: string,

@@ -1,4 +1,5 @@
 import {
+  type BudgetDecision,
   type EventCharge,
   type NanoUsd,
   nanoToWire,
@@ -21,12 +22,13 @@ import { recordedPath } from './recorded-path.ts'
 
 /** Makes the events of one sidecar. */
 export interface UsageEvents {
-  /** What an intent tells if nothing more is heard: charged at the bound. */
+  /** What an intent tells if nothing more is heard: charged at the bound. @param decision of a budget that changed it */
   unresolved(
     inspected: Inspected,
     target: Target,
     reservation: Reservation,
     clampedOutputTokens: number | null,
+    decision: BudgetDecision | null,
   ): UsageEvent
   /** The end of an exchange whose attempt was sent, or was about to be. */
   attempted(reserved: Reserved, forwarded: Forwarded, metered: Metered): UsageEvent
@@ -35,7 +37,9 @@ export interface UsageEvents {
 }
 
 /** How an exchange ended of which nothing was sent. */
-export type UnsentEnd = Pick<UsageEvent, 'outcome' | 'code' | 'clientStatus' | 'findings'>
+export type UnsentEnd = Pick<UsageEvent, 'outcome' | 'code' | 'clientStatus' | 'findings'> & {
+  readonly budgetDecision: BudgetDecision | null
+}
 
 /** What all events have in common. */
 export interface UsageEventOptions {
@@ -117,11 +121,15 @@ export function createUsageEvents({ instanceId, prices, clock, readPrincipal }: 
   }
 
   return {
-    unresolved: (inspected, target, reservation, clampedOutputTokens) => ({
-      ...begun(inspected, target, reservation.bound),
-      charges: chargesOf(reservation),
-      clampedOutputTokens,
-    }),
+    unresolved: (inspected, target, reservation, clampedOutputTokens, decision) =>
+      decided(
+        {
+          ...begun(inspected, target, reservation.bound),
+          charges: chargesOf(reservation),
+          clampedOutputTokens,
+        },
+        decision,
+      ),
     attempted: (reserved, forwarded, metered) => {
       const { cover, planned, target } = reserved
       const { result } = forwarded
@@ -156,19 +164,27 @@ export function createUsageEvents({ instanceId, prices, clock, readPrincipal }: 
         upstreamFirstByteMs: forwarded.firstByteMs === null ? null : Math.round(forwarded.firstByteMs),
       }
     },
-    unsent: (raw, known, policyRevision, { outcome, code, clientStatus, findings }) => ({
-      ...base(raw, known, policyRevision),
-      outcome,
-      code,
-      clientStatus,
-      attempts: [],
-      findings,
-      charges: NO_CHARGES,
-      clampedOutputTokens: null,
-      upstreamFirstByteMs: null,
-    }),
+    unsent: (raw, known, policyRevision, { outcome, code, clientStatus, findings, budgetDecision }) =>
+      decided(
+        {
+          ...base(raw, known, policyRevision),
+          outcome,
+          code,
+          clientStatus,
+          attempts: [],
+          findings,
+          charges: NO_CHARGES,
+          clampedOutputTokens: null,
+          upstreamFirstByteMs: null,
+        },
+        budgetDecision,
+      ),
   }
 }
+
+/** Most events have none, and carry no member for it. */
+const decided = (event: UsageEvent, budgetDecision: BudgetDecision | null): UsageEvent =>
+  budgetDecision === null ? event : { ...event, budgetDecision }
 
 const NO_CHARGES: readonly EventCharge[] = []
 

@@ -169,6 +169,7 @@ t.test('a cut is told by an event that the official SDK takes for an error', asy
     retryAfterS: null,
     details: {},
     findings: [],
+    budgetDecision: null,
   } as const
   const framing = anthropicMessages.framing('text/event-stream; charset=utf-8', { model: 'x', stream: true, json: {} })
   if (!framing) throw new Error('no framing')

@@ -1,5 +1,6 @@
 import { type BudgetAction, formatUsd, NO_USAGE } from '@agentcostcontrol/contract'
 import t, { type Test } from 'tap'
+import { providerYaml } from '../../test/support/sidecar.ts'
 import { type Denial, isAbandoned, isDenial, type Reserved } from '../exchange.ts'
 import { boundOf, type Json, NO_FACTS, Stages } from './support/stages.ts'
 
@@ -42,6 +43,28 @@ t.test('a budget that blocks from 90 % on lets pass before, and refuses from the
     code: 'acc_budget_exceeded',
     details: { budget: 'team', remaining_usd: '0.005', requested_usd: formatUsd(asked) },
     message: /spent to 50 %, where it blocks/,
+  })
+})
+
+t.test('a refusal says nothing of what a request costs that nothing bounds', async (t) => {
+  const early = budget({ steps: [{ at: 50, action: 'block' }] })
+  const stages = await Stages.open(t, early, providerYaml({ onUnbounded: 'allowCounted' }))
+  await spend(stages, 5_000_000)
+  const picture = { type: 'image_url', image_url: { url: 'https://example.com/a.png' } }
+  const unbounded = { ...ASK, messages: [{ role: 'user', content: [picture] }] }
+  const details = { budget: 'team', remaining_usd: '0.005', requested_usd: null }
+  t.match(refused(await stages.reserve(unbounded)), { code: 'acc_budget_exceeded', details })
+  t.match(refused(await stages.reserve({ ...ASK, max_tokens: 16 })), { details: { requested_usd: String } })
+})
+
+t.test('a budget that is overrun refuses what nothing bounds, as that', async (t) => {
+  const stages = await Stages.open(t, budget({}), providerYaml({ onUnbounded: 'allowCounted' }))
+  await spend(stages, 20_000_000)
+  const picture = { type: 'image_url', image_url: { url: 'https://example.com/a.png' } }
+  t.match(refused(await stages.reserve({ ...ASK, messages: [{ role: 'user', content: [picture] }] })), {
+    code: 'acc_budget_exceeded',
+    details: { requested_usd: null, remaining_usd: '0' },
+    message: /is bounded by nothing/,
   })
 })
 
@@ -146,6 +169,32 @@ t.test(
     t.match(refused(outcome), { code: /acc_budget_(exceeded|busy)/, message: /"gpt-4.1"/ })
   },
 )
+
+t.test('the event of a request tells which budget did what with it, and most events nothing', async (t) => {
+  const eventOf = ({ cover }: Reserved) => (cover.kind === 'covered' ? cover.intent.event : null)
+  const small = { ...ASK, max_tokens: 16 }
+  const plain = eventOf(await (await opened(t, {})).sent(small))
+  t.notOk(plain && 'budgetDecision' in plain)
+  const lowered = await (await opened(t, {}, '0.0005')).sent(ASK)
+  t.match(eventOf(lowered), {
+    clampedOutputTokens: lowered.clampedOutputTokens ?? -1,
+    budgetDecision: { action: 'clamp', budget: 'team', subject: '*', limit_usd: '0.0005', remaining_usd: '0.0005' },
+  })
+  const due = await opened(t, { steps: [{ at: 50, action: 'downgrade_model' }], downgrade: ['gpt-4.1-nano'] }, '1')
+  await spend(due, 500_000_000)
+  t.match(eventOf(await due.sent(ASK)), {
+    budgetDecision: { action: 'downgrade_model', budget: 'team', remaining_usd: '0.5', asked_model: 'gpt-4.1' },
+  })
+  const spent = await opened(t, { action: 'downgrade_model', downgrade: ['gpt-4.1-nano'] }, '0.00035')
+  const instead = await spent.sent({ ...ASK, max_tokens: 300, messages: [{ role: 'user', content: 'x'.repeat(400) }] })
+  t.equal(modelOf(instead), 'gpt-4.1-nano')
+  t.match(eventOf(instead), { budgetDecision: { action: 'downgrade_model', asked_model: 'gpt-4.1' } })
+  const early = await opened(t, { steps: [{ at: 50, action: 'block' }] })
+  await spend(early, 5_000_000)
+  const refusal = refused(await early.reserve(small))
+  t.match(refusal.budgetDecision, { action: 'block', budget: 'team', remaining_usd: '0.005' })
+  t.same(refusal.details, refusal.budgetDecision, 'as its client is told')
+})
 
 t.test('what ages out of a rolling window opens a budget that blocks early, without a restart', async (t) => {
   const stages = await opened(t, { period: 'rolling', window: '1h', steps: [{ at: 50, action: 'block' }] })

@@ -121,6 +121,7 @@ t.test('a stream that is cut before anything was sent is an array of its error',
     retryAfterS: null,
     details: {},
     findings: [],
+    budgetDecision: null,
   } as const
   const text = streamGenerateContent.terminalEvent(refusal, 403, JSON_ARRAY, false).toString()
   t.match(JSON.parse(text), [{ error: { code: 403, details: [{ reason: 'ACC_SECURITY_BLOCKED' }] } }])

@@ -99,7 +99,7 @@ function wayThrough() {
   const target = { provider: { provider: 'openai' }, model: 'm', baseUrl: '', priced: null }
   const planned = { inspected, targets: [target] } as unknown as Planned
   const reservation = { bound: nanoUsd(700n), holds: [] }
-  const event = createUsageEvents(EVENTS).unresolved(inspected, planned.targets[0], reservation, null)
+  const event = createUsageEvents(EVENTS).unresolved(inspected, planned.targets[0], reservation, null, null)
   const cover = { kind: 'covered', intent: { reservation, event }, bound: null }
   const reserved = { planned, target, cover, body: raw.body, hidesUsage: false, clampedOutputTokens: null }
   return { raw, identified, authorized, inspected, planned, reserved: reserved as unknown as Reserved }

@@ -1,4 +1,5 @@
 import {
+  BUDGET_EFFECTS,
   CODES,
   FINDING_ACTIONS,
   FINDING_PLACES_MAX,
@@ -61,8 +62,21 @@ const anyDetail: fc.Arbitrary<FindingDetail> = fc.record({
   }),
 })
 
-/** Any event that the types allow, however odd. */
-export const anyEvent: fc.Arbitrary<UsageEvent> = fc.record({
+const anyDecision = fc.record(
+  {
+    action: fc.constantFrom(...BUDGET_EFFECTS),
+    budget: text,
+    subject: text,
+    limit_usd: text,
+    remaining_usd: text,
+    requested_usd: fc.option(text),
+    resets_at: fc.option(text),
+    asked_model: text,
+  },
+  { requiredKeys: ['action', 'budget', 'subject', 'limit_usd', 'remaining_usd', 'requested_usd', 'resets_at'] },
+)
+
+const members = {
   eventId: fc.uuid(),
   intentAt: fc
     .date({ min: new Date('2026-11-20'), max: new Date('2026-11-26'), noInvalidDate: true })
@@ -113,4 +127,9 @@ export const anyEvent: fc.Arbitrary<UsageEvent> = fc.record({
   clampedOutputTokens: fc.option(count),
   durationMs: fc.nat(),
   upstreamFirstByteMs: fc.option(fc.nat()),
-})
+}
+
+/** Any event that the types allow, however odd. */
+export const anyEvent: fc.Arbitrary<UsageEvent> = fc
+  .tuple(fc.record(members), fc.option(anyDecision))
+  .map(([event, budgetDecision]) => (budgetDecision === null ? event : { ...event, budgetDecision }))
