@@ -13,6 +13,11 @@ export interface CompiledRule {
   readonly reachChars: number
   readonly keywordAt: number
   readonly before: 'notAlnum' | 'notWord' | 'digit' | 'any'
+}
+
+/** A compiled rule, and what its keywords are looked for with; only the first is kept. */
+export interface Compilation {
+  readonly compiled: CompiledRule
   /** The bytes that can follow a keyword of this many characters, place by place up to its fifth character. */
   bytesAfter(keywordChars: number): readonly (readonly number[])[]
 }
@@ -34,12 +39,12 @@ const HINT = '[A-Za-z0-9_ .-]{0,20}(?:key|token|secret|pass|pwd|auth|pat|cred|si
 const ASSIGN = '[A-Za-z0-9_ .-]{0,16}\\\\?["\'`]?\\]?[ ]{0,4}(?:[:=]{1,2}>?|,|is|to)[ ]{0,4}\\\\?["\'`]?'
 
 /** Compiles one rule. @throws PatternError if its pattern is outside the subset. */
-export function compileRule(rule: SecretRule, family: SecretFamily): CompiledRule {
+export function compileRule(rule: SecretRule, family: SecretFamily): Compilation {
   const pattern = parsePattern('pattern' in rule ? rule.pattern : assignedPattern(rule))
   const ignoreCase = rule.ignoreCase ?? false
   const flags = ignoreCase ? 'iy' : 'y'
   const keywordAt = ('pattern' in rule ? rule.keywordAt : undefined) ?? 0
-  return {
+  const compiled: CompiledRule = {
     rule,
     family,
     whole: new RegExp(`(?:${fullSource(pattern)})${ENDS[rule.end ?? 'alnum']}`, flags),
@@ -47,6 +52,9 @@ export function compileRule(rule: SecretRule, family: SecretFamily): CompiledRul
     reachChars: pattern.charsMax + 2,
     keywordAt,
     before: 'pattern' in rule ? (rule.before ?? (goesOnOverDashes(rule, pattern) ? 'notWord' : 'notAlnum')) : 'any',
+  }
+  return {
+    compiled,
     bytesAfter: (keywordChars) => {
       const count = KEYWORD_CHARS - keywordChars
       return count > 0 ? bytesAt(pattern, keywordAt + keywordChars, count, ignoreCase) : []

@@ -39,7 +39,7 @@ export function createEngine(files: readonly RuleFile[]): Engine {
   const led: CompiledRule[] = []
   for (const { family, rules } of files) {
     for (const rule of rules) {
-      const compiled = compileRule(rule, family)
+      const { compiled, bytesAfter } = compileRule(rule, family)
       const { before, keywordAt } = compiled
       if (compiled.reachChars > HOLD_CHARS_MAX) throw new RangeError(`the rule ${rule.id} reaches too far`)
       if (keywordAt > 0) led.push(compiled)
@@ -50,7 +50,7 @@ export function createEngine(files: readonly RuleFile[]): Engine {
         keywords.set(
           key,
           joined(
-            { text, ignoreCase, startsWord: keywordAt === 0 && looksBack, next: compiled.bytesAfter(text.length) },
+            { text, ignoreCase, startsWord: keywordAt === 0 && looksBack, next: bytesAfter(text.length) },
             keywords.get(key),
           ),
         )

@@ -45,7 +45,7 @@ t.test(
     const random = createRandom(7)
     for (const { family, rules } of RULE_FILES) {
       for (const rule of rules) {
-        const compiled = compileRule(rule, family)
+        const { compiled } = compileRule(rule, family)
         const pattern = 'pattern' in rule ? parsePattern(rule.pattern) : null
         const planted = plant(rule, random)
         const whole = pattern ? sample(pattern, random).whole : planted.text.slice(0, planted.end)
