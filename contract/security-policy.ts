@@ -35,21 +35,30 @@ const allowances = z.strictObject({
 })
 
 /** What is done about one detector's findings. */
-const detectorSettings = z.strictObject({
-  mode: mode.default('enforce'),
-  /** Action by severity for text that goes to the provider; a severity left out is `alert`. */
-  request: severityActions.default({}),
-  /** Action by severity for text that comes back; a severity left out is `alert`. */
-  response: severityActions.default({}),
-  /**
-   * The least score of each severity, by source, for detectors that give scores (docs/detection.md); a finding below
-   * all of them is none. A source left out has the detector's own.
-   */
-  thresholds: partial(SEGMENT_SOURCES, partial(SEVERITIES, z.number().min(0).max(1))).default({}),
-  /** Rules switched on or off by name; a rule left out is as the detector has it. */
-  rules: z.record(name, z.enum(['on', 'off'])).default({}),
-  allow: allowances.prefault({}),
-})
+const detectorSettings = z
+  .strictObject({
+    mode: mode.default('enforce'),
+    /** Action by severity for text that goes to the provider; a severity left out is `alert`. */
+    request: severityActions.default({}),
+    /** Action by severity for text that comes back; a severity left out is `alert`. */
+    response: severityActions.default({}),
+    /**
+     * The least score of each severity, by source, for detectors that give scores (docs/detection.md); a finding below
+     * all of them is none. A source left out has the detector's own.
+     */
+    thresholds: partial(SEGMENT_SOURCES, partial(SEVERITIES, z.number().min(0).max(1))).default({}),
+    /** Rules switched on or off by name; a rule left out is as the detector has it. */
+    rules: z.record(name, z.enum(['on', 'off'])).default({}),
+    allow: allowances.prefault({}),
+    /** Puts what it took out of a request back into the text of its answer, where the model names the placeholder. */
+    restoreRedacted: z.boolean().default(false),
+    /** Tools whose calls get it back as well, so that it may leave by them; `*` for every tool. */
+    restoreInTools: z.array(name).max(1_000).default([]),
+  })
+  .refine(({ restoreRedacted, restoreInTools }) => restoreRedacted || restoreInTools.length === 0, {
+    message: 'values are only put back where `restoreRedacted` is true',
+    path: ['restoreInTools'],
+  })
 
 /** What the detectors look for and what is done about it. */
 export const securityPolicyDocument = z.strictObject({

@@ -9,7 +9,7 @@ export { type Delegated, delegatedBy, namesIn, wordsNear } from './flow/words.ts
 export { piiDetector } from './pii/detector.ts'
 export { PII_TYPES } from './pii/types.ts'
 export { createCanaryDetector } from './prompt-leak/canaries.ts'
-export { mergeFindings, placeholderOf, redactText } from './redact.ts'
+export { mergeFindings, type PlaceholderOf, redactText, ruleName } from './redact.ts'
 export { DETECTORS } from './registry.ts'
 export { secretsDetector } from './secrets/detector.ts'
 export { selfTest } from './self-test.ts'

@@ -1,18 +1,26 @@
 import type { Finding } from '@agentcostcontrol/contract'
 
-/** What stands in a text in place of a finding. It depends on the rule alone, so it is the same in every turn. */
-export const placeholderOf = (finding: Pick<Finding, 'ruleId'>): string => `[REDACTED:${finding.ruleId}]`
+/** Writes what stands in a text in place of a finding. @param matched the text that was found */
+export type PlaceholderOf = (finding: Pick<Finding, 'detectorId' | 'ruleId'>, matched: string) => string
+
+/** A placeholder that depends on the rule alone. */
+export const ruleName: PlaceholderOf = ({ ruleId }) => `[REDACTED:${ruleId}]`
 
 /**
  * Replaces every finding's span by its placeholder. Spans that overlap become one, named by the first of them that is
  * the most severe; offsets outside the text are cut to it. The findings may come in any order.
  */
-export function redactText(text: string, findings: readonly Finding[]): string {
+export function redactText(
+  text: string,
+  findings: readonly Finding[],
+  placeholderOf: PlaceholderOf = ruleName,
+): string {
   let redacted = ''
   let at = 0
-  for (const { start, end, ruleId } of mergeFindings(findings)) {
+  for (const { start, end, detectorId, ruleId } of mergeFindings(findings)) {
     if (end <= at || start >= text.length) continue
-    redacted += text.slice(at, Math.max(at, start)) + placeholderOf({ ruleId })
+    const from = Math.max(at, start)
+    redacted += text.slice(at, from) + placeholderOf({ detectorId, ruleId }, text.slice(from, end))
     at = end
   }
   return at === 0 ? text : redacted + text.slice(at)

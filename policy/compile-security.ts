@@ -21,13 +21,17 @@ export function compileSecurity({ metadata: { name }, spec }: SecurityPolicyDocu
     onTimeout,
     timeoutMs,
     holdsResponses: detectors.some(({ mode, response }) => mode === 'enforce' && Object.values(response).some(holds)),
+    restoresRedacted: detectors.some(
+      ({ mode, request, restore }) =>
+        mode === 'enforce' && restore !== null && Object.values(request).includes('redact'),
+    ),
     detectorsKey: detectors.map(({ detectorId }) => detectorId).join(','),
     runaway: spec.runaway === undefined ? null : compileRunaway(spec.runaway),
   })
 }
 
 function compileDetector(detectorId: string, settings: DetectorSettings): CompiledDetectorPolicy {
-  const { mode, request, response, thresholds, rules, allow } = settings
+  const { mode, request, response, thresholds, rules, allow, restoreRedacted, restoreInTools } = settings
   return Object.freeze({
     detectorId,
     mode,
@@ -41,6 +45,7 @@ function compileDetector(detectorId: string, settings: DetectorSettings): Compil
       hosts: new Set(allow.hosts.filter((host) => !host.startsWith('.'))),
       hostsBelow: allow.hosts.filter((host) => host.startsWith('.')),
     },
+    restore: restoreRedacted ? { tools: new Set(restoreInTools) } : null,
   })
 }
 

@@ -97,6 +97,14 @@ export interface CompiledDetectorPolicy {
     /** With their leading dot. */
     readonly hostsBelow: readonly string[]
   }
+  /** Where what it takes out of a request is put back; `null` for nowhere. */
+  readonly restore: RestorePlaces | null
+}
+
+/** Where a value of a request is put back: in the text of its answer, and in what these tools are called with. */
+export interface RestorePlaces {
+  /** `*` for every tool. */
+  readonly tools: ReadonlySet<string>
 }
 
 /** The least score of each severity, by source. */
@@ -116,6 +124,8 @@ export interface CompiledSecurity {
   readonly timeoutMs: number
   /** True if some enforced response action is `redact`, `block` or `quarantine`: only then is an answer held back. */
   readonly holdsResponses: boolean
+  /** True if something that is taken out of a request is put back into its answer. */
+  readonly restoresRedacted: boolean
   /** Part of the key of the verdict cache: changes whenever the detectors that run change. */
   readonly detectorsKey: string
   /** `null` where nobody looks for agents that run away. */

@@ -11,6 +11,7 @@ import type {
   UsageBound,
 } from '@agentcostcontrol/policy'
 import type { Intent } from './events/types.ts'
+import type { RedactedValues } from './inspect/restore/redacted-values.ts'
 import type { AnswerFlow } from './inspect/session/answer-flow.ts'
 import type { ErrorFormat, MeteredRequest, ProviderAdapter } from './providers/provider.ts'
 
@@ -132,6 +133,8 @@ export interface Inspected {
   readonly warnings: readonly string[]
   /** Judges the answer by what the session has seen; `null` where no policy asks. */
   readonly turn: AnswerFlow | null
+  /** What was taken out of the request and is put back into its answer; left out where nothing is. */
+  readonly redacted?: RedactedValues
 }
 
 /** One way to serve the request. */

@@ -31,6 +31,8 @@ import { createInspectRequest, type InspectionStats } from './inspect/inspect-re
 import { createInspections } from './inspect/inspection.ts'
 import { createScanPool } from './inspect/pool.ts'
 import { quarantineFor } from './inspect/quarantine.ts'
+import { openPlaceholderKey } from './inspect/restore/placeholder-key.ts'
+import { createPlaceholders } from './inspect/restore/placeholders.ts'
 import { createDetectorSets, SegmentScanner } from './inspect/scanner.ts'
 import { SessionInspection } from './inspect/session/session-inspection.ts'
 import { createJobs } from './jobs.ts'
@@ -167,7 +169,8 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       : await openIntelFolder({ folder: config.threatIntelDir, clock, timers: systemTimers, log })
   closers.push(async () => intel?.close())
   const environment = createEnvironment({ policy: () => policies.inForce(), intel: () => intel?.current() ?? null })
-  const inspectionOf = createInspections(createDetectorSets(environment), coverage, commands.suppressions)
+  const placeholders = createPlaceholders(await openPlaceholderKey(config.dataDir))
+  const inspectionOf = createInspections(createDetectorSets(environment), coverage, commands.suppressions, placeholders)
   const flow: FlowStats = { paused: 0 }
   const inspection: InspectionStats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
   const readPrincipal = createReadPrincipal(config)
@@ -218,6 +221,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
           coverage,
           clock,
           turn: planned.inspected.turn,
+          redacted: planned.inspected.redacted ?? null,
         }
       },
     }),

@@ -1,5 +1,5 @@
 import type { EventFinding, FindingAction, Principal, Segment } from '@agentcostcontrol/contract'
-import { EMPTY_ENVIRONMENT } from '@agentcostcontrol/detectors'
+import { EMPTY_ENVIRONMENT, ruleName } from '@agentcostcontrol/detectors'
 import { type Authorized, isDenial } from '../../sidecar/exchange.ts'
 import { Coverage } from '../../sidecar/inspect/coverage.ts'
 import { type Decided, stops, strongest } from '../../sidecar/inspect/decide.ts'
@@ -50,6 +50,7 @@ export function createJudge({ policy, security }: EvalPolicy): Judge {
     createDetectorSets(() => environment),
     new Coverage(),
     { covers: () => false },
+    () => ruleName,
   )
   const stats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
   const clock = { monotonicMs: () => performance.now() }

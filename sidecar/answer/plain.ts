@@ -5,6 +5,7 @@ import { stoppingRules, stops } from '../inspect/decide.ts'
 import { toEventFindings } from '../inspect/event-findings.ts'
 import { blocked } from '../inspect/inspect-request.ts'
 import { judgeTexts } from '../inspect/judge.ts'
+import { restoreAnswer } from '../inspect/restore/restore-answer.ts'
 import { ScanPoolFullError } from '../inspect/scanner.ts'
 import type { ScanResult } from '../inspect/worker.ts'
 import type { AnswerFacts, MeteredRequest, ProviderAdapter } from '../providers/provider.ts'
@@ -107,8 +108,9 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
       finish(read('cut', facts, judged, options.deny(judged.refusal)))
       return
     }
+    const restored = withValues(judged?.body ?? plain, adapter, inspection)
     let sent = body
-    if (judged?.body) sent = coding === 'identity' ? judged.body : await coding.encode(judged.body)
+    if (restored !== plain) sent = coding === 'identity' ? restored : await coding.encode(restored)
     options.head(sent === body ? 'as-is' : sent)
     reply.end(sent)
     finish(read('completed', facts, judged, status))
@@ -163,6 +165,10 @@ const read = (outcome: 'cut' | 'completed', facts: AnswerFacts, judged: Judged |
   endSeen: true,
   findings: judged?.findings ?? [],
 })
+
+/** Behind the inspection: what is put back is the client's own, and judged no more. */
+const withValues = (body: Buffer, adapter: ProviderAdapter, inspection: AnswerInspection | null): Buffer =>
+  inspection?.redacted ? restoreAnswer(body, adapter, { values: inspection.redacted, turn: inspection.turn }) : body
 
 function judge(
   adapter: ProviderAdapter,

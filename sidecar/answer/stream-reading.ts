@@ -1,5 +1,6 @@
 import type { Code, Outcome } from '@agentcostcontrol/contract'
 import { denial } from '../exchange.ts'
+import { StreamRestorer } from '../inspect/restore/restore-stream.ts'
 import type { StreamReader } from '../providers/provider.ts'
 import type { UpstreamFault } from './answer.ts'
 import type { StreamAnswerOptions } from './stream.ts'
@@ -29,6 +30,8 @@ export class StreamReading {
   readonly #outlet: Outlet
   readonly #reader: StreamReader
   readonly #filter: StreamFilter
+  /** `null` where nothing of the request is put back. */
+  readonly #restorer: StreamRestorer | null
   /** True once a part of the stream has gone to the client. */
   #begun = false
   #over = false
@@ -36,8 +39,12 @@ export class StreamReading {
   constructor(options: StreamAnswerOptions, outlet: Outlet) {
     this.#options = options
     this.#outlet = outlet
-    this.#reader = options.adapter.openStream(options.request)
-    this.#filter = new StreamFilter(this.#reader, options.framing, options.hidesUsage, options.inspection)
+    const { adapter, request, framing, hidesUsage, inspection } = options
+    this.#reader = adapter.openStream(request)
+    this.#filter = new StreamFilter(this.#reader, framing, hidesUsage, inspection)
+    this.#restorer = inspection?.redacted
+      ? new StreamRestorer({ values: inspection.redacted, turn: inspection.turn }, adapter.openStream(request), framing)
+      : null
   }
 
   /** True once the result was told. */
@@ -53,7 +60,7 @@ export class StreamReading {
   /** The stream is complete, and read to its end. */
   ended(): void {
     if (this.#over) return
-    this.#pass(this.#filtered(() => this.#filter.flush()))
+    this.#pass(this.#filtered(() => this.#filter.flush(), true))
     if (this.#over) return
     this.#outlet.close()
     this.#finish('completed', null, this.#options.status)
@@ -62,7 +69,7 @@ export class StreamReading {
   /** The provider broke off: so does the client's connection, as it would without us. */
   broken(code: UpstreamFault): void {
     if (this.#over) return
-    for (const bytes of this.#filtered(() => this.#filter.flush()).bytes) this.#outlet.release(bytes)
+    for (const bytes of this.#filtered(() => this.#filter.flush(), true).bytes) this.#outlet.release(bytes)
     this.#outlet.break()
     this.#finish('failed', code, this.#options.status)
   }
@@ -72,9 +79,9 @@ export class StreamReading {
     this.#finish('aborted', null, null)
   }
 
-  #filtered(filter: () => Filtered): Filtered {
+  #filtered(filter: () => Filtered, isOver = false): Filtered {
     try {
-      return filter()
+      return this.#restored(filter(), isOver)
     } catch (error) {
       const refusal =
         error instanceof RangeError
@@ -82,6 +89,15 @@ export class StreamReading {
           : denial('acc_internal', 'The stream could not be read.')
       return { bytes: [], refusal }
     }
+  }
+
+  /** Behind the inspection: what is put back is the client's own, and judged no more. */
+  #restored({ bytes, refusal }: Filtered, isOver: boolean): Filtered {
+    const restorer = this.#restorer
+    if (restorer === null) return { bytes, refusal }
+    const restored = bytes.flatMap((part) => restorer.push(part))
+    if (isOver || refusal) restored.push(...restorer.flush())
+    return { bytes: restored.length === 0 ? [] : [Buffer.concat(restored)], refusal }
   }
 
   #pass({ bytes, refusal }: Filtered): void {

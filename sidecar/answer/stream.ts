@@ -25,7 +25,7 @@ export interface StreamAnswerOptions {
 
 /** True if the client's stream may differ from the provider's, in its length too. */
 export const changesStream = (hidesUsage: boolean, inspection: AnswerInspection | null): boolean =>
-  hidesUsage || inspection?.security.holdsResponses === true
+  hidesUsage || (inspection !== null && (inspection.security.holdsResponses || inspection.redacted !== null))
 
 /** Passes a stream on, event by event. */
 export function openStreamAnswer(options: StreamAnswerOptions): Answer {

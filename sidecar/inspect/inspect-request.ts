@@ -7,6 +7,8 @@ import { ruleIds, stoppingRules, stops } from './decide.ts'
 import { toEventFindings } from './event-findings.ts'
 import type { Inspection, InspectionOf } from './inspection.ts'
 import { judgeTexts } from './judge.ts'
+import { RedactedValues } from './restore/redacted-values.ts'
+import { withRepeats } from './restore/repeats.ts'
 import { type Scanned, ScanPoolFullError, type SegmentScanner } from './scanner.ts'
 import type { AnswerFlow } from './session/answer-flow.ts'
 import type { SessionInspection } from './session/session-inspection.ts'
@@ -77,14 +79,19 @@ function judgeRequest(
 ): Inspected | Denial {
   const { body } = authorized.identified.raw
   const { security } = inspection
-  const { decided, action, edits } = judgeTexts(segments, scan, inspection, 'request', byteStrings)
+  const values = security.restoresRedacted ? new RedactedValues(security) : null
+  const judging = values ? { ...inspection, placeholderOf: values.noting(inspection.placeholderOf) } : inspection
+  const judgement = judgeTexts(segments, scan, judging, 'request', byteStrings)
+  const { decided, action } = judgement
   if (decided.length === 0) return { authorized, body, findings: [], warnings: [], turn }
   const findings = toEventFindings(decided, 'request', inspection, inspectionUs())
   if (stops(action)) return blocked(security, stoppingRules(decided), findings)
   const warnings = ruleIds(decided, (each) => each === 'warn')
-  if (edits.length === 0) return { authorized, body, findings, warnings, turn }
+  if (judgement.edits.length === 0) return { authorized, body, findings, warnings, turn }
   try {
-    return { authorized, body: adapter.replaceSegments(body, edits), findings, warnings, turn }
+    const edits = values ? withRepeats(segments, judgement.edits, values, byteStrings) : judgement.edits
+    const redacted = values && values.longest > 0 ? { redacted: values } : {}
+    return { authorized, body: adapter.replaceSegments(body, edits), findings, warnings, turn, ...redacted }
   } catch {
     // Redacting would break the JSON: what may not leave must not leave.
     return blocked(security, stoppingRules(decided), findings)

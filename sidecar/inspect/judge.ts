@@ -1,9 +1,10 @@
-import type { Finding, FindingAction, Segment } from '@agentcostcontrol/contract'
+import type { FindingAction, Segment } from '@agentcostcontrol/contract'
 import { redactText } from '@agentcostcontrol/detectors'
 import { decodeSegment } from '../providers/byte-strings.ts'
-import type { SegmentEdit } from '../providers/provider.ts'
 import { type Decided, decide, strongest, toRedact } from './decide.ts'
 import type { Inspection } from './inspection.ts'
+import type { PlacedEdit } from './restore/repeats.ts'
+import { writerFor } from './restore/writer.ts'
 import type { ScanResult } from './worker.ts'
 
 /** What is to be done about the texts of a request or a plain answer. */
@@ -12,7 +13,7 @@ export interface Judgement {
   /** The strongest action that is enforced; `block` as well where a redaction would break what it is taken out of. */
   readonly action: FindingAction
   /** What is put in place of texts with something to redact. */
-  readonly edits: readonly SegmentEdit[]
+  readonly edits: readonly PlacedEdit[]
 }
 
 /** Judges every text by its verdict. @param byteStrings whether the texts hold bytes */
@@ -24,7 +25,7 @@ export function judgeTexts(
   byteStrings = false,
 ): Judgement {
   const all: Decided[] = []
-  const edits: SegmentEdit[] = []
+  const edits: PlacedEdit[] = []
   let breaks = false
   for (let at = 0; at < segments.length; at++) {
     const segment = segments[at]
@@ -35,30 +36,12 @@ export function judgeTexts(
     all.push(...decided)
     const redacted = toRedact(decided)
     if (redacted.length === 0) continue
-    const text = redactCall(read, redacted)
-    if (text === null) breaks = true
-    else edits.push({ segment: read, text })
+    const writer = writerFor(read, redacted, inspection.placeholderOf)
+    if (writer === null) breaks = true
+    else edits.push({ at, segment: read, text: redactText(read.text, redacted, writer) })
   }
   const action = strongest(all)
   // More than can be told one by one cannot be taken out one by one.
   const cannot = breaks || (edits.length > 0 && !complete)
   return { decided: all, action: action === 'redact' && cannot ? 'block' : action, edits }
-}
-
-/** A text without its findings; `null` if it was a tool's arguments, as JSON, and would be JSON no more. */
-export function redactCall(
-  { source, text }: Pick<Segment, 'source' | 'text'>,
-  findings: readonly Finding[],
-): string | null {
-  const redacted = redactText(text, findings)
-  return source === 'tool_call' && isJson(text) && !isJson(redacted) ? null : redacted
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
 }

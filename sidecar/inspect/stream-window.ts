@@ -1,5 +1,5 @@
 import type { EventFinding, Finding } from '@agentcostcontrol/contract'
-import { mergeFindings, placeholderOf } from '@agentcostcontrol/detectors'
+import { mergeFindings, type PlaceholderOf } from '@agentcostcontrol/detectors'
 import type { EventData } from '../providers/framing.ts'
 import type { EndedCall, TextPiece } from '../providers/provider.ts'
 import { type Decided, decide, type JudgedText, ruleIds, stoppingRules, stops, toRedact } from './decide.ts'
@@ -7,7 +7,7 @@ import { detectAll } from './detect.ts'
 import { toEventFindings } from './event-findings.ts'
 import { type HeldEvent, type HeldPiece, redactHeld, renderEvent } from './held-event.ts'
 import type { TurnInspection } from './inspection.ts'
-import { redactCall } from './judge.ts'
+import { writerFor } from './restore/writer.ts'
 
 /**
  * The window of a streamed answer. Text of each channel is followed by itself; an event is released when everything in
@@ -187,17 +187,24 @@ export class StreamWindow {
     const decided = decide(findings, text, this.#inspection, 'response')
     this.#decided.push(...decided)
     const enforced = decided.filter((one) => one.enforced && (one.action === 'redact' || stops(one.action)))
-    this.#takeOut(
-      channel,
-      enforced.map(({ finding }) => finding),
-    )
+    const taken = enforced.map(({ finding }) => finding)
+    this.#takeOut(channel, taken, channel.isCall ? this.#writer(text, taken) : null)
     return decided
   }
 
+  /** What writes the placeholders of a call; `null` where they would break its JSON. */
+  #writer(text: JudgedText, findings: readonly Finding[]): PlaceholderOf | null {
+    return findings.length === 0 ? null : writerFor(text, findings, this.#inspection.placeholderOf)
+  }
+
   /** From the front, as what is taken out of a piece shifts what is behind it. */
-  #takeOut(channel: Channel, findings: readonly Finding[]): void {
-    for (const { ruleId, start, end } of mergeFindings(findings))
-      redactHeld(this.#held, channel, channel.start + start, channel.start + end, placeholderOf({ ruleId }))
+  #takeOut(channel: Channel, findings: readonly Finding[], writer: PlaceholderOf | null): void {
+    const placeholderOf = writer ?? this.#inspection.placeholderOf
+    for (const finding of mergeFindings(findings)) {
+      const { start, end } = finding
+      const placeholder = placeholderOf(finding, channel.text.slice(start, end))
+      redactHeld(this.#held, channel, channel.start + start, channel.start + end, placeholder)
+    }
   }
 
   /** Judges a call that is complete, whole, and lets it go; the rules if it must be cut, else `null`. */
@@ -217,7 +224,7 @@ export class StreamWindow {
       const text = this.#callText(tool, channel.text)
       const decided = this.#judge(this.#inCall(text), text, channel)
       const redacted = toRedact(decided)
-      const breaks = redacted.length > 0 && redactCall(text, redacted) === null
+      const breaks = redacted.length > 0 && this.#writer(text, redacted) === null
       if (breaks || decided.some(({ action, enforced }) => enforced && stops(action))) return stoppingRules(decided)
       settleWhole(channel)
     }
@@ -236,7 +243,7 @@ export class StreamWindow {
     const inParts = channels.flatMap((channel) => {
       const part = { ...text, text: channel.text }
       const found = decide(detectAll(set.bySource.tool_call, part), part, this.#inspection, 'response')
-      this.#takeOut(channel, toRedact(found))
+      this.#takeOut(channel, toRedact(found), null)
       return found
     })
     const missed = countsOf(toRedact(decided))

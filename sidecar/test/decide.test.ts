@@ -31,8 +31,8 @@ function inspectionWith(detectors: object): Inspection {
   const principal = { agent: null, workflow: null, session: null, task: null, tags: {} }
   const security = compiled.policy.securityFor(principal, null)
   if (!security) throw new Error('no policy')
-  const { set, judged, suppressions } = inspectionThat('alert')
-  return { security, judged, suppressions, agent: null, set: { ...set, byId: new Map([['jailbreak', scored]]) } }
+  const { set, ...shared } = inspectionThat('alert')
+  return { ...shared, security, set: { ...set, byId: new Map([['jailbreak', scored]]) } }
 }
 
 const found = (score: number, ruleId = 'rule', detectorId = 'jailbreak'): Finding => ({

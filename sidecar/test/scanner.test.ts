@@ -1,5 +1,5 @@
 import type { Segment } from '@agentcostcontrol/contract'
-import { DETECTORS, EMPTY_ENVIRONMENT, redactText } from '@agentcostcontrol/detectors'
+import { DETECTORS, EMPTY_ENVIRONMENT, redactText, ruleName } from '@agentcostcontrol/detectors'
 import t from 'tap'
 import { createRandom } from '../../detectors/test/support/random.ts'
 import { textWithSecrets } from '../../detectors/test/support/texts.ts'
@@ -16,7 +16,12 @@ const sets = createDetectorSets(() => EMPTY_ENVIRONMENT)
 
 /** What texts are judged with: the shipped detectors, and counts of its own. */
 const inspecting = (coverage: Coverage, timeoutMs = TIMEOUT_MS): Inspection =>
-  createInspections(sets, coverage, NO_SUPPRESSIONS)({ ...inspectionThat('alert').security, timeoutMs }, null, 'test')
+  createInspections(
+    sets,
+    coverage,
+    NO_SUPPRESSIONS,
+    () => ruleName,
+  )({ ...inspectionThat('alert').security, timeoutMs }, null, 'test')
 
 const inspection = inspecting(new Coverage())
 

@@ -77,7 +77,7 @@ t.test('a secret in a large prompt is taken out, and every other byte is left', 
     t.equal((await chat(sidecar.url, { raw })).status, 200)
     const asSent = sent()
     t.notOk(asSent.includes(SECRET))
-    const back = asSent.replaceAll(/\[REDACTED:[\w-]+\]/g, SECRET)
+    const back = asSent.replaceAll(/\[REDACTED:[\w:-]+\]/g, SECRET)
     t.same(JSON.parse(back), JSON.parse(raw), 'put back in, it is the request')
     t.ok(back.includes(JSON.stringify(content)), 'byte for byte')
   }
@@ -162,13 +162,13 @@ t.test('a secret in an answer, plain or streamed, is taken out or ends it, and n
       const content = [...text.matchAll(/^data: (\{.*\})$/gm)]
         .map(([, json = '']) => JSON.parse(json).choices?.[0]?.delta?.content ?? '')
         .join('')
-      t.match(content, /^Sure, it is \[REDACTED:[\w-]+\]/)
+      t.match(content, /^Sure, it is \[REDACTED:[\w:-]+\]/)
       if (response === 'redact') t.match(content, / and that was it\.$/)
       else t.match(text, /"code":"acc_security_blocked"/)
     }
     const plain = await ask(false)
     if (response === 'block') t.same([plain.status, plain.code], [403, 'acc_security_blocked'])
-    else t.match(JSON.parse(plain.text).choices[0].message.content, /^Sure, it is \[REDACTED:[\w-]+\] and/)
+    else t.match(JSON.parse(plain.text).choices[0].message.content, /^Sure, it is \[REDACTED:[\w:-]+\] and/)
     for (const { outcome, findings } of await sidecar.events(3)) {
       t.equal(outcome, response === 'block' ? 'cut' : 'completed')
       t.match(findings, [{ direction: 'response', action: response, count: 1 }])

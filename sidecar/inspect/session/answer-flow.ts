@@ -63,6 +63,11 @@ export class AnswerFlow {
     return findings
   }
 
+  /** A call as its tool gets it, with values of the request in it: what the policy put there is no finding later. */
+  putBack({ text, tool }: Pick<Segment, 'text' | 'tool'>): void {
+    this.#session.judge(callKey(readToolCall(text, tool), tool), NONE)
+  }
+
   /** The verdicts of a plain answer, together with what is found here. */
   answer(segments: readonly Segment[], verdicts: readonly (readonly Finding[])[]): readonly (readonly Finding[])[] {
     return segments.map((segment, at) => {

@@ -1,5 +1,5 @@
 import { type Finding, POLICY_API_VERSION, SEGMENT_SOURCES } from '@agentcostcontrol/contract'
-import { type Detector, EMPTY_ENVIRONMENT } from '@agentcostcontrol/detectors'
+import { type Detector, EMPTY_ENVIRONMENT, ruleName } from '@agentcostcontrol/detectors'
 import { compilePolicy } from '@agentcostcontrol/policy'
 import type { AnswerInspection } from '../../answer/inspection.ts'
 import { systemClock } from '../../clock.ts'
@@ -71,5 +71,7 @@ export function inspectionThat(action: 'alert' | 'redact' | 'block'): AnswerInsp
     coverage,
     clock: systemClock,
     turn: null,
+    redacted: null,
+    placeholderOf: ruleName,
   }
 }

@@ -1,0 +1,155 @@
+import type { EventSplitter, Framing } from '../../providers/framing.ts'
+import type { EndedCall, StreamReader, TextPiece } from '../../providers/provider.ts'
+import { type HeldEvent, type HeldPiece, redactHeld, renderEvent } from '../held-event.ts'
+import { PlaceholderReader, withValues } from './placeholder-reader.ts'
+import { mayChange, type Restoring } from './restore-answer.ts'
+import { isJson } from './writer.ts'
+
+/** Largest single event of a stream that is held together. */
+const EVENT_BYTES_MAX = 8 * 1024 * 1024
+/** Longest text of a call that is held until it is complete; into a longer one nothing is put back. */
+const CALL_CHARS_MAX = 128 * 1_024
+/** Most bytes of events that wait together; of more, what waits goes on as it is. */
+const HELD_BYTES_MAX = 4 * 1_024 * 1_024
+
+interface Channel {
+  /** `null` where nothing is put back, or not yet: a call waits until it is complete. */
+  readonly text: PlaceholderReader | null
+  readonly isCall: boolean
+  /** What came of a call that is not complete. */
+  call: string
+  /** Characters that came. */
+  length: number
+  settled: number
+}
+
+/**
+ * Puts values back into a streamed answer, behind its inspection: bytes in, bytes out. An event waits only while its
+ * text could still become a placeholder of the request, and a call that may get a value until it is complete.
+ */
+export class StreamRestorer {
+  readonly #restoring: Restoring
+  readonly #reader: StreamReader
+  readonly #framing: Framing
+  readonly #splitter: EventSplitter
+  readonly #callsWait: boolean
+  readonly #channels = new Map<string, Channel>()
+  #held: HeldEvent<Channel>[] = []
+  #heldBytes = 0
+
+  /** @param reader one of its own: it reads what goes to the client */
+  constructor(restoring: Restoring, reader: StreamReader, framing: Framing) {
+    this.#restoring = restoring
+    this.#reader = reader
+    this.#framing = framing
+    this.#splitter = framing.splitter(EVENT_BYTES_MAX)
+    this.#callsWait = restoring.values.reachesTools
+  }
+
+  /** @throws RangeError when an event exceeds its bound. */
+  push(chunk: Buffer): readonly Buffer[] {
+    return this.#splitter.push(chunk).flatMap((event) => this.#take(event))
+  }
+
+  /** The stream is over, or cut: what waits goes on. */
+  flush(): readonly Buffer[] {
+    const rest = this.#splitter.flush()
+    const last = rest === null ? [] : this.#take(rest)
+    this.#settleAll()
+    return [...last, ...this.#release()]
+  }
+
+  #take(event: Buffer): readonly Buffer[] {
+    const data = this.#framing.data(event)
+    const read = data === null ? null : this.#reader.read(data.text)
+    // Clients stop reading at it.
+    if (read?.endsText) this.#settleAll()
+    const pieces = read?.pieces.map((piece) => this.#place(piece)) ?? []
+    this.#held.push({ bytes: event, data, pieces })
+    this.#heldBytes += event.length
+    for (const { channel, text } of pieces) this.#follow(channel, text)
+    for (const call of read?.calls ?? []) this.#endCall(call)
+    if (this.#heldBytes > HELD_BYTES_MAX) this.#settleAll()
+    return this.#release()
+  }
+
+  #place(piece: TextPiece): HeldPiece<Channel> {
+    const channel = this.#channel(piece)
+    const start = channel.length
+    channel.length += piece.text.length
+    return { channel, path: piece.path, start, end: channel.length, text: piece.text, edited: false }
+  }
+
+  #channel(piece: TextPiece): Channel {
+    let channel = this.#channels.get(piece.channel)
+    if (!channel) {
+      const isText = piece.isCall !== true && mayChange(piece) && !namesTool(piece.path)
+      channel = {
+        text: isText ? new PlaceholderReader(this.#restoring.values) : null,
+        isCall: piece.isCall === true && this.#callsWait,
+        call: '',
+        length: 0,
+        settled: 0,
+      }
+      this.#channels.set(piece.channel, channel)
+    }
+    return channel
+  }
+
+  #follow(channel: Channel, piece: string): void {
+    if (channel.text !== null) this.#putBack(channel, channel.text, piece, false)
+    else if (!channel.isCall || channel.length > CALL_CHARS_MAX) channel.settled = channel.length
+    else channel.call += piece
+  }
+
+  #putBack(channel: Channel, reader: PlaceholderReader, piece: string, ended: boolean, from = 0): void {
+    for (const { start, end, value } of reader.push(piece, ended))
+      redactHeld(this.#held, channel, from + start, from + end, value)
+    channel.settled = from + reader.settled
+  }
+
+  #endCall({ tool, channels, text }: EndedCall): void {
+    const open = channels.flatMap((name) => this.#channels.get(name) ?? []).filter(waits)
+    if (open.length === 0) return
+    const { values, turn } = this.#restoring
+    const parts = open.map((channel) => {
+      const { call, length } = channel
+      this.#putBack(
+        channel,
+        new PlaceholderReader(values, { tool, isJson: isJson(call) }),
+        call,
+        true,
+        length - call.length,
+      )
+      channel.call = ''
+      return call
+    })
+    const whole = text ?? parts.join('')
+    const restored = withValues(whole, values, tool)
+    if (restored !== whole) turn?.putBack(tool === null ? { text: restored } : { text: restored, tool })
+  }
+
+  #settleAll(): void {
+    for (const channel of this.#channels.values()) {
+      if (channel.text !== null) this.#putBack(channel, channel.text, '', true)
+      channel.settled = channel.length
+      channel.call = ''
+    }
+  }
+
+  #release(): readonly Buffer[] {
+    let count = 0
+    for (const { pieces } of this.#held) {
+      if (pieces.some(({ channel, end }) => end > channel.settled)) break
+      count++
+    }
+    const leaving = this.#held.splice(0, count)
+    for (const { bytes } of leaving) this.#heldBytes -= bytes.length
+    return leaving.map(renderEvent)
+  }
+}
+
+const waits = ({ isCall, settled, length }: Channel): boolean => isCall && settled < length
+
+/** The name of what is called is no text of the answer. */
+const namesTool = (path: TextPiece['path']): boolean => path.at(-1) === 'name'
