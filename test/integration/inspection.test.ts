@@ -84,7 +84,7 @@ t.test('a secret in a large prompt is taken out, and every other byte is left', 
 })
 
 t.test("a model's name beyond ASCII is told as it is, in a body of any length", async (t) => {
-  const { sidecar } = await started(t, securityYaml({ request: 'block' }))
+  const { sidecar } = await started(t, securityYaml({ request: 'block', extra: PATIENT }))
   for (const length of [10, 20_000]) {
     const answer = await chat(sidecar.url, { body: { model: 'modèle-→', messages: [user(clean(length))] } })
     t.equal(answer.status, 403)
