@@ -28,12 +28,14 @@ const definitionHash = z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 as
 export const toolPinReportSchema = z.strictObject({
   agent: agentNameSchema.describe('`(none)` for requests that name none'),
   tool: toolNameSchema,
-  hash: definitionHash.describe('SHA-256 of the canonical JSON of its name, description and schema'),
+  hash: definitionHash.describe(
+    'SHA-256 of the canonical JSON of its name, description, schema and whatever else it says',
+  ),
   previousHash: definitionHash.nullable().describe('of the one that was pinned before; `null` for a first sight'),
   changedPaths: z
     .array(z.string().max(CHANGED_PATH_CHARS_MAX))
     .max(CHANGED_PATHS_MAX)
-    .describe('where it differs from that one: JSON paths, without any text'),
+    .describe('where it differs from that one, or from `similarTo`: JSON paths, without any text'),
   similarTo: toolNameSchema.nullable().describe('a tool that went away and was much like it; `null` for none'),
   at: z.iso.datetime().describe('by the clock of the sidecar'),
 })

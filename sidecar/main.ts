@@ -35,6 +35,7 @@ import { openPlaceholderKey } from './inspect/restore/placeholder-key.ts'
 import { createPlaceholders } from './inspect/restore/placeholders.ts'
 import { createDetectorSets, SegmentScanner } from './inspect/scanner.ts'
 import { SessionInspection } from './inspect/session/session-inspection.ts'
+import { openToolPins } from './inspect/tool-pins/open-tool-pins.ts'
 import { createJobs } from './jobs.ts'
 import { createLogger, unexpectedFields } from './log.ts'
 import { createMeter } from './metering/meter.ts'
@@ -163,6 +164,15 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const scanner = new SegmentScanner(scanPool, config.verdictCacheMax)
   const coverage = new Coverage()
   const sessions = new SessionInspection()
+  const toolPins = await openToolPins({
+    dataDir: config.dataDir,
+    decisions: commands.toolPins,
+    reports: toolPinReports,
+    clock,
+    timers: systemTimers,
+    log,
+  })
+  closers.push(toolPins.close)
   const intel =
     config.threatIntelDir === null
       ? null
@@ -194,7 +204,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       agents,
     }),
     watch: runaway.watch,
-    inspectRequest: createInspectRequest(scanner, inspectionOf, sessions, inspection, clock),
+    inspectRequest: createInspectRequest(scanner, inspectionOf, sessions, toolPins.pins, inspection, clock),
     plan: createPlan(prices, config.upstreams),
     reserve: createReserve({
       gate: spend.gate,
@@ -295,6 +305,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       lastWord,
       commands,
       toolPinReports,
+      toolPins,
       runaway,
       demotions,
       reports,
@@ -330,6 +341,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       ['threat intelligence', () => intel?.close()],
       ['heartbeats', () => heartbeats?.drain(HEARTBEAT_DRAIN_MS)],
       ['uploads', () => uploader?.drain(UPLOAD_DRAIN_MS)],
+      ['pins of tools', toolPins.close],
       ['reports of tools', () => toolPinReports?.drain(HEARTBEAT_DRAIN_MS)],
       // It returns what is free of its leases.
       ['outbox', spend.close],

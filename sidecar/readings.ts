@@ -13,6 +13,7 @@ import type { InspectionStats } from './inspect/inspect-request.ts'
 import type { ClosableScanPool } from './inspect/pool.ts'
 import type { SegmentScanner } from './inspect/scanner.ts'
 import type { SessionInspection } from './inspect/session/session-inspection.ts'
+import type { OpenToolPins } from './inspect/tool-pins/open-tool-pins.ts'
 import type { Jobs } from './jobs.ts'
 import type { Reading } from './metrics.ts'
 import type { PolicyStore } from './policy-store.ts'
@@ -41,6 +42,7 @@ export interface ReadingSources {
   readonly commands: Pick<FollowedCommands, 'agents' | 'suppressions'>
   /** `null` while the sidecar stands alone. */
   readonly toolPinReports: Pick<ToolPinReports, 'stats'> | null
+  readonly toolPins: Pick<OpenToolPins, 'stats'>
   readonly runaway: Pick<RunawayControl, 'stats'>
   readonly demotions: Pick<Demotions, 'list' | 'count'>
   readonly reports: AgentReports
@@ -80,6 +82,7 @@ export function createReadings({
   lastWord,
   commands: { agents, suppressions },
   toolPinReports,
+  toolPins,
   runaway,
   demotions,
   reports,
@@ -190,6 +193,18 @@ export function createReadings({
       'acc_tool_pin_failures_total',
       'Messages about tools without an answer',
       () => (toolPinReports?.stats() ?? NO_PINS).failures,
+    ),
+    gauge('acc_tool_pins', 'Names of tools that are pinned', () => toolPins.stats().tools),
+    gauge('acc_tool_pin_leaves', 'Values and pieces of definitions that are kept', () => toolPins.stats().leaves),
+    counter(
+      'acc_tool_pin_unpinned_total',
+      'Names that were not pinned: their agent had too many',
+      () => toolPins.stats().unpinned,
+    ),
+    counter(
+      'acc_tool_pin_evicted_agents_total',
+      'Agents whose pins went for want of room',
+      () => toolPins.stats().evicted,
     ),
     gauge('acc_runaway_sessions', 'Sessions whose requests are compared', () => runaway.stats().sessions),
     gauge('acc_runaway_agents', 'Agents whose spending is compared', () => runaway.stats().agents),

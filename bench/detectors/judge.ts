@@ -45,6 +45,8 @@ const CACHE_ENTRIES = 1
 export function createJudge({ policy, security }: EvalPolicy): Judge {
   const scanner = new SegmentScanner({ run: async (task) => scan(task) }, CACHE_ENTRIES)
   const sessions = new SessionInspection()
+  // Each exchange is of an agent of its own, whose tools nobody has seen before.
+  const toolPins = { check: () => [] }
   const environment = { ...EMPTY_ENVIRONMENT, customRules: policy.customRules }
   const inspectionOf = createInspections(
     createDetectorSets(() => environment),
@@ -54,7 +56,7 @@ export function createJudge({ policy, security }: EvalPolicy): Judge {
   )
   const stats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
   const clock = { monotonicMs: () => performance.now() }
-  const inspectRequest = createInspectRequest(scanner, inspectionOf, sessions, stats, clock)
+  const inspectRequest = createInspectRequest(scanner, inspectionOf, sessions, toolPins, stats, clock)
   const inspection = inspectionOf(security, 'evaluation', openaiChat.operation)
 
   return {

@@ -10,7 +10,7 @@ import { TOOL_PIN_STATES, type ToolPinRow } from './pin-repository.ts'
 import type { ToolPinService } from './pin-service.ts'
 
 const instant = z.string().describe('RFC 3339')
-const hash = z.string().describe('SHA-256 of the canonical JSON of name, description and schema')
+const hash = z.string().describe('SHA-256 of the canonical JSON of name, description, schema and whatever else it says')
 
 const pin = z.object({
   id: z.number(),
@@ -21,7 +21,7 @@ const pin = z.object({
     .enum(TOOL_PIN_STATES)
     .describe('pinned: the first that was seen; pending: differs from what was known of the tool, people decide'),
   previousHash: hash.nullable().describe('of the one that was pinned where it was seen'),
-  changedPaths: z.array(z.string()).describe('where it differs from that: JSON paths'),
+  changedPaths: z.array(z.string()).describe('where it differs from that, or from `similarTo`: JSON paths'),
   similarTo: z.string().nullable().describe('a tool that went away and was much like it'),
   firstSeenAt: instant.describe('RFC 3339, by the clock of the sidecar'),
   instanceId: z.uuid().describe('the sidecar that told of it first'),

@@ -12,10 +12,14 @@ import { toldName } from './told-name.ts'
 
 /** What people decided of definitions of tools, kept on disk. */
 export interface ToolPinDecisions {
+  /** Another number whenever they may be others. */
+  readonly version: number
   /** Follows a list at once; resolves when the next start knows it too. Never rejects. */
   take(list: readonly ToolPinDecision[]): Promise<void>
   /** Of one definition; `null` where nobody decided. @param agent `null` for requests that name none */
   of(agent: string | null, tool: string, hash: string): ToolPinDecision['decision'] | null
+  /** Whether anything was decided of any definition of an agent's tool. */
+  isDecided(agent: string | null, tool: string): boolean
   close(): void
 }
 
@@ -30,7 +34,9 @@ export interface ToolPinDecisionsOptions {
 const WHAT = 'what was decided of tools'
 const keptSchema = z.array(toolPinDecisionSchema).max(TOOL_PIN_DECISIONS_MAX)
 
-const keyOf = (agent: string, tool: string, hash: string): string => `${agent}\u0000${tool}\u0000${hash}`
+const nameOf = (agent: string | null, tool: string): string =>
+  `${agent ?? SUBJECT_NONE}\u0000${toldName(tool, TOOL_NAME_MAX)}`
+const keyOf = (agent: string | null, tool: string, hash: string): string => `${nameOf(agent, tool)}\u0000${hash}`
 
 /** Opens them as the last process left them. */
 export async function openToolPinDecisions(options: ToolPinDecisionsOptions): Promise<ToolPinDecisions> {
@@ -38,17 +44,25 @@ export async function openToolPinDecisions(options: ToolPinDecisionsOptions): Pr
   let list: readonly ToolPinDecision[] = hasControlPlane
     ? ((await readKeptList(file, WHAT, log, keptSchema)) ?? [])
     : []
-  const index = () =>
-    new Map(list.map(({ agent, tool, hash, decision }) => [keyOf(agent, tool, hash), decision] as const))
+  const index = () => ({
+    names: new Set(list.map(({ agent, tool }) => nameOf(agent, tool))),
+    decisions: new Map(list.map(({ agent, tool, hash, decision }) => [keyOf(agent, tool, hash), decision] as const)),
+  })
   let known = index()
+  let version = 0
   const kept = createKeptList(file, WHAT, log, () => JSON.stringify(list))
   return {
     take: async (told) => {
       list = told
       known = index()
+      version++
       await kept.keep()
     },
-    of: (agent, tool, hash) => known.get(keyOf(agent ?? SUBJECT_NONE, toldName(tool, TOOL_NAME_MAX), hash)) ?? null,
+    get version() {
+      return version
+    },
+    of: (agent, tool, hash) => known.decisions.get(keyOf(agent, tool, hash)) ?? null,
+    isDecided: (agent, tool) => known.names.has(nameOf(agent, tool)),
     close: kept.close,
   }
 }

@@ -11,7 +11,8 @@ import { RedactedValues } from './restore/redacted-values.ts'
 import { withRepeats } from './restore/repeats.ts'
 import { type Scanned, ScanPoolFullError, type SegmentScanner } from './scanner.ts'
 import type { AnswerFlow } from './session/answer-flow.ts'
-import type { SessionInspection } from './session/session-inspection.ts'
+import type { SegmentFinding, SessionInspection } from './session/session-inspection.ts'
+import type { ToolPins } from './tool-pins/tool-pins.ts'
 import type { ScanResult } from './worker.ts'
 
 /** Stage 4: findings, the action, perhaps a redacted body. Without a promise unless the pool is needed. */
@@ -29,6 +30,7 @@ export function createInspectRequest(
   scanner: SegmentScanner,
   inspectionOf: InspectionOf,
   sessions: SessionInspection,
+  toolPins: Pick<ToolPins, 'check'>,
   stats: InspectionStats,
   clock: Pick<Clock, 'monotonicMs'>,
 ): InspectRequest {
@@ -46,10 +48,16 @@ export function createInspectRequest(
     const segments = asked.adapter.segments(asked.request)
     const inspection = inspectionOf(security, authorized.identified.principal.agent, asked.adapter.operation)
     const begunMs = clock.monotonicMs()
-    const judge = (scanned: Scanned): Inspected | Denial => {
+    const judge = (scanned: Scanned): Inspected | Denial | Promise<Inspected | Denial> => {
       const { verdicts, turn } = withSession(sessions, authorized, security, asked, segments, scanned)
-      const scan = { verdicts, complete: scanned.complete }
-      return judgeRequest(authorized, inspection, asked, segments, scan, turn, () => usSince(clock, begunMs))
+      const conclude = (pins: readonly SegmentFinding[]): Inspected | Denial => {
+        const scan = { verdicts: withFindings(verdicts, pins), complete: scanned.complete }
+        return judgeRequest(authorized, inspection, asked, segments, scan, turn, () => usSince(clock, begunMs))
+      }
+      if (!security.byDetector.has('tool-poisoning')) return conclude(NONE)
+      const { agent } = authorized.identified.principal
+      const pins = toolPins.check({ agent, segments, units: scanned.units, byteStrings: asked.byteStrings })
+      return pins instanceof Promise ? pins.then(conclude) : conclude(pins)
     }
     const scanned = scanner.scan(segments, inspection, 'request', asked.byteStrings)
     if (!(scanned instanceof Promise)) return judge(scanned)
@@ -118,10 +126,17 @@ function withSession(
     previousResponseId: typeof previous === 'string' ? previous : null,
     decode: byteStrings ? decodeSegment : (segment) => segment,
   })
-  if (findings.length === 0) return { verdicts, turn: answer }
+  return { verdicts: withFindings(verdicts, findings), turn: answer }
+}
+
+const NONE: readonly SegmentFinding[] = []
+
+/** Verdicts, and what was found beside them. */
+function withFindings(verdicts: ScanResult['verdicts'], findings: readonly SegmentFinding[]): ScanResult['verdicts'] {
+  if (findings.length === 0) return verdicts
   const all = [...verdicts]
   for (const { at, finding } of findings) all[at] = [...(all[at] ?? []), finding]
-  return { verdicts: all, turn: answer }
+  return all
 }
 
 /** The refusal of a blocked request or answer; names rules, never text. */

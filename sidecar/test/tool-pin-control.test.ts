@@ -121,8 +121,11 @@ t.test('decisions are of one definition of one agent’s tool, and survive a res
     { agent: 'a', tool: 'read_file', hash: hash('1'), decision: 'approved' },
     { agent: '(none)', tool: 'read_file', hash: hash('1'), decision: 'rejected' },
   ]
+  const { version } = decisions
   await decisions.take(told)
+  t.not(decisions.version, version)
   for (const each of [decisions, await open()]) {
+    t.same([each.isDecided('a', 'read_file'), each.isDecided('a', 'write_file')], [true, false])
     t.equal(each.of('a', 'read_file', hash('1')), 'approved')
     t.equal(each.of(null, 'read_file', hash('1')), 'rejected')
     t.equal(each.of('a', 'read_file', hash('2')), null)

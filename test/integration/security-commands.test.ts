@@ -1,53 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { DETECTORS } from '@agentcostcontrol/detectors'
-import t, { type Test } from 'tap'
-import { clusterFor } from '../../control-plane/test/support/database.ts'
+import t from 'tap'
 import { batchOf, usageEvent } from '../../control-plane/test/support/events.ts'
 import { eventFinding, toolPinReport } from '../../control-plane/test/support/security.ts'
 import { chat } from '../support/chat.ts'
-import { askApi, controlPlaneFor, enrol, sendEvents, type TestControlPlane } from '../support/control-plane.ts'
-import { folderFor } from '../support/scope.ts'
-import { AMPLE_BUDGET, sidecarFor, type TestSidecar, withPolicy, writePolicies } from '../support/sidecar.ts'
-import { simulatorFor } from '../support/simulator.ts'
+import { askApi, enrol, sendEvents } from '../support/control-plane.ts'
+import type { TestSidecar } from '../support/sidecar.ts'
+import { ARRIVES_MS, BACK_MS, kept, twoReplicasFor } from '../support/two-replicas.ts'
 import { until } from '../support/until.ts'
 
-const ARRIVES_MS = 2_000
-const BACK_MS = 15_000
 const REASON = { reason: 'a test' }
-
-/** Two replicas on one database, each with a sidecar. */
-async function begun(t: Test, policies: Readonly<Record<string, string>> = {}) {
-  const simulator = await simulatorFor(t)
-  const newDatabase = await clusterFor(t)
-  const databaseUrl = await newDatabase()
-  const policyDir = folderFor(t)
-  writePolicies(policyDir, { 'budget.yaml': AMPLE_BUDGET, ...policies })
-  const tokenFile = join(folderFor(t), 'token')
-  const plane = (listen = '127.0.0.1:0'): Promise<TestControlPlane> =>
-    controlPlaneFor(t, {
-      policyDir,
-      env: {
-        DATABASE_URL: databaseUrl,
-        CONTROL_PLANE_ENROLMENT_TOKEN_FILE: tokenFile,
-        CONTROL_PLANE_LISTEN: listen,
-      },
-    })
-  const planes = [await plane(), await plane()] as const
-  const key = planes.map(({ adminKey }) => adminKey).find((each) => each !== null) ?? ''
-  const sidecar = (at: 0 | 1, dataDir?: string): Promise<TestSidecar> =>
-    withPolicy(
-      sidecarFor(t, {
-        upstream: `${simulator.url}/v1`,
-        env: { ACC_CONTROL_PLANE_URL: planes[at].url, ACC_CONTROL_PLANE_TOKEN_FILE: tokenFile },
-        ...(dataDir === undefined ? {} : { dataDir }),
-      }),
-    )
-  const ask = <Body>(path: string, body?: unknown, at: 0 | 1 = 0) =>
-    askApi<Body>(`${planes[at].url}/api/v1${path}`, key, body)
-  return { planes, plane, key, sidecar, ask }
-}
 
 const answered = (sidecar: TestSidecar, agent: string, code: string | null, timeoutMs = ARRIVES_MS) =>
   until(
@@ -56,17 +18,10 @@ const answered = (sidecar: TestSidecar, agent: string, code: string | null, time
     timeoutMs,
   )
 
-const kept = ({ dataDir }: TestSidecar, file: string, text: string) =>
-  until(
-    `${file} holds ${text}`,
-    async () => ((await readFile(join(dataDir, file), 'utf8').catch(() => '')).includes(text) ? true : null),
-    ARRIVES_MS,
-  )
-
 t.test(
   'quarantine and release reach the sidecars of both replicas within two seconds, from people and from findings, and survive the end of both planes',
   async (t) => {
-    const { planes, plane, key, sidecar, ask } = await begun(t)
+    const { planes, plane, key, sidecar, ask } = await twoReplicasFor(t)
     const sidecars = [await sidecar(0), await sidecar(1)] as const
     for (const each of sidecars) await answered(each, 'bad', null)
     t.match(await ask('/agents/bad/quarantine', REASON), { status: 200 })
@@ -108,7 +63,7 @@ t.test(
 kind: SecurityPolicy
 metadata: { name: test }
 spec: { detectors: { secrets: { request: ${all}, response: ${all} } } }`
-    const { sidecar, ask } = await begun(t, { 'security.yaml': security })
+    const { sidecar, ask } = await twoReplicasFor(t, { 'security.yaml': security })
     const sidecars = [await sidecar(0), await sidecar(1)] as const
     const canary = DETECTORS.find(({ id }) => id === 'secrets')?.canary() ?? ''
     const leak = async (agent: string, each: TestSidecar) =>
@@ -147,7 +102,7 @@ spec: { detectors: { secrets: { request: ${all}, response: ${all} } } }`
 t.test(
   'suppressions and decisions on tools reach running sidecars within two seconds, and survive the end of both planes',
   async (t) => {
-    const { planes, plane, key, sidecar, ask } = await begun(t)
+    const { planes, plane, key, sidecar, ask } = await twoReplicasFor(t)
     const sidecars = [await sidecar(0), await sidecar(1)] as const
     const expiresAt = new Date(Date.now() + 3_600_000).toISOString()
     const made = await ask<{ readonly id: string }>('/security/suppressions', { detector: 'pii', ...REASON, expiresAt })
