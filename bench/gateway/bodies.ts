@@ -5,7 +5,7 @@ import type { Format } from './formats.ts'
 /** A JSON body, and where in it the marks stand. */
 export interface BodyTemplate {
   readonly bytes: Buffer
-  /** Offsets of {@link MARK_BYTES} letters each, at least one in every text that a detector would read. */
+  /** Offsets of {@link MARK_BYTES} letters each, at least one in every text that a detector would read, but for tools. */
   readonly marks: readonly number[]
 }
 
@@ -50,13 +50,17 @@ function oneTurn(prose: (words: number) => string, turn: number): Turn {
   }
 }
 
-function toolDefinitions(prose: (words: number) => string): readonly Tool[] {
+const TOOLS_SEED = 7
+
+/** The same in every request: an agent whose tools change is what pins find. */
+function toolDefinitions(): readonly Tool[] {
+  const prose = createProse(TOOLS_SEED)
   return ['read_files', 'write_file', 'run_tests'].map((name) => ({
     name,
-    description: `${MARK} ${prose(20)}`,
+    description: prose(20),
     schema: {
       type: 'object',
-      properties: { reason: { type: 'string', description: `${MARK} ${prose(8)}` }, depth: { type: 'integer' } },
+      properties: { reason: { type: 'string', description: prose(8) }, depth: { type: 'integer' } },
       required: ['reason'],
     },
   }))
@@ -66,7 +70,7 @@ function toolDefinitions(prose: (words: number) => string): readonly Tool[] {
 export function buildBody(bodyBytes: number, stream: boolean, format: Format): BodyTemplate {
   const prose = createProse(bodyBytes)
   const large = bodyBytes > 8 * 1024
-  const tools = large ? toolDefinitions(prose) : []
+  const tools = large ? toolDefinitions() : []
   const system = `${MARK} ${prose(large ? 200 : 20)}`
   const encode = (turns: readonly Turn[], padding: string): Buffer =>
     encodeBody(format, { system, turns, question: `${MARK} ${padding}`, tools, stream })

@@ -12,7 +12,7 @@ export interface ToolDefinition extends DefinitionText {
 }
 
 /** A longer definition is compared as it was sent: reading it would hold the main thread. */
-export const DEFINITION_CHARS_MAX = 65_536
+export const DEFINITION_CHARS_MAX = 32_768
 
 /** Values of one definition that are told apart one by one; of further ones only the part that they stand in. */
 const LEAVES_MAX = 256

@@ -43,7 +43,7 @@ interface Seen {
 }
 
 /** Characters of definitions that are read before others get their turn. */
-const SLICE_CHARS = 32_768
+const SLICE_CHARS = 16_384
 /** Definitions whose hash is known by how they were sent. */
 const HASHES_MAX = 16_384
 /** Definitions under one name that are pinned together at first sight. */
