@@ -35,14 +35,14 @@ async function evaluate(rows: readonly EvalRow[], judge: Judge) {
   }
   const exchanges = rows.filter((row): row is ExchangeRow => row.kind === 'exchange')
   for (const group of groupsOf(exchanges, () => 'exchange')) {
-    sets.push(await measure(group, charsOf, (row, pass) => judge.exchange(row, `${pass}-${exchanges.indexOf(row)}`)))
+    sets.push(await measure(group, charsOf, (row, pass) => judge.exchange(row, `${row.where} ${pass}`)))
   }
   const pii = evaluatePii(rows)
   return { sets, ...(pii.length > 0 ? { pii } : {}) }
 }
 
 const charsOf = ({ messages, tools, response }: ExchangeRow): number =>
-  JSON.stringify([messages, tools, response ?? null]).length
+  JSON.stringify([messages, tools, response]).length
 
 /** By the detector itself, with every type on, whichever of them the policy wants. */
 function evaluatePii(rows: readonly EvalRow[]): readonly PiiFigures[] {

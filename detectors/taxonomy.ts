@@ -1,3 +1,7 @@
+/**
+ * Where findings stand in the public taxonomies: OWASP's Top 10 for LLM applications of 2025, its Top 10 for agentic
+ * applications of 2026 (ASI01 to ASI10), and MITRE ATLAS, data version 5.
+ */
 import type { Taxonomy } from '@agentcostcontrol/contract'
 
 /**
@@ -42,7 +46,7 @@ export const SYSTEM_PROMPT_LEAKS: Taxonomy = Object.freeze({
 
 /**
  * A tool is not the one that was approved. OWASP LLM 2025: supply chain; agentic 2026: agentic supply chain
- * vulnerabilities; MITRE ATLAS 5: poisoned tools of an AI agent.
+ * vulnerabilities; MITRE ATLAS 5: AI agent tool poisoning.
  */
 export const TOOL_NOT_AS_PINNED: Taxonomy = Object.freeze({
   owaspLlm: 'LLM03:2025',
@@ -64,11 +68,25 @@ export const JAILBREAK: Taxonomy = Object.freeze({
   mitreAtlas: 'AML.T0054',
 })
 
-/** Orders in the definition of a tool: agentic supply chain to OWASP, indirect prompt injection to ATLAS. */
+/** Orders in the definition of a tool: agentic supply chain to OWASP, AI agent tool poisoning to ATLAS. */
 export const TOOL_POISONING: Taxonomy = Object.freeze({
   owaspLlm: 'LLM01:2025',
   owaspAgentic: 'ASI04',
-  mitreAtlas: 'AML.T0051.001',
+  mitreAtlas: 'AML.T0110',
+})
+
+/** A package that is known to be malicious. Supply chain, agentic supply chain vulnerabilities; ATLAS: AI supply chain compromise. */
+export const COMPROMISED_PACKAGE: Taxonomy = Object.freeze({
+  owaspLlm: 'LLM03:2025',
+  owaspAgentic: 'ASI04',
+  mitreAtlas: 'AML.T0010',
+})
+
+/** An address or a file that is known to do harm. Supply chain, agentic supply chain vulnerabilities; ATLAS: user execution. */
+export const KNOWN_BAD_CONTENT: Taxonomy = Object.freeze({
+  owaspLlm: 'LLM03:2025',
+  owaspAgentic: 'ASI04',
+  mitreAtlas: 'AML.T0011',
 })
 
 const taxonomy = (owaspLlm: string, owaspAgentic: string, mitreAtlas: string): Taxonomy =>

@@ -12,7 +12,7 @@ import scan from '../../sidecar/inspect/worker.ts'
 import { openaiChat } from '../../sidecar/providers/openai/chat.ts'
 import { renderOpenAiError } from '../../sidecar/providers/openai/errors.ts'
 import type { EvalPolicy } from './policy.ts'
-import { type ExchangeRow, isRecord } from './rows.ts'
+import type { ExchangeRow } from './rows.ts'
 
 /** One thing that was found, and what the policy says about it. */
 export interface Found {
@@ -73,7 +73,7 @@ export function createJudge({ policy, security }: EvalPolicy): Judge {
     exchange: async (row, session) => {
       const authorized = authorize(row, session, { policy, security })
       const asked = await ask(inspectRequest, authorized)
-      if (asked.verdict.blocked || !isRecord(row.response)) return asked.verdict
+      if (asked.verdict.blocked || row.response === null) return asked.verdict
       const answered = await answer(scanner, inspection, row.response, asked.turn)
       return {
         found: [...asked.verdict.found, ...answered.found],
@@ -106,10 +106,14 @@ async function answer(
   return ofDecided(judgeTexts(segments, { verdicts: all, complete }, inspection, 'response').decided)
 }
 
-function authorize({ messages, tools }: ExchangeRow, session: string, { policy, security }: EvalPolicy): Authorized {
+function authorize(
+  { where, messages, tools }: ExchangeRow,
+  session: string,
+  { policy, security }: EvalPolicy,
+): Authorized {
   const body = { model: 'gpt-4.1-mini', messages, ...(tools === null ? {} : { tools }) }
   const request = openaiChat.parse(body, { model: null, stream: false })
-  if (isDenial(request)) throw new Error(request.message)
+  if (isDenial(request)) throw new Error(`${where}: no chat completion: ${request.message}`)
   const principal: Principal = { agent: 'evaluation', workflow: null, session, task: null, tags: {} }
   const startedMs = performance.now()
   return {

@@ -15,12 +15,14 @@ export interface TextRow {
 /** A whole exchange in OpenAI's chat form, of the set `set`. */
 export interface ExchangeRow {
   readonly kind: 'exchange'
+  /** File and line. */
+  readonly where: string
   readonly set: string
   readonly label: number
   readonly messages: readonly unknown[]
   readonly tools: readonly unknown[] | null
-  /** The answer, or its message alone. */
-  readonly response: unknown
+  /** The answer, or its message alone; `null` if there is none. */
+  readonly response: Readonly<Record<string, unknown>> | null
 }
 
 /** A text with the places of what is personal in it. */
@@ -42,41 +44,59 @@ export const SOURCES: Readonly<Record<string, SegmentSource>> = {
   assistant: 'assistant',
 }
 
-const EXPECTED =
-  'expected { set, label, role, text }, { set, label, messages, tools?, response? } or { text, spans: [{ type, start, end }] }'
+const FORMS =
+  '{ set, label, role, text }, { set, label, messages, tools?, response? } or { text, spans: [{ type, start, end }] }'
 
 /** Reads JSON lines, plain or gzip. @throws with the file and line of a row that is none, and of a file without any */
 export function readEvalRows(path: string): readonly EvalRow[] {
   const bytes = readFileSync(path)
   const lines = (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).toString('utf8').split('\n')
   const rows = lines.flatMap((line, index) => (line.trim() === '' ? [] : [readRow(line, `${path}:${index + 1}`)]))
-  if (rows.length === 0) throw new Error(`${path}: no rows: ${EXPECTED}, one a line`)
+  if (rows.length === 0) throw new Error(`${path}: no rows; expected one a line, ${FORMS}`)
   return rows
 }
 
 function readRow(line: string, where: string): EvalRow {
-  let value: unknown
-  try {
-    value = JSON.parse(line)
-  } catch {
-    throw new Error(`${where}: not JSON: ${EXPECTED}`)
-  }
-  const row = isRecord(value) ? toRow(value) : null
-  if (row === null) throw new Error(`${where}: ${EXPECTED}; roles are ${Object.keys(SOURCES).join(', ')}`)
+  const row = toRow(parsed(line, where), where)
+  if (typeof row === 'string') throw new Error(`${where}: ${row}; a row is ${FORMS}`)
   return row
 }
 
-function toRow(value: Readonly<Record<string, unknown>>): EvalRow | null {
-  const { set, label, role, text, messages, tools, response, spans } = value
-  if (typeof text === 'string' && Array.isArray(spans)) {
-    return spans.every(isSpan) ? { kind: 'pii', text, spans } : null
+function parsed(line: string, where: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    throw new Error(`${where}: not JSON; a row is ${FORMS}`)
   }
-  if (typeof set !== 'string' || (label !== 0 && label !== 1)) return null
-  if (Array.isArray(messages) && (tools === undefined || Array.isArray(tools))) {
-    return { kind: 'exchange', set, label, messages, tools: tools ?? null, response }
+}
+
+/** The row, or what is wrong with it. */
+function toRow(value: unknown, where: string): EvalRow | string {
+  if (!isRecord(value)) return 'not an object'
+  const { set, label, role, text, messages, spans } = value
+  if (spans !== undefined) {
+    if (typeof text !== 'string') return 'spans without a text'
+    if (!Array.isArray(spans) || !spans.every(isSpan)) return 'spans must be a list of { type, start, end }'
+    return { kind: 'pii', text, spans }
   }
-  if (typeof text !== 'string' || typeof role !== 'string' || SOURCES[role] === undefined) return null
+  if (typeof set !== 'string') return 'set must be a string'
+  if (label !== 0 && label !== 1) return 'label must be 0 or 1'
+  if (messages !== undefined) return toExchange(value, { set, label, where })
+  if (typeof text !== 'string') return 'neither text, messages nor spans'
+  if (typeof role !== 'string' || SOURCES[role] === undefined) {
+    return `role must be one of ${Object.keys(SOURCES).join(', ')}`
+  }
   return { kind: 'text', set, label, role, text }
+}
+
+function toExchange(
+  { messages, tools = null, response = null }: Readonly<Record<string, unknown>>,
+  of: Pick<ExchangeRow, 'set' | 'label' | 'where'>,
+): ExchangeRow | string {
+  if (!Array.isArray(messages)) return 'messages must be a list'
+  if (tools !== null && !Array.isArray(tools)) return 'tools must be a list'
+  if (response !== null && !isRecord(response)) return 'response must be an answer or its message'
+  return { kind: 'exchange', ...of, messages, tools, response }
 }
 
 function isSpan(value: unknown): value is PiiRow['spans'][number] {
@@ -89,5 +109,5 @@ function isSpan(value: unknown): value is PiiRow['spans'][number] {
 }
 
 /** Whether it is a JSON object. */
-export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
