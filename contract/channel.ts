@@ -6,6 +6,7 @@ import * as z from 'zod'
 import { commandsSchema } from './commands.ts'
 import { counterSchema, nanoWireSchema } from './lease-messages.ts'
 import { signedBundleSchema } from './policy-bundle.ts'
+import { threatIndexVersionSchema, threatIntelNewsSchema } from './threat-intel.ts'
 
 /** Longest wait of one poll. */
 export const CHANNEL_WAIT_MS_MAX = 60_000
@@ -22,12 +23,16 @@ export const policyProblemSchema = z.strictObject({
 
 const version = z.int().min(0)
 
-/** A poll. It is answered at once if something is newer than these versions (of `commands`: another one), and with nothing new after `waitMs`. */
+/** A poll. It is answered at once if something is newer than these versions (of `commands` and `threatIntel`: another one), and with nothing new after `waitMs`. */
 export const channelAskSchema = z.strictObject({
   versions: z.strictObject({
     policy: version.describe('generation of the policy in force; 0 for none'),
     leases: version.describe('number of the last recall that was followed; 0 for none'),
     commands: version.describe('of the commands that are followed; 0 for none'),
+    threatIntel: threatIndexVersionSchema
+      .nullable()
+      .optional()
+      .describe('of the index that was told last; `null` for none. Left out by a sidecar that wants none'),
   }),
   refused: z
     .strictObject({
@@ -50,6 +55,7 @@ export const channelAnswerSchema = z.strictObject({
     .nullable()
     .describe('leases to give back what is idle of, above `keep`'),
   commands: commandsSchema.nullable().describe('what people said of agents, findings and tools, all of it'),
+  threatIntel: threatIntelNewsSchema.nullable().default(null).describe('the index to fetch'),
 })
 
 /** A poll. */

@@ -35,6 +35,8 @@ import { type SecurityServices, securityRoutes } from './security/service.ts'
 import type { Channel } from './sidecars/channel.ts'
 import { channelRoutes, sidecarRoutes } from './sidecars/routes.ts'
 import type { SidecarService } from './sidecars/service.ts'
+import { threatIndexRoute, threatIntelRoutes } from './threat-intel/routes.ts'
+import type { ThreatIntelService } from './threat-intel/service.ts'
 import type { IngestService } from './usage/ingest-service.ts'
 import type { ReadService } from './usage/read-service.ts'
 import { ingestRoutes, readRoutes } from './usage/routes.ts'
@@ -57,6 +59,7 @@ export interface AppOptions {
   readonly channel: Channel
   readonly security: SecurityServices
   readonly sidecars: SidecarService
+  readonly threatIntel: ThreatIntelService
   readonly trails: TrailService
   readonly pricing: PricingService
   readonly policies: PolicyService
@@ -143,6 +146,8 @@ export async function createApp(options: AppOptions): Promise<Api> {
     channelRoutes(app, options.channel)
     securityRoutes(app, options.security)
     sidecarRoutes(app, options.sidecars)
+    threatIntelRoutes(app, options.threatIntel)
+    threatIndexRoute(app, options.threatIntel)
     trailRoutes(app, options.trails)
     policyRoutes(app, options.policies)
     pricingRoutes(app, options.pricing)

@@ -29,6 +29,8 @@ export interface ControlPlaneConfig {
   readonly agentSilentAfterMs: number
   /** Agents, tasks and figures of sidecars that were not heard of for so long are deleted. */
   readonly agentDays: number
+  /** `host` or `host:port` of lists of threat intelligence that may be at any address, also a private one. */
+  readonly threatIntelAllowHosts: readonly string[]
   readonly drainTimeoutMs: number
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly parentWatch: boolean
@@ -48,6 +50,9 @@ const address = z
     return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) }
   })
   .refine(({ port }) => port <= 65_535, 'a port is at most 65535')
+
+/** A name, an address, or an IPv6 address in brackets; with a port or without. */
+const HOST = /^(?:\[[0-9a-f:.]+\]|[^\s:/[\]]+)(?::\d{1,5})?$/
 
 const integer = (min: number, max: number) =>
   z
@@ -79,6 +84,11 @@ const environment = z.object({
   CONTROL_PLANE_RATE_CARD: z.string().min(1).optional(),
   CONTROL_PLANE_AGENT_SILENT_AFTER_MS: integer(1_000, 86_400_000).prefault('60000'),
   CONTROL_PLANE_AGENT_DAYS: integer(1, 3_650).prefault('30'),
+  CONTROL_PLANE_THREAT_INTEL_ALLOW_HOSTS: z
+    .string()
+    .transform((text) => text.split(',').map((host) => host.trim().toLowerCase()))
+    .refine((hosts) => hosts.every((host) => HOST.test(host)), 'expected host or host:port, separated by commas')
+    .optional(),
   CONTROL_PLANE_DRAIN_TIMEOUT_MS: integer(0, 3_600_000).prefault('10000'),
   CONTROL_PLANE_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   CONTROL_PLANE_PARENT_WATCH: z.enum(['0', '1']).default('0'),
@@ -129,6 +139,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     rateCardFile: values.CONTROL_PLANE_RATE_CARD ?? null,
     agentSilentAfterMs: values.CONTROL_PLANE_AGENT_SILENT_AFTER_MS,
     agentDays: values.CONTROL_PLANE_AGENT_DAYS,
+    threatIntelAllowHosts: values.CONTROL_PLANE_THREAT_INTEL_ALLOW_HOSTS ?? [],
     drainTimeoutMs: values.CONTROL_PLANE_DRAIN_TIMEOUT_MS,
     logLevel: values.CONTROL_PLANE_LOG_LEVEL,
     parentWatch: values.CONTROL_PLANE_PARENT_WATCH === '1',

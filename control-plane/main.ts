@@ -45,6 +45,7 @@ import { createChannel } from './sidecars/channel.ts'
 import { createBeginCommand, createCommands } from './sidecars/commands.ts'
 import { createRegister } from './sidecars/register.ts'
 import { createSidecarService } from './sidecars/service.ts'
+import { createThreatIntel } from './threat-intel/parts.ts'
 import { createIngestService } from './usage/ingest-service.ts'
 import { createReadService } from './usage/read-service.ts'
 import { createTrailService } from './usage/trail-service.ts'
@@ -158,7 +159,18 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   const { suppressions, toolPins } = security
   const commands = createCommands({ database, agents: agentStates, suppressions, toolPins })
   const { recallsSince } = ledger
-  const channel = createChannel({ policies, recallsSince, commands, wakes, register, log })
+  const threatIntel = createThreatIntel({
+    database,
+    wakes,
+    clock: systemClock,
+    newId: randomUUID,
+    allowedHosts: config.threatIntelAllowHosts,
+    metrics: metrics.threatIntel,
+    log,
+  })
+  closers.push(['threat intelligence', threatIntel.close])
+  const intel = threatIntel.service
+  const channel = createChannel({ policies, recallsSince, commands, intel, wakes, register, log })
   metrics.readPolls(() => channel.polls)
 
   const read = createReadService({ database })
@@ -197,6 +209,7 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     channel,
     sidecars: createSidecarService({ database, policies, agents }),
     trails: createTrailService({ database, pricing, statedModels }),
+    threatIntel: intel,
     clock: systemClock,
     log,
     metrics,
@@ -207,6 +220,7 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   closers.push(['polls', channel.close])
   closers.push(['policy folder', await publishFolder(config, database, policies, metrics, log)])
   closers.push(['sweeps of budgets', await watchBudgets(database, policies, alerts, log)])
+  threatIntel.start(await organisationOf(database))
   const check = () => database.inNone((tx) => tx`SELECT 1`)
   const admin = await startAdminServer(config.adminListen, { check, metrics: metrics.text })
   closers.push(['admin port', admin.close])
@@ -224,6 +238,13 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   if (process.connected === false) shutdown.begin('the parent process went away')
 }
 
+/** The organisation that the first start made. */
+async function organisationOf(database: Database): Promise<string> {
+  const orgId = await database.inNone(installationRepository.orgId)
+  if (orgId === null) throw new Error('there is no organisation yet')
+  return orgId
+}
+
 /** @returns what ends it */
 async function watchBudgets(
   database: Database,
@@ -231,8 +252,7 @@ async function watchBudgets(
   alerts: BudgetAlerts,
   log: Logger,
 ): Promise<() => Promise<void>> {
-  const orgId = await database.inNone(installationRepository.orgId)
-  if (orgId === null) throw new Error('there is no organisation yet')
+  const orgId = await organisationOf(database)
   // Published by a version that knew of no marks, it is not published again.
   const current = await policies.inForce(orgId)
   if (current !== null) await database.inOrg(orgId, (tx) => alerts.adoptBudgets(tx, current.policy.budgets))
@@ -247,8 +267,7 @@ async function publishFolder(
   metrics: Metrics,
   log: Logger,
 ): Promise<() => Promise<void>> {
-  const orgId = await database.inNone(installationRepository.orgId)
-  if (orgId === null) throw new Error('there is no organisation yet')
+  const orgId = await organisationOf(database)
   await policies.resign(orgId)
   const { folders } = await policies.current({ kind: 'admin', orgId, keyId: '' })
   for (const { replica } of folders) if (hasEnded(replica, config.dataDir)) await policies.leave(orgId, replica)

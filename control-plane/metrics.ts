@@ -7,6 +7,7 @@ import {
 } from '@agentcostcontrol/contract'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { createSecurityMetrics, type SecurityMetrics } from './security/metrics.ts'
+import { createThreatIntelMetrics, type ThreatIntelMetrics } from './threat-intel/metrics.ts'
 
 /** The metrics of a control plane. */
 export interface Metrics {
@@ -26,6 +27,8 @@ export interface Metrics {
   alert(kind: BudgetAlertKind): void
   /** Counts what is found, and what is done about it. */
   readonly security: SecurityMetrics
+  /** Shows how the lists of threat intelligence are. */
+  readonly threatIntel: ThreatIntelMetrics
   /** Tells what came of a policy folder, and the generation in force. @param result `null` for nothing new */
   policy(result: PolicyResult | null, generation: number): void
   /** The Prometheus text format. */
@@ -140,6 +143,7 @@ export function createMetrics(): Metrics {
     alert: (kind) => alerts.inc({ kind }),
     verdict: (verdict) => verdicts.inc({ verdict }),
     security: createSecurityMetrics(registry),
+    threatIntel: createThreatIntelMetrics(registry),
     policy: (result, generation) => {
       if (result !== null) revisions.inc({ result })
       generations.set(generation)

@@ -8,14 +8,14 @@ import type { SelfTestedDetector } from './types.ts'
 export interface DetectorEnvironment {
   /** Names all of it: the same for the same. */
   readonly key: string
-  /** The index of threat intelligence, which all threads share; `null` for none. */
-  readonly intel: SharedArrayBuffer | null
+  /** The indexes of threat intelligence, which all threads share. */
+  readonly intel: readonly SharedArrayBuffer[]
   /** The policy's own rules. */
   readonly customRules: readonly CustomRuleDocument[]
 }
 
 /** One without anything. */
-export const EMPTY_ENVIRONMENT: DetectorEnvironment = { key: '', intel: null, customRules: [] }
+export const EMPTY_ENVIRONMENT: DetectorEnvironment = { key: '', intel: [], customRules: [] }
 
 /** The environment in force and the one before, which a scan under way may still need. */
 const KEPT_MAX = 2

@@ -52,6 +52,7 @@ import { createRunawayControl } from './runaway/watch.ts'
 import { startDataServer } from './server.ts'
 import { createShutdown } from './shutdown.ts'
 import { openIntelFolder } from './threat-intel/folder.ts'
+import { openReceivedIntel } from './threat-intel/received.ts'
 import { Throttle } from './throttle.ts'
 import { createForward, type FlowStats } from './upstream/forward.ts'
 import { createUpstreamPools } from './upstream/pools.ts'
@@ -131,6 +132,17 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   })
   const { agents } = commands
   closers.push(async () => commands.close())
+  const receivedIntel =
+    client &&
+    (await openReceivedIntel({
+      file: join(config.dataDir, 'threat-intel.index'),
+      client,
+      clock,
+      timers: systemTimers,
+      random: Math.random,
+      log,
+    }))
+  closers.push(async () => receivedIntel?.close())
   const demotions = await openDemotions({
     file: join(config.dataDir, 'demoted-classes.json'),
     version: `${manifest.version}/${prices.version}`,
@@ -148,6 +160,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     dataDir: config.dataDir,
     client,
     commands,
+    intel: receivedIntel,
     recall: spend.gate.recall,
     clock,
     timers: systemTimers,
@@ -178,7 +191,10 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       ? null
       : await openIntelFolder({ folder: config.threatIntelDir, clock, timers: systemTimers, log })
   closers.push(async () => intel?.close())
-  const environment = createEnvironment({ policy: () => policies.inForce(), intel: () => intel?.current() ?? null })
+  const environment = createEnvironment({
+    policy: () => policies.inForce(),
+    intel: [() => intel?.current() ?? null, () => receivedIntel?.current() ?? null],
+  })
   const placeholders = createPlaceholders(await openPlaceholderKey(config.dataDir))
   const inspectionOf = createInspections(createDetectorSets(environment), coverage, commands.suppressions, placeholders)
   const flow: FlowStats = { paused: 0 }
@@ -297,6 +313,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       inspection,
       coverage,
       intel,
+      receivedIntel,
       dead,
       flow,
       jobs,
@@ -318,6 +335,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     readiness: createReadiness({
       policy: () => policies.status(),
       controlPlane: () => lastWord && lastWordText(lastWord),
+      intel: () => ({ folder: intel?.stats() ?? null, received: receivedIntel?.stats() ?? null }),
       outboxWritable: () => spend.stats().outbox.writable,
       demotions,
       stopping: () => shutdown.begun,
@@ -339,6 +357,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       ['demotions', demotions.close],
       ['jobs', jobs.endAll],
       ['threat intelligence', () => intel?.close()],
+      ['threat intelligence of the control plane', () => receivedIntel?.close()],
       ['heartbeats', () => heartbeats?.drain(HEARTBEAT_DRAIN_MS)],
       ['uploads', () => uploader?.drain(UPLOAD_DRAIN_MS)],
       ['pins of tools', toolPins.close],

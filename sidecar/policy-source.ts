@@ -30,6 +30,8 @@ export interface PoliciesOptions {
   readonly client: ControlPlaneClient | null
   /** What people say: said on the channel that policies come on. */
   readonly commands: ChannelOptions['commands']
+  /** The index of threat intelligence: the same; `null` while the sidecar stands alone. */
+  readonly intel: ChannelOptions['intel'] | null
   /** Gives back what is free of these counters' leases. */
   recall(counters: readonly Counter[]): void
   readonly clock: Clock
@@ -40,8 +42,8 @@ export interface PoliciesOptions {
 
 /** Opens the policy of a folder, or that of the control plane and the channel that it comes on. */
 export async function openPolicies(options: PoliciesOptions): Promise<Policies> {
-  const { source, dataDir, client, commands, clock, timers, random, log } = options
-  if (source.kind === 'folder' || client === null) {
+  const { source, dataDir, client, commands, intel, clock, timers, random, log } = options
+  if (source.kind === 'folder' || client === null || intel === null) {
     const folder = source.kind === 'folder' ? source.folder : ''
     const lastGoodFile = join(dataDir, 'policy-last-good.json')
     const store = await openFolderPolicies({ folder, lastGoodFile, clock, log })
@@ -71,7 +73,7 @@ export async function openPolicies(options: PoliciesOptions): Promise<Policies> 
       leases.version = version
     },
   }
-  const parts = { client, policies: store, leases, commands, clock, timers, random, log }
+  const parts = { client, policies: store, leases, commands, intel, clock, timers, random, log }
   const channel = createChannel({ ...parts, staleAfterMs, onAnswer })
   return {
     store,

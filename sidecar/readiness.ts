@@ -2,6 +2,8 @@ import type { Readiness } from './admin.ts'
 import type { Demotions } from './budget/demotions.ts'
 import type { LastWord } from './control/last-word.ts'
 import type { PolicyStatus, Staleness } from './policy-store.ts'
+import type { IntelStats } from './threat-intel/folder.ts'
+import type { ReceivedStats } from './threat-intel/received.ts'
 
 type Check = Readiness['checks'][string]
 
@@ -10,6 +12,8 @@ export interface ReadinessSources {
   policy(): PolicyStatus
   /** How long the control plane has said nothing, as text; `null` for a sidecar that stands alone. */
   controlPlane(): string | null
+  /** Of the lists of its folder and of the control plane; `null` without. */
+  intel(): { readonly folder: IntelStats | null; readonly received: ReceivedStats | null }
   outboxWritable(): boolean
   readonly demotions: Pick<Demotions, 'list'>
   stopping(): boolean
@@ -21,6 +25,7 @@ export interface ReadinessSources {
 export function createReadiness({
   policy,
   controlPlane,
+  intel,
   outboxWritable,
   demotions,
   stopping,
@@ -31,6 +36,7 @@ export function createReadiness({
       policy: policyCheck(policy(), controlPlane()),
       outbox: check(outboxWritable(), 'writable', 'nothing can be written to ACC_DATA_DIR; the log says why'),
       detectors: check(dead.length === 0, 'alive', `dead: ${dead.join(', ')}`),
+      threatIntel: { ok: true, detail: intelText(intel()) },
       bounds: { ok: true, detail: boundsText(demotions.list()) },
       serving: check(!stopping(), 'serving', 'shutting down'),
     }
@@ -46,6 +52,17 @@ function boundsText(demoted: ReturnType<Demotions['list']>): string {
       `${provider} ${operation} ${model} until ${new Date(untilMs).toISOString()}`,
   )
   return `billed above, by onUnbounded: ${first}${more.length === 0 ? '' : ` (and ${more.length} more)`}`
+}
+
+/** Which indexes are in force; a sidecar serves with the ones that it has. */
+function intelText({ folder, received }: ReturnType<ReadinessSources['intel']>): string {
+  const parts = [
+    folder === null ? null : `folder: ${folder.entries} entries`,
+    received === null || received.version === null
+      ? null
+      : `control plane: ${received.entries} entries, version ${received.version}`,
+  ].filter((part) => part !== null)
+  return parts.length === 0 ? 'none' : parts.join('; ')
 }
 
 /** How old the last word of the control plane is. */

@@ -20,6 +20,8 @@ import type { PolicyStore } from './policy-store.ts'
 import type { RunawayControl } from './runaway/watch.ts'
 import type { DataServer } from './server.ts'
 import type { IntelFolder } from './threat-intel/folder.ts'
+import { receivedReadings } from './threat-intel/readings.ts'
+import type { ReceivedIntel } from './threat-intel/received.ts'
 import type { FlowStats } from './upstream/forward.ts'
 import type { UpstreamPools } from './upstream/pools.ts'
 
@@ -51,6 +53,8 @@ export interface ReadingSources {
   readonly coverage: Coverage
   /** `null` without lists. */
   readonly intel: Pick<IntelFolder, 'stats'> | null
+  /** `null` while the sidecar stands alone. */
+  readonly receivedIntel: Pick<ReceivedIntel, 'stats'> | null
   /** Ids of detectors that failed their self-test. */
   readonly dead: readonly string[]
   readonly clock: Clock
@@ -89,6 +93,7 @@ export function createReadings({
   heartbeats,
   coverage,
   intel,
+  receivedIntel,
   dead,
   clock,
 }: ReadingSources): readonly Reading[] {
@@ -127,6 +132,7 @@ export function createReadings({
       'Folders of lists not taken',
       () => (intel?.stats() ?? NO_INTEL).failures,
     ),
+    ...receivedReadings(receivedIntel, clock),
     gauge('acc_policy_age_seconds', 'Since the policy in force came into force', () => {
       const { sinceMs } = policies.status()
       return sinceMs === null ? 0 : (clock.nowMs() - sinceMs) / 1_000

@@ -34,7 +34,8 @@ const { metafile, outputFiles } = await build({
     ...Object.fromEntries(
       ['main', 'verify', 'backup', 'restore'].map((name) => [`${CODE}/${name}`, `control-plane/${name}.ts`]),
     ),
-    // The names that policy/compile-beside.ts and detectors/custom/engines.ts lean on.
+    // The names that threat-intel/workshop.ts, policy/compile-beside.ts and detectors/custom/engines.ts lean on.
+    [`${CODE}/intel-worker`]: 'control-plane/threat-intel/intel-worker.ts',
     [`${CODE}/policy-worker`]: 'policy/policy-worker.ts',
     [`${CODE}/re2-engine`]: 'detectors/custom/re2-engine.ts',
     [`${CODE}/cel-engine`]: 'detectors/custom/cel-engine.ts',

@@ -1,7 +1,7 @@
 import { errorFields, type Logger } from '../log.ts'
 import { connectToHear, type OwnerSql, type Tx } from './database.ts'
 
-const TOPICS = ['policy', 'leases', 'commands'] as const
+const TOPICS = ['policy', 'leases', 'commands', 'intel'] as const
 
 /** What of an organisation changed. */
 export type WakeTopic = (typeof TOPICS)[number]

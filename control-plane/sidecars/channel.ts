@@ -1,4 +1,11 @@
-import type { ChannelAnswer, ChannelAsk, Commands, SignedBundle } from '@agentcostcontrol/contract'
+import type {
+  ChannelAnswer,
+  ChannelAsk,
+  Commands,
+  channelAnswerSchema,
+  SignedBundle,
+  ThreatIntelNews,
+} from '@agentcostcontrol/contract'
 import * as z from 'zod'
 import type { Caller } from '../auth/service.ts'
 import type { Wakes, WakeTopic } from '../db/wakes.ts'
@@ -46,6 +53,7 @@ export interface ChannelOptions {
   }
   readonly recallsSince: RecallsSince
   readonly commands: CommandSource
+  readonly intel: { news(orgId: string): Promise<ThreatIntelNews> }
   readonly wakes: Pick<Wakes, 'subscribe'>
   readonly register: Pick<Register, 'hear'>
   readonly log: Logger
@@ -63,6 +71,8 @@ interface Poll {
   readonly policy: number
   readonly leases: number
   readonly commands: number
+  /** `undefined` of a sidecar that wants none. */
+  readonly intel: string | null | undefined
   end(answer: PollAnswer): void
 }
 
@@ -74,8 +84,9 @@ interface Organisation {
   readonly look: Readonly<Record<WakeTopic, () => Promise<void>>>
 }
 
+/** Threat intelligence stands in it where there is news of it alone: sidecars of before know no such member. */
 const answerOf = (news: Partial<ChannelAnswer>): PollAnswer => {
-  const answer: ChannelAnswer = { policy: null, leases: null, commands: null, ...news }
+  const answer: z.input<typeof channelAnswerSchema> = { policy: null, leases: null, commands: null, ...news }
   return { body: Buffer.from(JSON.stringify(answer)), last: false }
 }
 const NOTHING = answerOf({})
@@ -86,7 +97,7 @@ const generationOf = ({ manifest }: SignedBundle): number =>
 
 /** Makes the channel. */
 export function createChannel(options: ChannelOptions): Channel {
-  const { policies, recallsSince, commands, register, log } = options
+  const { policies, recallsSince, commands, intel, register, log } = options
   /** Those with polls or a bundle; the one that asked longest ago first. */
   const organisations = new Map<string, Organisation>()
   let held = 0
@@ -122,6 +133,14 @@ export function createChannel(options: ChannelOptions): Channel {
     for (const poll of [...org.polls.values()]) if (poll.commands !== current.version) poll.end(answer)
   }
 
+  async function lookForIntel(orgId: string, org: Organisation): Promise<void> {
+    const wanting = (): readonly Poll[] => [...org.polls.values()].filter((poll) => poll.intel !== undefined)
+    if (wanting().length === 0) return
+    const threatIntel = await intel.news(orgId)
+    const answer = answerOf({ threatIntel })
+    for (const poll of wanting()) if (poll.intel !== threatIntel.version) poll.end(answer)
+  }
+
   function organisation(orgId: string): Organisation {
     const found = organisations.get(orgId)
     if (found !== undefined) {
@@ -136,6 +155,7 @@ export function createChannel(options: ChannelOptions): Channel {
         policy: coalesce(() => lookForPolicy(orgId, made)),
         leases: coalesce(() => lookForLeases(orgId, made)),
         commands: coalesce(() => lookForCommands(orgId, made)),
+        intel: coalesce(() => lookForIntel(orgId, made)),
       },
     }
     organisations.set(orgId, made)
@@ -178,6 +198,7 @@ export function createChannel(options: ChannelOptions): Channel {
       policy: Math.max(versions.policy, refused?.generation ?? 0),
       leases: versions.leases,
       commands: versions.commands,
+      intel: versions.threatIntel,
       end: (answer) => {
         if (over) return
         over = true
@@ -195,7 +216,7 @@ export function createChannel(options: ChannelOptions): Channel {
     register.hear(orgId, { instanceId, generation: versions.policy, refused })
     try {
       // Held before it is looked for: what changes in between is told by a wake.
-      await Promise.all([org.look.commands(), org.look.policy(), org.look.leases()])
+      await Promise.all([org.look.commands(), org.look.policy(), org.look.leases(), org.look.intel()])
     } catch (error) {
       made.end(NOTHING)
       throw error

@@ -202,6 +202,10 @@ t.test(
       '/api/v1/security/summary',
       '/api/v1/security/suppressions',
       '/api/v1/security/suppressions/{id}',
+      '/api/v1/security/threat-intel',
+      '/api/v1/security/threat-intel/{name}',
+      '/api/v1/security/threat-intel/{name}/content',
+      '/api/v1/security/threat-intel/{name}/refresh',
       '/api/v1/security/tool-pins',
       '/api/v1/security/tool-pins/{id}',
       '/api/v1/security/tool-pins/{id}/approve',
@@ -219,6 +223,7 @@ t.test(
       '/sidecar/v1/heartbeat',
       '/sidecar/v1/leases/hello',
       '/sidecar/v1/leases/sync',
+      '/sidecar/v1/threat-intel/{version}',
       '/sidecar/v1/tool-pins',
     ])
     const text = JSON.stringify(document)

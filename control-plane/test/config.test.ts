@@ -39,6 +39,15 @@ t.test('a database that is not there ends the start with its reason', async (t) 
   await t.rejects(controlPlaneFor(t, { env }), /ended with 1: the control plane cannot start: .*ECONNREFUSED/)
 })
 
+t.test('hosts that lists are fetched from at any address are names and addresses, and no URLs', (t) => {
+  const parse = (text: string) => parseConfig({ CONTROL_PLANE_THREAT_INTEL_ALLOW_HOSTS: text }).threatIntelAllowHosts
+  t.same(parse('Mirror.internal, 10.0.0.7:8080,[fd00::1]:80'), ['mirror.internal', '10.0.0.7:8080', '[fd00::1]:80'])
+  t.same(parseConfig({}).threatIntelAllowHosts, [])
+  for (const bad of ['http://mirror/', 'a,,b', 'a b', 'a:port'])
+    t.throws(() => parse(bad), /expected host or host:port/)
+  t.end()
+})
+
 t.test('docs/configuration.md names every variable with its default, and none besides', async (t) => {
   const text = readFileSync(inCheckout('docs/configuration.md'), 'utf8')
   const found = [...text.matchAll(/^\| `(CONTROL_PLANE_\w+|DATABASE_URL|REDIS_URL)` \|(.*?)\|(.*)\|$/gm)]

@@ -15,6 +15,7 @@ import { createReadService } from '../usage/read-service.ts'
 import { AGENTS, heartbeatOf } from './support/agents.ts'
 import { clusterFor, databaseFor } from './support/database.ts'
 import { batchOf, INSTANCE, usageEvent } from './support/events.ts'
+import { intelOn } from './support/intel.ts'
 import { counter, ledgerOn, published, TestHolder } from './support/ledger.ts'
 import { policiesFor } from './support/policies.ts'
 import { eventFinding, recordOn, SUPPRESSED, saidOn, toolPinReport } from './support/security.ts'
@@ -102,6 +103,8 @@ async function tenant() {
   await states.pause(admin, 'looping', 'it loops', null)
   await security.suppressions.make(admin, SUPPRESSED, 'a test', new Date(Date.now() + 3_600_000).toISOString())
   await security.toolPins.report({ kind: 'sidecar', orgId, keyId: '', instanceId: INSTANCE }, [toolPinReport()])
+  const text = new Uint8Array(Buffer.from('evil.example'))
+  await intelOn(db.database).upload(admin, 'list', text, { format: 'plain', kind: 'block' })
   return { orgId, states, security, commands, caller, token, auth, agents, policies: { service, generation } }
 }
 

@@ -11,7 +11,7 @@ const feed = (format: FeedFormat, text: string) => ({ name: format, format, text
 const compile = (...feeds: Parameters<typeof compileFeeds>[0]) => compileFeeds(feeds, NOW_MS)
 /** Rules by which a text is found with these lists. */
 const found = (index: SharedArrayBuffer, text: string): readonly string[] =>
-  createThreatIntelDetector(index)
+  createThreatIntelDetector([index])
     .detect(text, { source: 'user' })
     .map(({ ruleId, severity }) => `${ruleId} ${severity}`)
 
@@ -162,7 +162,7 @@ t.test('nothing that a list may hold makes a reader throw', async (t) => {
     fc.assert(
       fc.property(fc.constantFrom(...FEED_FORMATS), texts, (format, text) => {
         const { index } = compile(feed(format, text))
-        createThreatIntelDetector(index).detect(text, { source: 'tool_call' })
+        createThreatIntelDetector([index]).detect(text, { source: 'tool_call' })
       }),
       { numRuns: 400 },
     ),

@@ -2,7 +2,7 @@ import t from 'tap'
 import { createThreatIntelDetector } from '../index.ts'
 import { smallIndex } from './support/threat-lists.ts'
 
-const detector = createThreatIntelDetector(smallIndex())
+const detector = createThreatIntelDetector([smallIndex()])
 const SMALL_CHARS = 32_768
 const GROWTH = 4
 

@@ -7,7 +7,7 @@ import { smallIndex, textWithThreats } from './support/threat-lists.ts'
 const CONTEXT = { source: 'assistant' } as const
 /** Characters in front of what is held that a stream's window keeps. */
 const KEPT_CHARS = 64
-const detector = createThreatIntelDetector(smallIndex())
+const detector = createThreatIntelDetector([smallIndex()])
 
 const showOf = (findings: readonly Finding[]): string =>
   findings.map(({ ruleId, start, end }) => `${ruleId} ${start}-${end}`).join(', ')

@@ -14,25 +14,29 @@ const ENGINE_VERSION = 1
 
 /**
  * Finds what threat-intelligence lists name: docs/threat-intel.md tells how. Without lists it finds its canary alone.
- * @param buffer an index as the builder makes it; `null` for none
+ * @param buffers indexes as the builder makes them, each looked at; none is as good as an empty one
  * @throws RangeError for one that is not whole
  */
-export function createThreatIntelDetector(buffer: SharedArrayBuffer | null): SelfTestedDetector {
-  const index = new ThreatIndex(buffer ?? createIndexBuilder().build())
+export function createThreatIntelDetector(buffers: readonly SharedArrayBuffer[]): SelfTestedDetector {
+  const indexes = (buffers.length === 0 ? [createIndexBuilder().build()] : buffers).map(
+    (buffer) => new ThreatIndex(buffer),
+  )
   return {
     id: 'threat-intel',
     sources: SEGMENT_SOURCES,
     grades: null,
     rulesOff: [],
-    version: `${ENGINE_VERSION}-${index.version}`,
+    version: [ENGINE_VERSION, ...indexes.map(({ version }) => version)].join('-'),
     holdCharsMax: HOLD_CHARS_MAX,
     detect: (text, { source }) => {
       const findings: Finding[] = []
-      findHosts(index, text, findings)
-      findUnusual(index, text, findings)
-      if (index.hasFiles) findFiles(index, text, findings)
-      if (index.hasPackages) findInstalls(index, text, findings)
-      if (index.hasPackages && source === 'tool_call') findDependencies(index, text, findings)
+      for (const index of indexes) {
+        findHosts(index, text, findings)
+        findUnusual(index, text, findings)
+        if (index.hasFiles) findFiles(index, text, findings)
+        if (index.hasPackages) findInstalls(index, text, findings)
+        if (index.hasPackages && source === 'tool_call') findDependencies(index, text, findings)
+      }
       return mergeFindings(findings)
     },
     openFrom,

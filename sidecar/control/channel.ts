@@ -38,6 +38,11 @@ export interface ChannelOptions {
     readonly version: number
     take(commands: NonNullable<ChannelAnswer['commands']>): Promise<void>
   }
+  readonly intel: {
+    /** Of the index that was told last; `null` for none. */
+    readonly version: string | null
+    take(news: NonNullable<ChannelAnswer['threatIntel']>): void
+  }
   /** Silence of the control plane that must not be reached while it is there. */
   readonly staleAfterMs: number
   /** Told of each answer. */
@@ -56,7 +61,7 @@ const BACKOFF = { firstMs: 100, mostMs: 5_000 } as const
 
 /** Starts to poll. */
 export function createChannel(options: ChannelOptions): Channel {
-  const { client, policies, leases, commands, onAnswer, clock, timers, random, log } = options
+  const { client, policies, leases, commands, intel, onAnswer, clock, timers, random, log } = options
   const ending = new AbortController()
   const waitMsMax = Math.min(WAIT_MS_MAX, Math.floor(options.staleAfterMs / 2))
   /** Whether the control plane answered the last time: if not, it is asked for a word at once before it is waited for. */
@@ -68,14 +73,20 @@ export function createChannel(options: ChannelOptions): Channel {
   const pauses = createPauses(timers)
 
   const has = (): Omit<ChannelAsk, 'waitMs'> => ({
-    versions: { policy: policies.generation, leases: leases.version, commands: commands.version },
+    versions: {
+      policy: policies.generation,
+      leases: leases.version,
+      commands: commands.version,
+      threatIntel: intel.version,
+    },
     refused: policies.refused,
   })
 
-  async function follow({ policy, leases: recalled, commands: told }: ChannelAnswer): Promise<void> {
+  async function follow({ policy, leases: recalled, commands: told, threatIntel }: ChannelAnswer): Promise<void> {
     // Recalls first: somebody waits for the money. Then who is stopped, before a policy is read.
     if (recalled !== null) leases.take(recalled)
     if (told !== null) await commands.take(told)
+    if (threatIntel !== null) intel.take(threatIntel)
     if (policy === null) policies.confirm()
     else await policies.take(policy)
   }
@@ -89,7 +100,7 @@ export function createChannel(options: ChannelOptions): Channel {
     answers = true
     onAnswer()
     await follow(answer)
-    const nothing = answer.policy === null && answer.leases === null && answer.commands === null
+    const nothing = [answer.policy, answer.leases, answer.commands, answer.threatIntel].every((news) => news === null)
     const early = nothing && clock.monotonicMs() - askedMs < waitMs / 2
     // Another process polls under this name, or the same would come again: neither may become a storm.
     if (early || (!nothing && JSON.stringify(has()) === JSON.stringify(before)))

@@ -16,6 +16,7 @@ import {
   type PolicyKey,
   type SidecarHeartbeatAnswer,
   sidecarHeartbeatAnswerSchema,
+  THREAT_INDEX_BYTES_MAX,
   type ToolPinBatchAnswer,
   toolPinBatchAnswerSchema,
 } from '@agentcostcontrol/contract'
@@ -36,6 +37,8 @@ export interface ControlPlaneClient {
   sendToolPins(json: string): Promise<ToolPinBatchAnswer>
   /** Polls the downward channel. @throws if there is no answer in time, or another one than a poll's */
   poll(ask: ChannelAsk, signal: AbortSignal): Promise<ChannelAnswer>
+  /** Fetches an index of threat intelligence, piece by piece. @throws ControlPlaneError, also where there is none of this name */
+  threatIndex(version: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>
   /** The keys that policies are signed with. */
   readonly policyKeys: {
     /** As the last enrolment told them; none before. */
@@ -77,6 +80,8 @@ const ANSWER_BYTES_MAX = 4 * 1024 * 1024
 const POLL_BYTES_MAX = 16 * 1024 * 1024
 /** Beyond the time that a poll waits it may take so long, however slowly it comes. */
 const POLL_MS_MAX = 60_000
+/** An index may take so long, however slowly it comes. */
+const INDEX_MS_MAX = 120_000
 /** A credential is renewed when this part of its time is over. */
 const RENEWED_AFTER = 0.8
 
@@ -104,27 +109,27 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
   const pollPool = connect(POLL_BYTES_MAX)
   // Requests wait for leases, and not for events that are on their way.
   const leasePool = connect(ANSWER_BYTES_MAX)
+  const indexPool = connect(THREAT_INDEX_BYTES_MAX)
   let policyKeys: readonly PolicyKey[] = []
   let enrolling: Promise<string> | null = null
   let credential: { readonly text: string; readonly renewAtMs: number } | null = null
 
-  async function post(
-    path: string,
-    bearer: string,
-    body: string,
-    { via, ...limits }: Way = { via: pool },
-  ): Promise<unknown> {
+  /** @param body JSON; `null` to get something */
+  async function call(path: string, bearer: string, body: string | null, { via, ...limits }: Way) {
     const response = await via.request({
-      method: 'POST',
+      method: body === null ? 'GET' : 'POST',
       path: base + path,
-      headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${bearer}`, ...(body === null ? {} : { 'content-type': 'application/json' }) },
       body,
       ...limits,
     })
-    const text = await response.body.text()
-    if (response.statusCode !== 200) throw new ControlPlaneError(path, response.statusCode)
-    return JSON.parse(text)
+    if (response.statusCode === 200) return response.body
+    await response.body.dump()
+    throw new ControlPlaneError(path, response.statusCode)
   }
+
+  const post = async (path: string, bearer: string, body: string, how: Way = { via: pool }): Promise<unknown> =>
+    JSON.parse(await (await call(path, bearer, body, how)).text())
 
   async function enrol(): Promise<string> {
     const nowMs = options.clock.monotonicMs()
@@ -145,10 +150,10 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
     return enrolling
   }
 
-  async function send(path: string, json: string, how?: Way): Promise<unknown> {
+  async function enrolledCall<T>(work: (bearer: string) => Promise<T>): Promise<T> {
     const bearer = await enrolled()
     try {
-      return await post(path, bearer, json, how)
+      return await work(bearer)
     } catch (error) {
       // The next try enrols again.
       if (
@@ -161,6 +166,9 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
     }
   }
 
+  const send = (path: string, json: string, how?: Way): Promise<unknown> =>
+    enrolledCall((bearer) => post(path, bearer, json, how))
+
   return {
     sendEvents: async (json) => eventBatchAnswerSchema.parse(await send('/sidecar/v1/events', json)),
     sendHeartbeat: async (json) => sidecarHeartbeatAnswerSchema.parse(await send('/sidecar/v1/heartbeat', json)),
@@ -172,6 +180,10 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
         signal: AbortSignal.any([signal, AbortSignal.timeout(ask.waitMs + POLL_MS_MAX)]),
       }
       return channelAnswerSchema.parse(await send('/sidecar/v1/channel', JSON.stringify(ask), how))
+    },
+    threatIndex: (version, signal) => {
+      const how = { via: indexPool, signal: AbortSignal.any([signal, AbortSignal.timeout(INDEX_MS_MAX)]) }
+      return enrolledCall((bearer) => call(`/sidecar/v1/threat-intel/${version}`, bearer, null, how))
     },
     policyKeys: {
       known: () => policyKeys,
@@ -187,6 +199,6 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
       const how = { via: leasePool, signal: AbortSignal.timeout(LEASE_TIMEOUT_MS) }
       return leaseSyncAnswerSchema.parse(await send('/sidecar/v1/leases/sync', JSON.stringify(message), how))
     },
-    close: async () => void (await Promise.all([pool.destroy(), pollPool.destroy(), leasePool.destroy()])),
+    close: async () => void (await Promise.all([pool, pollPool, leasePool, indexPool].map((each) => each.destroy()))),
   }
 }

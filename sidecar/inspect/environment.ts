@@ -10,26 +10,31 @@ export interface Intel {
 /** Where what detectors are made of comes from. */
 export interface EnvironmentSources {
   policy(): CompiledPolicy | null
-  intel(): Intel | null
+  /** Each tells its index in force, `null` for none; all of them are looked at. */
+  readonly intel: readonly (() => Intel | null)[]
 }
 
-/** Tells what detectors are made of now; made anew when the policy or the index is another one. */
+/** Tells what detectors are made of now; made anew when the policy or an index is another one. */
 export function createEnvironment({ policy, intel }: EnvironmentSources): () => DetectorEnvironment {
-  let [lastPolicy, lastIntel, last] = [policy(), intel(), EMPTY_ENVIRONMENT]
+  const read = (): readonly (Intel | null)[] => intel.map((current) => current())
+  let [lastPolicy, lastIntel, last] = [policy(), read(), EMPTY_ENVIRONMENT]
   last = environmentOf(lastPolicy, lastIntel)
+  const isLast = (current: () => Intel | null, at: number): boolean => current() === lastIntel[at]
   return () => {
-    const [nowPolicy, nowIntel] = [policy(), intel()]
-    if (nowPolicy === lastPolicy && nowIntel === lastIntel) return last
+    const nowPolicy = policy()
+    if (nowPolicy === lastPolicy && intel.every(isLast)) return last
     lastPolicy = nowPolicy
-    lastIntel = nowIntel
-    last = environmentOf(nowPolicy, nowIntel)
+    lastIntel = read()
+    last = environmentOf(nowPolicy, lastIntel)
     return last
   }
 }
 
-function environmentOf(policy: CompiledPolicy | null, intel: Intel | null): DetectorEnvironment {
+function environmentOf(policy: CompiledPolicy | null, intel: readonly (Intel | null)[]): DetectorEnvironment {
   const customRules = policy?.customRules ?? []
   // A revision without rules of its own is as good as another.
   const rules = customRules.length === 0 ? '' : (policy?.revision ?? '')
-  return { key: `${intel?.version ?? ''} ${rules}`, intel: intel?.index ?? null, customRules }
+  const inForce = intel.filter((each) => each !== null)
+  const key = `${inForce.map(({ version }) => version).join(',')} ${rules}`
+  return { key, intel: inForce.map(({ index }) => index), customRules }
 }

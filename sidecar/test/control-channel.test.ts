@@ -5,7 +5,7 @@ import { createChannel } from '../control/channel.ts'
 import { FakeTime } from './support/fake-time.ts'
 import { silentLog } from './support/silent-log.ts'
 
-const NOTHING: ChannelAnswer = { policy: null, leases: null, commands: null }
+const NOTHING: ChannelAnswer = { policy: null, leases: null, commands: null, threatIntel: null }
 const BUNDLE = bundleSigner().bundle({})
 
 const settled = async (): Promise<void> => {
@@ -39,6 +39,12 @@ function begun(t: Test, { staleAfterMs = 86_400_000 } = {}) {
       commands.version = version
     },
   }
+  const intel = {
+    version: null as string | null,
+    take: ({ version }: NonNullable<ChannelAnswer['threatIntel']>) => {
+      intel.version = version
+    },
+  }
   const channel = createChannel({
     client: {
       poll: (ask, signal) => {
@@ -52,6 +58,7 @@ function begun(t: Test, { staleAfterMs = 86_400_000 } = {}) {
     policies,
     leases,
     commands,
+    intel,
     staleAfterMs,
     onAnswer: () => {},
     clock: time,
@@ -86,10 +93,11 @@ t.test('what comes is followed, recalls first, and acknowledged by the next poll
     policy: BUNDLE,
     leases: { version: 7, recalls: [] },
     commands: { version: 9, agents: [], suppressions: [], toolPins: [] },
+    threatIntel: { version: 'a'.repeat(64), bytes: 1, builtAt: null },
   })
   t.equal(leases.version, 7)
   t.equal(policies.taken, 1)
-  t.match(asks.at(-1), { versions: { policy: 1, leases: 7, commands: 9 } })
+  t.match(asks.at(-1), { versions: { policy: 1, leases: 7, commands: 9, threatIntel: 'a'.repeat(64) } })
 })
 
 t.test('without an answer it is quick at first and slower each time, and one word ends that', async (t) => {

@@ -44,7 +44,7 @@ t.test(
     const intel = await openIntelFolder({ folder, clock: systemClock, timers, log: silentLog })
     t.teardown(intel.close)
     let policy = policyOf('Nightjar')
-    const environment = createEnvironment({ policy: () => policy, intel: intel.current })
+    const environment = createEnvironment({ policy: () => policy, intel: [intel.current] })
     const sets = createDetectorSets(environment)
     const pool = createScanPool({ threadsMax: 1, queueMax: 4, onWorkerError: () => {} })
     t.teardown(pool.close)

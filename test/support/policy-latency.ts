@@ -117,6 +117,7 @@ async function storeOf(scope: Scope, env: Readonly<Record<string, string>>): Pro
     dataDir: folderFor(scope),
     client,
     commands: { version: 0, take: async () => {} },
+    intel: { version: null, take: () => {} },
     recall: () => {},
     clock: systemClock,
     timers: systemTimers,

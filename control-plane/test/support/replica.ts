@@ -12,6 +12,7 @@ import { createMetrics } from '../../metrics.ts'
 import { type ChannelOptions, createChannel } from '../../sidecars/channel.ts'
 import { createRegister } from '../../sidecars/register.ts'
 import { createSidecarService } from '../../sidecars/service.ts'
+import { createThreatIntel, type ThreatIntelPartsOptions } from '../../threat-intel/parts.ts'
 import { createIngestService } from '../../usage/ingest-service.ts'
 import { createReadService } from '../../usage/read-service.ts'
 import { AGENTS } from './agents.ts'
@@ -59,6 +60,7 @@ export interface TestReplica {
   readonly channel: ReturnType<typeof createChannel>
   readonly app: Awaited<ReturnType<typeof createApp>>
   readonly metrics: ReturnType<typeof createMetrics>
+  readonly threatIntel: ReturnType<typeof createThreatIntel>
   /** Makes an organisation and gives its admin key. */
   organisation(): Promise<{ readonly orgId: string; readonly adminKey: string }>
   /** A credential of a sidecar. */
@@ -72,16 +74,31 @@ export async function replicaFor(
   scope: Scope,
   { url, database, owner }: TestDatabase,
   policies: ReturnType<typeof publishedPolicies>,
-  more: { readonly recallsSince?: ChannelOptions['recallsSince']; readonly counted?: Database } = {},
+  more: {
+    readonly recallsSince?: ChannelOptions['recallsSince']
+    readonly counted?: Database
+    readonly fetching?: ThreatIntelPartsOptions['fetching']
+  } = {},
 ): Promise<TestReplica> {
   const wakes = createWakes({ url, log: QUIET, beatMs: 200 })
   const used = more.counted ?? database
   const register = createRegister({ database: used, clock: systemClock, log: QUIET })
   const { recallsSince = async () => null } = more
   const { agentStates, security, commands } = saidOn(database, wakes)
-  const channel = createChannel({ policies, recallsSince, commands, wakes, register, log: QUIET })
-  const auth = createAuthService({ database, clock: systemClock, newId: randomUUID, policyKeys: [] })
   const metrics = createMetrics()
+  const threatIntel = createThreatIntel({
+    database,
+    wakes,
+    clock: systemClock,
+    newId: randomUUID,
+    allowedHosts: ['127.0.0.1'],
+    metrics: metrics.threatIntel,
+    log: QUIET,
+    ...(more.fetching === undefined ? {} : { fetching: more.fetching }),
+  })
+  const intel = threatIntel.service
+  const channel = createChannel({ policies, recallsSince, commands, intel, wakes, register, log: QUIET })
+  const auth = createAuthService({ database, clock: systemClock, newId: randomUUID, policyKeys: [] })
   metrics.readPolls(() => channel.polls)
   const read = createReadService({ database })
   const agents = createAgentService({ ...AGENTS, database, read, clock: systemClock })
@@ -99,6 +116,7 @@ export async function replicaFor(
       onBatch: () => {},
     }),
     sidecars: createSidecarService({ database, policies, agents }),
+    threatIntel: intel,
     clock: systemClock,
     log: QUIET,
     metrics,
@@ -106,6 +124,7 @@ export async function replicaFor(
   scope.teardown(async () => {
     channel.close()
     await app.close()
+    await threatIntel.close()
     await register.close()
     await wakes.close()
   })
@@ -115,6 +134,7 @@ export async function replicaFor(
     channel,
     app,
     metrics,
+    threatIntel,
     organisation: async () => {
       const [orgId, keyId] = [randomUUID(), randomUUID()]
       const { text, hash } = makeKey('admin', orgId, keyId)

@@ -43,6 +43,13 @@ export class Suppressions {
     return values.filter((value) => !this.#take(type, value.trim().toLowerCase(), value.trim())).length
   }
 
+  /** Takes what any other list names: a domain with all below it, a network, or the very indicator. */
+  spare(indicator: Indicator): 'added' | 'invalid' {
+    const value = (indicator.kind === 'package' ? indicator.name : indicator.value).trim().toLowerCase()
+    const type = indicator.kind === 'domain' ? 'hostname' : indicator.kind === 'ip' ? 'cidr' : 'string'
+    return this.#take(type, value, value) ? 'added' : 'invalid'
+  }
+
   #take(type: Warninglist['type'], value: string, written: string): boolean {
     switch (type) {
       case 'string':
