@@ -4,6 +4,9 @@
  */
 import type { NanoUsd } from './money.ts'
 
+/** How long before a period begins its leases are fetched at the earliest (H1), ms. */
+export const LEASE_AHEAD_MS = 60_000
+
 /** The kinds of periods; `rolling` counts what was booked in the time before now. */
 export const BUDGET_PERIODS = ['daily', 'weekly', 'monthly', 'rolling', 'total'] as const
 /** One of {@link BUDGET_PERIODS}. */

@@ -349,6 +349,7 @@ export function createReadings({
     counter('acc_budget_reservations_total', 'Reservations made', () => gate().reserved),
     counter('acc_budget_exhausted_total', 'Reservations refused: spent', () => gate().exhausted),
     counter('acc_budget_busy_total', 'Reservations refused: held by running requests', () => gate().busy),
+    counter('acc_budget_waited_total', 'Requests that waited for a lease', () => gate().waited),
     counter(
       'acc_budget_would_deny_total',
       'Reservations that a budget in audit mode would have refused',

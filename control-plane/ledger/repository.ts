@@ -22,6 +22,8 @@ import {
 /** The ledger of an organisation. */
 export interface LedgerState {
   readonly epoch: number
+  /** When that began, ms since the epoch. */
+  readonly epochAtMs: number
   readonly recovering: boolean
   /** True where the database is another server, or on another timeline, than the ledger knows. */
   readonly moved: boolean
@@ -34,9 +36,9 @@ export const ledgerRepository = {
   /** The ledger's state; it begins with the first look. */
   state: async (tx: Tx): Promise<LedgerState> => {
     const read = () => tx<LedgerState[]>`
-      SELECT epoch::float8 AS epoch, recovering,
+      SELECT epoch::float8 AS epoch, (extract(epoch FROM epoch_at) * 1000)::float8 AS "epochAtMs", recovering,
         system_identifier <> this_system() OR timeline <> this_timeline() AS moved,
-        (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "nowMs"
+        (extract(epoch FROM ledger_clock()) * 1000)::float8 AS "nowMs"
       FROM ledgers`
     const [known] = await read()
     if (known) return known
@@ -55,7 +57,7 @@ export const ledgerRepository = {
   raiseEpoch: async (tx: Tx, seen: number | null, above: number): Promise<boolean> =>
     (
       await tx`
-        UPDATE ledgers SET epoch = greatest(epoch, ${above}::float8::bigint) + 1, recovering = true,
+        UPDATE ledgers SET epoch = greatest(epoch, ${above}::float8::bigint) + 1, epoch_at = ledger_clock(), recovering = true,
           system_identifier = this_system(), timeline = this_timeline()
         WHERE ${seen}::float8 IS NULL OR epoch = ${seen}::float8::bigint OR epoch < ${above}::float8::bigint`
     ).count === 1,

@@ -5,6 +5,7 @@ import {
   type GrantVerdict,
   grant,
   isLater,
+  LEASE_AHEAD_MS,
   type LeaseSyncAnswer,
   type LeaseSyncMessage,
   maxUsd,
@@ -21,6 +22,11 @@ import { periodRepository } from './period-repository.ts'
 import { type LedgerState, ledgerRepository } from './repository.ts'
 import type { CounterRow, LeaseKey, LeaseRow } from './rows.ts'
 
+/**
+ * How long before a period begins money of it is granted (H1): a holder's idea of our clock is older than its question, so
+ * that it may ask a little before we think that it should.
+ */
+export const GRANTS_AHEAD_MS = 2 * LEASE_AHEAD_MS
 /** When a holder is to ask again that was told `pending`. */
 const RETRY_AFTER_MS = 200
 /** The same while the ledger recovers, or the period has not begun. */
@@ -179,35 +185,47 @@ function give(
 /** Whether and how a counter grants money now. */
 interface Terms {
   readonly grants: boolean
+  /** Its period has not begun: what is granted is not spent before, and the one that runs stays the newest. */
+  readonly isAhead: boolean
   /** What an asking holder is told where it does not. */
   readonly refusal: GrantVerdict
   readonly period: Period | null
   readonly endsInMs: number | null
 }
 
-function termsOf({ counter }: Item, row: CounterRow | null, { recovering, epoch, nowMs }: LedgerState): Terms {
+function termsOf({ counter }: Item, row: CounterRow | null, state: LedgerState): Terms {
+  const { recovering, nowMs } = state
   const period = readPeriod(counter.periodId)
-  if (period === null) return { grants: false, refusal: 'exhausted', period, endsInMs: 0 }
+  const none = { grants: false, isAhead: false, refusal: 'exhausted', period } as const
+  if (period === null) return { ...none, endsInMs: 0 }
   const endsInMs = Number.isFinite(period.endsAtMs) ? Math.max(0, period.endsAtMs - nowMs) : null
-  if (row === null || row.limit === null) return { grants: false, refusal: 'exhausted', period, endsInMs }
+  if (row === null || row.limit === null) return { ...none, endsInMs }
   // Periods never go back, whatever the database's clock does.
   const newest = row.newest === null ? null : readPeriod(row.newest)
   const isPast = endsInMs === 0 || (newest !== null && newest.spec === period.spec && isLater(newest, period))
-  if (isPast) return { grants: false, refusal: 'exhausted', period, endsInMs: 0 }
-  const isNext = period.startsAtMs > nowMs
+  if (isPast) return { ...none, endsInMs: 0 }
+  const isAhead = period.startsAtMs > nowMs
+  const isTooEarly = period.startsAtMs - GRANTS_AHEAD_MS > nowMs
   // A sidecar that has not heard yet of an edit or a reset will within seconds; nobody begins a period anew by itself.
   const isFormer = row.spec !== period.spec || period.resets !== row.resets
-  const isFrozen = recovering && row.epoch < epoch
-  return { grants: !isNext && !isFormer && !isFrozen, refusal: 'pending', period, endsInMs }
+  const isFrozen = recovering && mayHaveGranted(row, period, state)
+  return { grants: !isTooEarly && !isFormer && !isFrozen, isAhead, refusal: 'pending', period, endsInMs }
 }
+
+/** Whether a ledger that lost something may have lost a grant of the counter, or the counter itself: its row may be new. */
+const mayHaveGranted = (
+  { epoch: of }: CounterRow,
+  { startsAtMs }: Period,
+  { epoch, epochAtMs }: LedgerState,
+): boolean => of < epoch || startsAtMs - GRANTS_AHEAD_MS < epochAtMs
 
 /** Notes of which counters money is asked: their periods are the newest, and they open with what was spent elsewhere. */
 async function enter(tx: Tx, books: Books, items: readonly Item[], state: LedgerState): Promise<void> {
   const entering = new Map<string, { readonly row: CounterRow; readonly period: Period }>()
   for (const item of items.filter(isAsking)) {
     const row = books.counter(item.counter)
-    const { grants, period } = termsOf(item, row, state)
-    if (grants && row && period) entering.set(counterKey(item.counter), { row, period })
+    const { grants, isAhead, period } = termsOf(item, row, state)
+    if (grants && !isAhead && row && period) entering.set(counterKey(item.counter), { row, period })
   }
   const entered = [...entering.values()]
   const begun = entered.filter(({ row, period }) => row.newest !== period.id)

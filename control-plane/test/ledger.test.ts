@@ -250,6 +250,25 @@ t.test(
   },
 )
 
+t.test('a ledger that lost a whole counter grants nothing of a period that may have been granted from', async (t) => {
+  const budgets = [published('b', '1.00', 'daily'), published('c', '1.00')]
+  const orgId = await organisationWith(db.database, budgets)
+  const [one, other] = [await newHolder(orgId), await newHolder(orgId)]
+  const today = counter('b', '*', new Date().toISOString().slice(0, 10))
+  await one.sync(today, { need: usd('0.60') })
+  // As a copy from yesterday has it.
+  await db.owner`DELETE FROM acc.leases WHERE org_id = ${orgId}`
+  await db.owner`DELETE FROM acc.counters WHERE org_id = ${orgId}`
+  await t.rejects(one.sync(today), { code: 'acc_api_stale_holder' })
+  await other.hello()
+  for (const lost of [today, counter('c')])
+    t.match(await other.sync(lost, { need: usd('0.50') }), { verdict: 'pending' }, 'somebody may hold all of it')
+  await one.hello()
+  await operator.endRecovery({ kind: 'admin', orgId, keyId: '' }, [])
+  t.match(await other.sync(today, { need: usd('0.41') }), { verdict: 'pending' })
+  t.match(await other.sync(today, { need: usd('0.40') }), { verdict: 'granted' })
+})
+
 t.test('open money is written off by an operator alone, once nobody can spend it any more', async (t) => {
   const orgId = await organisationWith(db.database, [published('b', '1.00')])
   const holder = await newHolder(orgId)

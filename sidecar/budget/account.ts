@@ -44,8 +44,12 @@ export class Account {
   /** Size of the next grant that is asked for ahead of need, and the balance below which it is. */
   slice: NanoUsd = ZERO_USD
   lowWater: NanoUsd = ZERO_USD
-  /** Time of the last reservation. */
+  /** Time of the last reservation; of a lease that was fetched ahead, when its period begins. */
   usedAtMs = Number.NEGATIVE_INFINITY
+  /** The largest reservation. */
+  peak: NanoUsd = ZERO_USD
+  /** True while its period has not begun here: nothing is reserved from it, and no later process believes it. */
+  isAhead = false
   /** True while changes are not on disk. */
   dirty = false
   /** True once the grantor has closed the lease of an ended period: its row on disk goes too. */

@@ -17,6 +17,12 @@ export interface Slot {
   readonly account: Account
 }
 
+/** A book whose period ends soon, and the period that follows. */
+export interface Ending {
+  readonly book: Book
+  readonly next: Period
+}
+
 /** What the books need of the holder. */
 export interface BooksOptions {
   /** The budgets of the policy in force; another array when that changes. */
@@ -55,6 +61,7 @@ export class Books {
   #budgets = new Map<string, CompiledBudget>()
   /** Matches are remembered until a book turns or the policy changes. */
   readonly #matches = new WeakMap<readonly MatchedBudget[], Match>()
+  readonly #next = new WeakMap<Period, Period>()
   #epoch = 0
 
   constructor(options: BooksOptions) {
@@ -91,6 +98,18 @@ export class Books {
         this.#epoch++
       }
     }
+  }
+
+  /** The books of budgets in force whose period ends within some time, unless it is cut otherwise from then on. */
+  ending(nowMs: number, withinMs: number): readonly Ending[] {
+    this.#followPolicy()
+    const ending: Ending[] = []
+    for (const [uid, book] of this.#books) {
+      const { budget, period } = book
+      if (period.endsAtMs - nowMs > withinMs || isDue(book, nowMs) || !this.#budgets.has(uid)) continue
+      if (budget.period.spec === period.spec) ending.push({ book, next: this.#following(budget.period, period) })
+    }
+    return ending
   }
 
   /** Whether nothing will be reserved from the account any more, also if the clock is set back from now on. */
@@ -147,6 +166,15 @@ export class Books {
     const slot: Slot = { subject, book, account: this.#options.open(book, subject) }
     book.slots.set(subject, slot)
     return slot
+  }
+
+  /** The period behind another one. A zone's midnights are looked for: not each time that somebody asks. */
+  #following(rule: PeriodRule, period: Period): Period {
+    const known = this.#next.get(period)
+    if (known && known.resets === rule.resets) return known
+    const next = periodAt(rule, period.endsAtMs)
+    this.#next.set(period, next)
+    return next
   }
 
   /** Notes a period of a budget. @returns true if it is newer than all that are cut as it is */

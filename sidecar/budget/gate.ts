@@ -1,4 +1,12 @@
-import { type Counter, counterKey, maxUsd, type NanoUsd, nanoUsd, ZERO_USD } from '@agentcostcontrol/contract'
+import {
+  type Counter,
+  counterKey,
+  LEASE_AHEAD_MS,
+  maxUsd,
+  type NanoUsd,
+  nanoUsd,
+  ZERO_USD,
+} from '@agentcostcontrol/contract'
 import type { CompiledBudget } from '@agentcostcontrol/policy'
 import { type Account, balanceOf, isTold, LeaseReservation } from './account.ts'
 import type { Match, Slot } from './books.ts'
@@ -12,7 +20,10 @@ export interface SpendGate extends BudgetGate {
   wake(): void
   /** Returns what is free of these counters' leases: somebody else needs it. */
   recall(counters: readonly Counter[]): void
-  /** Returns what idle leases hold; with `all`, everything. Resolves when the grantor knows, or cannot be reached. */
+  /**
+   * Returns what idle leases hold, and fetches those that are needed when a period ends; with `all`, returns everything.
+   * Resolves when the grantor knows, or cannot be reached.
+   */
   returnIdle(all: boolean): Promise<void>
   stats(): GateStats
 }
@@ -22,6 +33,8 @@ export interface GateStats {
   readonly reserved: number
   readonly exhausted: number
   readonly busy: number
+  /** Requests that could not be answered at once. */
+  readonly waited: number
   readonly syncs: number
   readonly syncFailures: number
   readonly waiting: number
@@ -34,6 +47,8 @@ export interface GateStats {
 export interface GateOptions extends Omit<LeaseSyncOptions, 'demand' | 'onAnswer'> {
   /** Whether whoever grants leases is there, as far as is known beside the gate's own messages. */
   isConnected(): boolean
+  /** Whether leases of the next period are fetched before it begins: not from a ledger in the same process. */
+  readonly fetchesAhead: boolean
 }
 
 /** Longest wait for a lease, and most that wait at once. */
@@ -44,6 +59,11 @@ const LOOK_MS = 50
 const IDLE_MS = 5_000
 /** How often it is asked what is spent of a budget that warns or does something. */
 const SPENT_EVERY_MS = 1_000
+/** The latest that leases of the next period are fetched: time for a second try. Each sidecar has a moment of its own. */
+const AHEAD_MS_MIN = 15_000
+/** Subjects that asked for nothing for longer need no lease at once when a period begins; and most that are fetched at a time. */
+const AHEAD_USED_MS = 60_000
+const AHEAD_MAX = 256
 /** Most leases that one look for idle money returns, so that it never holds up requests. */
 const RETURNS_MAX = 512
 
@@ -59,11 +79,13 @@ interface Waiter {
 /** Makes the gate. */
 export function createBudgetGate(options: GateOptions): SpendGate {
   const { holder, clock, timers } = options
-  const counts = { reserved: 0, exhausted: 0, busy: 0, wouldDeny: 0 }
+  const counts = { reserved: 0, exhausted: 0, busy: 0, waited: 0, wouldDeny: 0 }
   let waiters: Waiter[] = []
   /** What someone waits for: later requests do not take it from under him (H2). */
   let claimed: ReadonlySet<Account> = new Set()
   const refills = new Set<Account>()
+  const ahead = new Map<Account, NanoUsd>()
+  const aheadMs = AHEAD_MS_MIN + options.random() * (LEASE_AHEAD_MS - AHEAD_MS_MIN)
   const unmet = new Map<Account, number>()
   let callOff: (() => void) | null = null
   let waking = false
@@ -77,6 +99,7 @@ export function createBudgetGate(options: GateOptions): SpendGate {
     if ('kind' in first) return first
     if (request.signal.aborted) return ABANDONED
     if (waiters.length >= WAITING_MAX) return busy(request, first)
+    counts.waited++
     return new Promise((resolve) => {
       waiters.push({ request, deadlineMs: clock.monotonicMs() + WAIT_MS, lacks: first, resolve })
       claimed = new Set([...claimed, ...first.map(({ account }) => account)])
@@ -193,6 +216,8 @@ export function createBudgetGate(options: GateOptions): SpendGate {
     for (const [account, ask] of asks) asks.set(account, { ...ask, wish: wishes.get(account) ?? ZERO_USD })
     for (const account of refills) if (!asks.has(account)) asks.set(account, REFILL)
     refills.clear()
+    for (const [account, wish] of ahead) if (!asks.has(account)) asks.set(account, { ...REFILL, wish })
+    ahead.clear()
     for (const [account, count] of unmet) asks.set(account, { ...REFILL, need: ZERO_USD, unmet: count })
     unmet.clear()
     return asks
@@ -266,10 +291,20 @@ export function createBudgetGate(options: GateOptions): SpendGate {
     return sync.isReachable
   }
 
+  /** At a boundary all sidecars would ask at once, and their requests wait. */
+  function fetchAhead(): void {
+    if (!options.fetchesAhead) return
+    const nowMs = clock.monotonicMs()
+    for (const [account, wish] of holder.upcoming(aheadMs, AHEAD_USED_MS, AHEAD_MAX))
+      if (nowMs >= account.refillAgainAtMs) ahead.set(account, wish)
+    if (ahead.size > 0) sync.kick()
+  }
+
   async function returnNow(all: boolean): Promise<void> {
     holder.turnBooks()
     // What a ledger does not hear of would be nobody's: it stays with its lease until a message is answered again.
     if (!sync.isReachable && !(await isHeard())) return
+    if (!all) fetchAhead()
     const nowMs = clock.monotonicMs()
     let returns = 0
     for (const account of holder.accounts.values()) {
@@ -303,7 +338,10 @@ export function createBudgetGate(options: GateOptions): SpendGate {
       if (holder.untold > 0) sync.kick()
     },
     returnIdle: async (all) => {
-      if (all) refills.clear()
+      if (all) {
+        refills.clear()
+        ahead.clear()
+      }
       await returnNow(all)
       // An answer that was under way may have brought more.
       if (all) await returnNow(all)

@@ -6,16 +6,18 @@ import {
   type Counter,
   counterKey,
   type LeaseSyncResult,
+  maxUsd,
   minUsd,
   NANO_USD_MAX,
   type NanoUsd,
   nanoUsd,
+  type Period,
   parseUsd,
 } from '@agentcostcontrol/contract'
 import type { CompiledBudget, MatchedBudget } from '@agentcostcontrol/policy'
 import type { Clock } from '../clock.ts'
 import { Account, balanceOf, isTold, LeaseReservation } from './account.ts'
-import { type Book, Books, type Match, type Slot } from './books.ts'
+import { Books, type Match, type Slot } from './books.ts'
 import type { GrantedLease, KnownPeriod } from './lease-source.ts'
 import { pressedAt } from './pressure.ts'
 
@@ -64,14 +66,14 @@ export class LeaseHolder {
     for (const account of accounts) this.accounts.set(account.key, account)
     this.#books = new Books({
       budgets,
-      periods: [...periods, ...accounts.map(({ counter }) => counter)],
+      periods: [
+        ...periods,
+        ...accounts.filter((account) => hasBegun(account, time.nowMs())).map(({ counter }) => counter),
+      ],
       accountsOf: (uid, periodId) =>
         [...this.accounts.values()].filter(({ counter }) => counter.budgetUid === uid && counter.periodId === periodId),
-      open: (book, subject) => this.#open(book, subject),
-      use: (account, budget) => {
-        this.#useLimit(account, budget.limit)
-        account.pressedAt = pressedAt(budget, budget.limit)
-      },
+      open: ({ budget, period }, subject) => this.#open(budget, period, subject),
+      use: (account, budget) => this.#use(account, budget),
       leave: (uid) => this.#leave(uid),
     })
   }
@@ -109,6 +111,7 @@ export class LeaseHolder {
     for (const account of accounts) {
       account.uncharged = nanoUsd(account.uncharged + bound)
       account.usedAtMs = usedAtMs
+      if (bound > account.peak) account.peak = bound
     }
     return { kind: 'reserved', reservation: new LeaseReservation(bound, accounts), unmet: unmet ?? NONE }
   }
@@ -202,6 +205,30 @@ export class LeaseHolder {
     this.#books.turn(this.#time.nowMs())
   }
 
+  /**
+   * The accounts of periods that begin within some time, for which a lease is to be fetched ahead (H1): of subjects that
+   * were used lately, of budgets that make requests wait. Each with the balance that it is going to need: what runs now,
+   * and the largest request.
+   */
+  upcoming(withinMs: number, usedWithinMs: number, max: number): readonly (readonly [Account, NanoUsd])[] {
+    const [nowMs, monotonicMs] = [this.#time.nowMs(), this.#clock.monotonicMs()]
+    const found: (readonly [Account, NanoUsd])[] = []
+    for (const { book, next } of this.#books.ending(nowMs, withinMs)) {
+      if (!book.budget.isHard) continue
+      for (const { subject, account: used } of book.slots.values()) {
+        if (found.length >= max) return found
+        if (monotonicMs - used.usedAtMs > usedWithinMs) continue
+        const account = this.#open(book.budget, next, subject)
+        this.#useLimit(account, book.budget.limit)
+        account.isAhead = true
+        account.usedAtMs = monotonicMs + next.startsAtMs - nowMs
+        if (balanceOf(account) > 0n && this.isBelieved(account)) continue
+        found.push([account, maxUsd(account.slice, nanoUsd(used.uncharged + used.peak))])
+      }
+    }
+    return found
+  }
+
   /** True once nothing can be reserved from the account any more. */
   isOver(account: Account): boolean {
     return this.#books.isOver(account, this.#time.nowMs())
@@ -259,8 +286,7 @@ export class LeaseHolder {
   }
 
   /** The account of a counter. It is made once: another lease on the same counter would spend the first one's money again. */
-  #open(book: Book, subject: string): Account {
-    const { budget, period } = book
+  #open(budget: CompiledBudget, period: Period, subject: string): Account {
     const counter: Counter = { budgetUid: budget.uid, subject, periodId: period.id }
     const known = this.accounts.get(counterKey(counter))
     if (known) return known
@@ -268,6 +294,15 @@ export class LeaseHolder {
     this.accounts.set(account.key, account)
     this.#touch(account)
     return account
+  }
+
+  /** The account is one of the period in force. */
+  #use(account: Account, budget: CompiledBudget): void {
+    this.#useLimit(account, budget.limit)
+    account.pressedAt = pressedAt(budget, budget.limit)
+    if (!account.isAhead) return
+    account.isAhead = false
+    this.#touch(account)
   }
 
   /** A lowered limit takes the free money back, so that it is granted anew or not; a raised one is news at once. */
@@ -288,6 +323,10 @@ export class LeaseHolder {
     account.lowWater = nanoUsd(account.slice / 2n)
   }
 }
+
+/** Whether an account on disk is of a period that was in use: not one that was only fetched for later. */
+const hasBegun = ({ charged, storedUntilWallMs, period }: Account, nowMs: number): boolean =>
+  charged > 0n || storedUntilWallMs > 0 || period.startsAtMs <= nowMs
 
 const believedAt = (account: Account, monotonicMs: number, wallMs: number): boolean =>
   monotonicMs < account.believedUntilMs && wallMs < account.believedUntilWallMs

@@ -141,7 +141,7 @@ function wrap(db: DatabaseSync, fresh: Pick<OutboxMeta, 'instance' | 'boot'>): O
         granted,
         returned,
         charged,
-        Math.floor(Math.max(account.storedUntilWallMs, account.believedUntilWallMs)),
+        account.isAhead ? 0 : Math.floor(Math.max(account.storedUntilWallMs, account.believedUntilWallMs)),
       )
     },
     deleteLease: ({ key, generation }) => deleteLease.run(key, generation),

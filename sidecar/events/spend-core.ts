@@ -148,7 +148,7 @@ export async function startSpend(options: SpendCoreOptions): Promise<SpendCore> 
     },
     onFenced: options.onFenced,
   })
-  const gate = createBudgetGate({ ...options, holder, session, commit: outbox.flush })
+  const gate = createBudgetGate({ ...options, holder, session, commit: outbox.flush, fetchesAhead: source.isRemote })
   return {
     instanceId: identity.instanceId,
     gate,

@@ -27,6 +27,7 @@ const periods = fault('control-plane/test/ledger-periods.test.ts')
 const alone = fault('sidecar/test/local-ledger-periods.test.ts')
 const client = fault('sidecar/test/lease-client.test.ts')
 const gate = fault('sidecar/test/gate.test.ts')
+const ahead = fault('test/integration/leases-ahead.test.ts')
 
 /** The ledger of the control plane, and how sidecars come to its leases. */
 export const LEDGER: readonly Fault[] = [
@@ -81,7 +82,32 @@ export const LEDGER: readonly Fault[] = [
   ledger(
     'a recovery freezes nothing',
     'a ledger that lost grants',
-    edit(SYNC, 'recovering && row.epoch < epoch', 'false'),
+    edit(SYNC, 'recovering && mayHaveGranted(row, period, state)', 'false'),
+  ),
+  ledger(
+    'a recovery grants of a counter that was lost with its period running',
+    'lost a whole counter',
+    edit(SYNC, ' || startsAtMs - GRANTS_AHEAD_MS < epochAtMs', ''),
+  ),
+  ahead(
+    'no lease of the next period is fetched',
+    'over midnight',
+    edit('sidecar/budget/gate.ts', 'if (!options.fetchesAhead) return', 'if (options.fetchesAhead) return'),
+  ),
+  ahead(
+    'a period that was granted from ahead is the newest',
+    'over midnight',
+    edit(SYNC, 'if (grants && !isAhead && row && period)', 'if (grants && row && period)'),
+  ),
+  ahead(
+    'a lease that was fetched ahead brings its period forward at a start',
+    'through a crash',
+    edit('sidecar/budget/holder.ts', 'charged > 0n || storedUntilWallMs > 0 || period', 'charged >= 0n || period'),
+  ),
+  ahead(
+    'a lease that was fetched ahead is believed by the next process',
+    'through a crash',
+    edit('sidecar/events/outbox-db.ts', 'account.isAhead', 'false'),
   ),
   ledger('a period that was left grants again', 'none goes back', edit(SYNC, 'isLater(newest, period)', 'false')),
   ledger(

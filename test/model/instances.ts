@@ -63,6 +63,25 @@ export const INSTANCES = {
     inFlight: 1,
     allowed: { roll: 1, crash: 1, returns: 1, close: 1 },
   },
+  ahead: {
+    name: 'leases are fetched before their period begins',
+    sidecars: 2,
+    limits: [1, 1],
+    requests: ['period', 'period'],
+    inFlight: 1,
+    ahead: true,
+    allowed: { roll: 1, crash: 1, returns: 1 },
+  },
+  aheadRestore: {
+    name: 'leases are fetched before their period begins, and the ledger is restored from a copy',
+    sidecars: 2,
+    limits: [1],
+    requests: ['period', 'period'],
+    inFlight: 1,
+    ahead: true,
+    begins: -1,
+    allowed: { roll: 1, restore: 1 },
+  },
   overlap: {
     name: 'two overlapping budgets',
     sidecars: 1,
@@ -113,4 +132,6 @@ export const MUTANTS: readonly Mutant[] = [
   { rule: 'grantsUnderLock', instance: 'replicas', breaks: 'I8' },
   { rule: 'allOrNone', instance: 'overlap', breaks: 'I8' },
   { rule: 'billsInFull', instance: 'overrun', breaks: 'I8' },
+  { rule: 'aheadIsNotSpent', instance: 'ahead', breaks: 'H1' },
+  { rule: 'recoveryFreezesAhead', instance: 'aheadRestore', breaks: 'I8' },
 ]

@@ -3,7 +3,7 @@ import { committedOn, overrunOn } from './ledger.ts'
 import { balanceOf, type Instance, type Lease, type State, takenBy } from './state.ts'
 
 /** Their names in docs/budget-protocol.md. */
-export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I6' | 'I7' | 'I8'
+export type Invariant = 'H1' | 'I1' | 'I2' | 'I3' | 'I4' | 'I6' | 'I7' | 'I8'
 
 /** What is wrong, in words. */
 export interface Broken {
@@ -24,6 +24,13 @@ export function brokenIn(instance: Instance, state: State, before: State | null)
     if (before && before.left.restore === state.left.restore) ofChange(before, state, counter, expect)
   }
   ofHolders(instance, state, expect)
+  if (instance.requests.includes('period'))
+    for (const [index, { counters }] of state.requests.entries())
+      expect(
+        'H1',
+        counters.every((counter) => counter <= state.period),
+        () => `request ${index} is reserved from a period that has not begun`,
+      )
   return broken
 }
 

@@ -85,12 +85,28 @@ export function withLease(ledger: Ledger, lease: Lease): Ledger {
 const generationOf = (ledger: Ledger, instance: number): number =>
   ledger.generations.find(([known]) => known === instance)?.[1] ?? 0
 
-/** Another epoch: counters that are open grant nothing until the recovery is ended. */
-export const raiseEpoch = (ledger: Ledger): Ledger => ({ ...ledger, epoch: ledger.epoch + 1, recovering: true })
+/** Every counter, where requests do not go by the period. */
+const ALL = 99
+
+/**
+ * Another epoch: counters that may have been granted from grant nothing until the recovery is ended.
+ * @param period that is in force; `null` where requests do not go by it
+ */
+export const raiseEpoch = (
+  { ahead = false }: Instance,
+  rules: Rules,
+  ledger: Ledger,
+  period: number | null,
+): Ledger => ({
+  ...ledger,
+  epoch: ledger.epoch + 1,
+  recovering: true,
+  frozenThrough: period === null ? ALL : period + (ahead && rules.recoveryFreezesAhead ? 1 : 0),
+})
 
 /** Answers a sync (C1). @param read the ledger as the grant sees the other leases */
 export function answerSync(
-  { limits }: Instance,
+  of: Instance,
   rules: Rules,
   ledger: Ledger,
   read: Ledger,
@@ -102,14 +118,17 @@ export function answerSync(
   if (rules.generationOnSyncs && message.generation !== current) return { ledger, answer: null }
   if (message.epoch !== ledger.epoch) return { ledger, answer: null }
   const own = findLease(ledger, instance, current, counter)
-  if (message.granted > own.granted && rules.epochRises) return { ledger: raiseEpoch(ledger), answer: null }
+  if (message.granted > own.granted && rules.epochRises)
+    return { ledger: raiseEpoch(of, rules, ledger, period), answer: null }
   if (own.state !== 'active') return { ledger, answer: null }
-  const grants = !(ledger.recovering && rules.recoveryFreezes) && (period === null || counter === period)
+  const isFrozen = ledger.recovering && rules.recoveryFreezes && counter <= ledger.frozenThrough
+  const isDue = period === null || counter === period || (of.ahead === true && counter === period + 1)
+  const grants = !isFrozen && isDue
   const need = grants ? message.need : 0
   const returned = rules.returnsAreCumulative ? message.returned : own.returned + message.returned
   const item: LeaseSyncItem = {
     counter: { budgetUid: 'Budget/model', subject: '*', periodId: 'total' },
-    limit: nano(limits[counter] ?? 0),
+    limit: nano(of.limits[counter] ?? 0),
     granted: nano(message.granted),
     returned: nano(returned),
     charged: nano(message.charged),
@@ -150,13 +169,20 @@ export function answerSync(
 }
 
 /** Answers a hello (H7, Rollback). */
-export function answerHello({ limits }: Instance, rules: Rules, before: Ledger, message: Hello): Answered {
+export function answerHello(
+  of: Instance,
+  rules: Rules,
+  before: Ledger,
+  period: number | null,
+  message: Hello,
+): Answered {
   const { instance } = message
-  let ledger = message.epoch > before.epoch ? { ...raiseEpoch(before), epoch: message.epoch + 1 } : before
+  const raised = (ledger: Ledger): Ledger => raiseEpoch(of, rules, ledger, period)
+  let ledger = message.epoch > before.epoch ? { ...raised(before), epoch: message.epoch + 1 } : before
   const knowsMore = message.leases.some(
     ({ granted }, counter) => granted > findLease(ledger, instance, message.generation, counter).granted,
   )
-  if (knowsMore && message.epoch === ledger.epoch && rules.epochRises) ledger = raiseEpoch(ledger)
+  if (knowsMore && message.epoch === ledger.epoch && rules.epochRises) ledger = raised(ledger)
   const known = generationOf(ledger, instance)
   const active = ledger.leases.filter(
     (each) => each.instance === instance && each.generation === message.generation && each.state === 'active',
@@ -196,7 +222,7 @@ export function answerHello({ limits }: Instance, rules: Rules, before: Ledger, 
       instance,
       generation,
       epoch: after.epoch,
-      granted: limits.map((_, counter) => {
+      granted: of.limits.map((_, counter) => {
         const lease = findLease(after, instance, generation, counter)
         return lease.state === 'active' ? lease.granted : 0
       }),

@@ -49,6 +49,10 @@ export interface Rules {
   readonly allOrNone: boolean
   /** H5: a bill above the bound is booked in full. */
   readonly billsInFull: boolean
+  /** H1: what was fetched ahead is not spent before its period begins. */
+  readonly aheadIsNotSpent: boolean
+  /** A ledger that recovers grants nothing of a period that was granted from before it began. */
+  readonly recoveryFreezesAhead: boolean
 }
 
 /** As shipped. */
@@ -76,4 +80,6 @@ export const SHIPPED: Rules = {
   grantsUnderLock: true,
   allOrNone: true,
   billsInFull: true,
+  aheadIsNotSpent: true,
+  recoveryFreezesAhead: true,
 }

@@ -54,6 +54,8 @@ export interface Lease {
 export interface Ledger {
   readonly epoch: number
   readonly recovering: boolean
+  /** The last counter that it grants nothing of while it recovers: those behind it could not have been granted from before. */
+  readonly frozenThrough: number
   /** The generation of each holder that is known, by instance. */
   readonly generations: readonly (readonly [instance: number, generation: number])[]
   readonly leases: readonly Lease[]
@@ -146,6 +148,10 @@ export interface Instance {
   readonly sidecars: number
   /** Limits, by counter. */
   readonly limits: readonly number[]
+  /** Leases of the next period are asked for before it begins. */
+  readonly ahead?: boolean
+  /** The period that is in force at first, where that is not the first one: one without a counter. */
+  readonly begins?: number
   /** The counters of the requests, in the order in which they come, or `period`: the one of the period in force. */
   readonly requests: readonly (readonly number[] | 'period')[]
   readonly allowed: Partial<Allowance>
@@ -165,7 +171,7 @@ export const emptyLayer = (counters: number, generation: number, epoch: number):
 })
 
 /** Where it begins: every sidecar has said hello once, and holds nothing. */
-export function initialState({ sidecars, limits, allowed }: Instance): State {
+export function initialState({ sidecars, limits, allowed, begins = 0 }: Instance): State {
   const layer = emptyLayer(limits.length, 1, 1)
   const none: Allowance = {
     crash: 0,
@@ -190,6 +196,7 @@ export function initialState({ sidecars, limits, allowed }: Instance): State {
     ledger: {
       epoch: 1,
       recovering: false,
+      frozenThrough: -1,
       generations: Array.from({ length: sidecars }, (_, instance) => [instance, 1] as const),
       leases: [],
       booked: [],
@@ -199,7 +206,7 @@ export function initialState({ sidecars, limits, allowed }: Instance): State {
     read: null,
     requests: [],
     network: [],
-    period: 0,
+    period: begins,
     left: { ...none, ...allowed },
   }
 }

@@ -43,12 +43,16 @@ function ofSidecar(instance: Instance, rules: Rules, state: State, at: number, a
   const next = instance.requests[state.requests.length]
   const counters = next === 'period' ? [state.period] : next
   if (counters) add(`${who} reserves for a request`, holder.reserve(rules, state, at, counters))
+  const ahead = next === 'period' && instance.ahead === true ? state.period + 1 : null
+  if (ahead !== null && !rules.aheadIsNotSpent)
+    add(`${who} reserves for a request of the next period`, holder.reserve(rules, state, at, [ahead]))
   const say = (label: string, message: Message | null): void => {
     if (message !== null) for (const each of put(instance, state, message)) add(`${who} ${label}`, each)
   }
   for (let counter = 0; counter < instance.limits.length; counter++) {
     const of = instance.limits.length > 1 ? ` of counter ${counter}` : ''
-    if (counters?.includes(counter)) say(`asks for money${of}`, holder.syncOf(rules, state, sidecar, counter, 'ask'))
+    if (counters?.includes(counter) || counter === ahead)
+      say(`asks for money${of}`, holder.syncOf(rules, state, sidecar, counter, 'ask'))
     say(`tells its returns${of}`, holder.syncOf(rules, state, sidecar, counter, 'tell'))
     say(`tells that it closes its lease${of}`, holder.syncOf(rules, state, sidecar, counter, 'close'))
     if (left.returns > 0)
@@ -106,6 +110,10 @@ function deliver(instance: Instance, rules: Rules, state: State, message: Messag
   if (state.read !== null) take(instance, rules, state, message, state.read, null, add)
 }
 
+/** The period in force; `null` where requests do not go by it. */
+const periodOf = ({ requests }: Instance, { period }: State): number | null =>
+  requests.includes('period') ? period : null
+
 /** The ledger takes a message in. @param seen as a grant sees the other leases @param read what stays read */
 function take(
   instance: Instance,
@@ -116,10 +124,10 @@ function take(
   read: Ledger | null,
   add: Add,
 ): void {
-  const period = instance.requests.includes('period') ? state.period : null
+  const period = periodOf(instance, state)
   const { ledger, answer } =
     message.kind === 'hello'
-      ? answerHello(instance, rules, state.ledger, message)
+      ? answerHello(instance, rules, state.ledger, period, message)
       : answerSync(instance, rules, state.ledger, seen, period, message)
   const who = nameOf(message.instance % instance.sidecars)
   const what =
@@ -161,7 +169,7 @@ function ofLedger(instance: Instance, rules: Rules, state: State, add: Add): voi
   if (left.restore > 0 && backup !== null)
     add('the ledger is restored from the copy', {
       ...spend(state, 'restore'),
-      ledger: rules.epochRises ? raiseEpoch(backup) : backup,
+      ledger: rules.epochRises ? raiseEpoch(instance, rules, backup, periodOf(instance, state)) : backup,
       backup: null,
     })
   if (ledger.recovering) add('an operator ends the recovery', endRecovery(instance, state))
