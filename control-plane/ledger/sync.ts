@@ -26,7 +26,7 @@ import type { CounterRow, LeaseKey, LeaseRow } from './rows.ts'
  * How long before a period begins money of it is granted (H1): a holder's idea of our clock is older than its question, so
  * that it may ask a little before we think that it should.
  */
-export const GRANTS_AHEAD_MS = 2 * LEASE_AHEAD_MS
+const GRANTS_AHEAD_MS = 2 * LEASE_AHEAD_MS
 /** When a holder is to ask again that was told `pending`. */
 const RETRY_AFTER_MS = 200
 /** The same while the ledger recovers, or the period has not begun. */
