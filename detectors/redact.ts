@@ -1,7 +1,11 @@
 import type { Finding } from '@agentcostcontrol/contract'
 
-/** Writes what stands in a text in place of a finding. @param matched the text that was found */
-export type PlaceholderOf = (finding: Pick<Finding, 'detectorId' | 'ruleId'>, matched: string) => string
+/**
+ * Writes what stands in a text in place of a finding.
+ * @param matched the text that was found
+ * @param start where it was found
+ */
+export type PlaceholderOf = (finding: Pick<Finding, 'detectorId' | 'ruleId'>, matched: string, start?: number) => string
 
 /** A placeholder that depends on the rule alone. */
 export const ruleName: PlaceholderOf = ({ ruleId }) => `[REDACTED:${ruleId}]`
@@ -20,7 +24,7 @@ export function redactText(
   for (const { start, end, detectorId, ruleId } of mergeFindings(findings)) {
     if (end <= at || start >= text.length) continue
     const from = Math.max(at, start)
-    redacted += text.slice(at, from) + placeholderOf({ detectorId, ruleId }, text.slice(from, end))
+    redacted += text.slice(at, from) + placeholderOf({ detectorId, ruleId }, text.slice(from, end), from)
     at = end
   }
   return at === 0 ? text : redacted + text.slice(at)

@@ -168,7 +168,7 @@ const read = (outcome: 'cut' | 'completed', facts: AnswerFacts, judged: Judged |
 
 /** Behind the inspection: what is put back is the client's own, and judged no more. */
 const withValues = (body: Buffer, adapter: ProviderAdapter, inspection: AnswerInspection | null): Buffer =>
-  inspection?.redacted ? restoreAnswer(body, adapter, { values: inspection.redacted, turn: inspection.turn }) : body
+  inspection?.redacted ? restoreAnswer(body, adapter, inspection.redacted) : body
 
 function judge(
   adapter: ProviderAdapter,

@@ -43,7 +43,7 @@ export class StreamReading {
     this.#reader = adapter.openStream(request)
     this.#filter = new StreamFilter(this.#reader, framing, hidesUsage, inspection)
     this.#restorer = inspection?.redacted
-      ? new StreamRestorer({ values: inspection.redacted, turn: inspection.turn }, adapter.openStream(request), framing)
+      ? new StreamRestorer(inspection.redacted, adapter.openStream(request), framing)
       : null
   }
 

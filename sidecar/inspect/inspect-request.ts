@@ -98,8 +98,10 @@ function judgeRequest(
   if (judgement.edits.length === 0) return { authorized, body, findings, warnings, turn }
   try {
     const edits = values ? withRepeats(segments, judgement.edits, values, byteStrings) : judgement.edits
-    const redacted = values && values.longest > 0 ? { redacted: values } : {}
-    return { authorized, body: adapter.replaceSegments(body, edits), findings, warnings, turn, ...redacted }
+    const inspected = { authorized, body: adapter.replaceSegments(body, edits), findings, warnings, turn }
+    if (values === null || values.longest === 0) return inspected
+    turn?.putsBack(values)
+    return { ...inspected, redacted: values }
   } catch {
     // Redacting would break the JSON: what may not leave must not leave.
     return blocked(security, stoppingRules(decided), findings)

@@ -202,7 +202,7 @@ export class StreamWindow {
     const placeholderOf = writer ?? this.#inspection.placeholderOf
     for (const finding of mergeFindings(findings)) {
       const { start, end } = finding
-      const placeholder = placeholderOf(finding, channel.text.slice(start, end))
+      const placeholder = placeholderOf(finding, channel.text.slice(start, end), start)
       redactHeld(this.#held, channel, channel.start + start, channel.start + end, placeholder)
     }
   }

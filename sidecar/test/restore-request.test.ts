@@ -54,11 +54,15 @@ t.test('in what a tool is called with, redacting and putting back is the same ca
 })
 
 t.test('a number becomes a string, and what cannot be taken out of JSON stops', async (t) => {
-  const card = '{"card":4111111111111111,"n":[4111111111111111],"note":"pays"}'
+  const card = '{"card":4111111111111111,"n":[4111111111111111],"note":"pays: 4111111111111111, \\"4111111111111111"}'
   const findings = findAll(card, ['4111111111111111'])
   for (const source of ['tool_call', 'tool_result'] as const) {
     const writer = writerFor({ source, text: card }, findings, placeholderOf)
-    t.match(JSON.parse(redactText(card, findings, writer ?? undefined)), { card: /^\[REDACTED/, n: [/^\[REDACTED/] })
+    t.match(JSON.parse(redactText(card, findings, writer ?? undefined)), {
+      card: /^\[REDACTED/,
+      n: [/^\[REDACTED/],
+      note: /^pays: \[REDACTED[^"]*\], "\[REDACTED[^"]*\]$/,
+    })
   }
   const across = [found(1, card.indexOf(','))]
   t.equal(writerFor({ source: 'tool_call', text: card }, across, placeholderOf), null)

@@ -4,7 +4,7 @@ import type { SegmentEdit } from '../../providers/provider.ts'
 import { inJson } from './placeholder-reader.ts'
 import type { RedactedValues } from './redacted-values.ts'
 import { createValueFinder, type FindValues } from './value-finder.ts'
-import { isJson, isNumber } from './writer.ts'
+import { isJson, numbersIn } from './writer.ts'
 
 /** An edit, and where its segment stands among all. */
 export interface PlacedEdit extends SegmentEdit {
@@ -62,19 +62,22 @@ function finderOf(values: RedactedValues): FindValues | null {
 }
 
 function without({ segment, text }: SegmentEdit, find: FindValues): string {
-  const replaced = replacedIn(text, find, (_, placeholder) => placeholder)
+  const replaced = replacedIn(text, find, NO_NUMBERS)
   if (replaced === text || !isJson(text) || isJson(replaced)) return replaced
-  const quoted = replacedIn(text, find, (value, placeholder) => (isNumber(value) ? `"${placeholder}"` : placeholder))
+  const quoted = replacedIn(text, find, numbersIn(text))
   if (isJson(quoted)) return quoted
   if (segment.source === 'tool_call') throw new Error('a value cannot be taken out of the JSON of a call')
   return replaced
 }
 
-function replacedIn(text: string, find: FindValues, write: (value: string, placeholder: string) => string): string {
+const NO_NUMBERS: ReadonlySet<number> = new Set()
+
+/** @param numbers where a placeholder must be made a string */
+function replacedIn(text: string, find: FindValues, numbers: ReadonlySet<number>): string {
   let replaced = ''
   let at = 0
   find(text, (start, end, placeholder) => {
-    replaced += text.slice(at, start) + write(text.slice(start, end), placeholder)
+    replaced += text.slice(at, start) + (numbers.has(start) ? `"${placeholder}"` : placeholder)
     at = end
   })
   return at === 0 ? text : replaced + text.slice(at)

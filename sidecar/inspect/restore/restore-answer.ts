@@ -1,31 +1,20 @@
 import type { Segment } from '@agentcostcontrol/contract'
 import type { ProviderAdapter, SegmentEdit } from '../../providers/provider.ts'
-import type { AnswerFlow } from '../session/answer-flow.ts'
 import { withValues } from './placeholder-reader.ts'
 import { PLACEHOLDER_START } from './placeholders.ts'
 import type { RedactedValues } from './redacted-values.ts'
 
 const START = Buffer.from(PLACEHOLDER_START)
 
-/** What an answer is put together again with. */
-export interface Restoring {
-  readonly values: RedactedValues
-  /** Is told of calls as their tool gets them; `null` where no policy asks. */
-  readonly turn: Pick<AnswerFlow, 'putBack'> | null
-}
-
 /** A plain answer, judged, with the values of its request back in it; the same bytes if none is named. */
-export function restoreAnswer(body: Buffer, adapter: ProviderAdapter, { values, turn }: Restoring): Buffer {
+export function restoreAnswer(body: Buffer, adapter: ProviderAdapter, values: RedactedValues): Buffer {
   if (!body.includes(START)) return body
   const edits: SegmentEdit[] = []
   for (const segment of adapter.answerSegments(JSON.parse(body.toString()))) {
     if (!mayChange(segment)) continue
     const { source, text, tool } = segment
-    const isCall = source === 'tool_call'
-    const restored = withValues(text, values, isCall ? (tool ?? null) : undefined)
-    if (restored === text) continue
-    edits.push({ segment, text: restored })
-    if (isCall) turn?.putBack(tool === undefined ? { text: restored } : { text: restored, tool })
+    const restored = withValues(text, values, source === 'tool_call' ? (tool ?? null) : undefined)
+    if (restored !== text) edits.push({ segment, text: restored })
   }
   if (edits.length === 0) return body
   try {

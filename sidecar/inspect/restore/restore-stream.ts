@@ -1,8 +1,9 @@
 import type { EventSplitter, Framing } from '../../providers/framing.ts'
 import type { EndedCall, StreamReader, TextPiece } from '../../providers/provider.ts'
 import { type HeldEvent, type HeldPiece, redactHeld, renderEvent } from '../held-event.ts'
-import { PlaceholderReader, withValues } from './placeholder-reader.ts'
-import { mayChange, type Restoring } from './restore-answer.ts'
+import { PlaceholderReader } from './placeholder-reader.ts'
+import type { RedactedValues } from './redacted-values.ts'
+import { mayChange } from './restore-answer.ts'
 import { isJson } from './writer.ts'
 
 /** Largest single event of a stream that is held together. */
@@ -28,7 +29,7 @@ interface Channel {
  * text could still become a placeholder of the request, and a call that may get a value until it is complete.
  */
 export class StreamRestorer {
-  readonly #restoring: Restoring
+  readonly #values: RedactedValues
   readonly #reader: StreamReader
   readonly #framing: Framing
   readonly #splitter: EventSplitter
@@ -38,12 +39,12 @@ export class StreamRestorer {
   #heldBytes = 0
 
   /** @param reader one of its own: it reads what goes to the client */
-  constructor(restoring: Restoring, reader: StreamReader, framing: Framing) {
-    this.#restoring = restoring
+  constructor(values: RedactedValues, reader: StreamReader, framing: Framing) {
+    this.#values = values
     this.#reader = reader
     this.#framing = framing
     this.#splitter = framing.splitter(EVENT_BYTES_MAX)
-    this.#callsWait = restoring.values.reachesTools
+    this.#callsWait = values.reachesTools
   }
 
   /** @throws RangeError when an event exceeds its bound. */
@@ -85,7 +86,7 @@ export class StreamRestorer {
     if (!channel) {
       const isText = piece.isCall !== true && mayChange(piece) && !namesTool(piece.path)
       channel = {
-        text: isText ? new PlaceholderReader(this.#restoring.values) : null,
+        text: isText ? new PlaceholderReader(this.#values) : null,
         isCall: piece.isCall === true && this.#callsWait,
         call: '',
         length: 0,
@@ -108,25 +109,15 @@ export class StreamRestorer {
     channel.settled = from + reader.settled
   }
 
-  #endCall({ tool, channels, text }: EndedCall): void {
-    const open = channels.flatMap((name) => this.#channels.get(name) ?? []).filter(waits)
-    if (open.length === 0) return
-    const { values, turn } = this.#restoring
-    const parts = open.map((channel) => {
+  #endCall({ tool, channels }: EndedCall): void {
+    for (const name of channels) {
+      const channel = this.#channels.get(name)
+      if (!channel || !waits(channel)) continue
       const { call, length } = channel
-      this.#putBack(
-        channel,
-        new PlaceholderReader(values, { tool, isJson: isJson(call) }),
-        call,
-        true,
-        length - call.length,
-      )
+      const reader = new PlaceholderReader(this.#values, { tool, isJson: isJson(call) })
+      this.#putBack(channel, reader, call, true, length - call.length)
       channel.call = ''
-      return call
-    })
-    const whole = text ?? parts.join('')
-    const restored = withValues(whole, values, tool)
-    if (restored !== whole) turn?.putBack(tool === null ? { text: restored } : { text: restored, tool })
+    }
   }
 
   #settleAll(): void {

@@ -14,17 +14,40 @@ export function writerFor(
   const isCall = source === 'tool_call'
   if (!(isCall || OPENS.test(text)) || !isJson(text)) return placeholderOf
   const inString: PlaceholderOf = (finding, matched) => placeholderOf(finding, unescaped(matched))
-  const inPlaceOfNumbers: PlaceholderOf = (finding, matched) =>
-    isNumber(matched) ? `"${placeholderOf(finding, matched)}"` : inString(finding, matched)
-  const kept = [inString, inPlaceOfNumbers].find((writer) => isJson(redactText(text, findings, writer)))
-  return kept ?? (isCall ? null : inString)
+  if (isJson(redactText(text, findings, inString))) return inString
+  const numbers = numbersIn(text)
+  const inPlaceOfNumbers: PlaceholderOf = (finding, matched, start = -1) =>
+    numbers.has(start) ? `"${placeholderOf(finding, matched)}"` : inString(finding, matched)
+  if (isJson(redactText(text, findings, inPlaceOfNumbers))) return inPlaceOfNumbers
+  return isCall ? null : inString
 }
 
 const OPENS = /^\s*[{[]/
-const NUMBER = /^-?\d[\d.eE+-]*$/
+const NUMBER = /[-+.\deE]/
 
-/** Whether a part of a text could be a number of JSON. */
-export const isNumber = (part: string): boolean => NUMBER.test(part)
+/** Where the numbers of a text of JSON begin. */
+export function numbersIn(json: string): ReadonlySet<number> {
+  const starts = new Set<number>()
+  for (let at = 0; at < json.length; at++) {
+    const char = json.charAt(at)
+    if (char === '"') at = stringEnd(json, at)
+    else if (char === '-' || (char >= '0' && char <= '9')) {
+      starts.add(at)
+      while (NUMBER.test(json.charAt(at + 1))) at++
+    }
+  }
+  return starts
+}
+
+/** `from` is at the opening quote; the answer is at the closing one. */
+function stringEnd(json: string, from: number): number {
+  for (let quote = json.indexOf('"', from + 1); quote !== -1; quote = json.indexOf('"', quote + 1)) {
+    let slashes = 0
+    while (json[quote - 1 - slashes] === '\\') slashes++
+    if (slashes % 2 === 0) return quote
+  }
+  return json.length
+}
 
 /** What a part of a string of JSON says; the part itself if an escape was cut in two. */
 function unescaped(part: string): string {

@@ -1,6 +1,8 @@
 import type { Finding, Segment } from '@agentcostcontrol/contract'
 import { DATA_LEAVES, decodings } from '@agentcostcontrol/detectors'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import { withValues } from '../restore/placeholder-reader.ts'
+import type { RedactedValues } from '../restore/redacted-values.ts'
 import { callKey, judgeCall, readToolCall } from './judge-call.ts'
 import { LeakMatcher } from './leak-matcher.ts'
 import { leaksIn } from './leaks-in.ts'
@@ -21,6 +23,7 @@ export class AnswerFlow {
   readonly #security: CompiledSecurity
   readonly #noteResponse: (responseId: string) => void
   readonly #channels = new Map<string, Channel>()
+  #values: RedactedValues | null = null
 
   constructor(session: SessionState, security: CompiledSecurity, noteResponse: (id: string) => void) {
     this.#session = session
@@ -51,8 +54,19 @@ export class AnswerFlow {
     return findings
   }
 
-  /** A call, whole. */
-  call({ text, tool }: Pick<Segment, 'text' | 'tool'>): readonly Finding[] {
+  /** Says what is put back into calls: they are judged as their tools get them, by where each value came from. */
+  putsBack(values: RedactedValues): void {
+    this.#values = values
+  }
+
+  /** A call, whole. What is found in one that gets values back is found in all of it: as it is written they are not there. */
+  call({ text: written, tool }: Pick<Segment, 'text' | 'tool'>): readonly Finding[] {
+    const text = this.#values === null ? written : withValues(written, this.#values, tool ?? null)
+    const found = this.#judgeCall(text, tool)
+    return text === written ? found : found.map((finding) => ({ ...finding, start: 0, end: written.length }))
+  }
+
+  #judgeCall(text: string, tool: string | undefined): readonly Finding[] {
     const call = readToolCall(text, tool)
     const flows = this.#security.byDetector.has('flow') ? judgeCall(this.#session, text, call) : NONE
     const findings = [...flows, ...leaksIn(this.#session, this.#security, text)]
@@ -61,11 +75,6 @@ export class AnswerFlow {
     // What the policy let pass is not found again in every later turn.
     this.#session.judge(callKey(call, tool), NONE)
     return findings
-  }
-
-  /** A call as its tool gets it, with values of the request in it: what the policy put there is no finding later. */
-  putBack({ text, tool }: Pick<Segment, 'text' | 'tool'>): void {
-    this.#session.judge(callKey(readToolCall(text, tool), tool), NONE)
   }
 
   /** The verdicts of a plain answer, together with what is found here. */
