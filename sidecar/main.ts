@@ -33,6 +33,7 @@ import { createScanPool } from './inspect/pool.ts'
 import { quarantineFor } from './inspect/quarantine.ts'
 import { openPlaceholderKey } from './inspect/restore/placeholder-key.ts'
 import { createPlaceholders } from './inspect/restore/placeholders.ts'
+import { ScanFailures } from './inspect/scan-failure.ts'
 import { createDetectorSets, SegmentScanner } from './inspect/scanner.ts'
 import { SessionInspection } from './inspect/session/session-inspection.ts'
 import { openToolPins } from './inspect/tool-pins/open-tool-pins.ts'
@@ -175,6 +176,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     onWorkerError: (error) => log.error('a scan worker failed', unexpectedFields(error)),
   })
   const scanner = new SegmentScanner(scanPool, config.verdictCacheMax)
+  const failures = new ScanFailures(log, clock)
   const coverage = new Coverage()
   const sessions = new SessionInspection()
   const toolPins = await openToolPins({
@@ -220,7 +222,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       agents,
     }),
     watch: runaway.watch,
-    inspectRequest: createInspectRequest(scanner, inspectionOf, sessions, toolPins.pins, inspection, clock),
+    inspectRequest: createInspectRequest(scanner, inspectionOf, sessions, toolPins.pins, inspection, failures, clock),
     plan: createPlan(prices, config.upstreams),
     reserve: createReserve({
       gate: spend.gate,
@@ -244,6 +246,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
         return {
           ...inspectionOf(security, principal.agent, format),
           scanner,
+          failures,
           coverage,
           clock,
           turn: planned.inspected.turn,

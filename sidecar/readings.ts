@@ -9,6 +9,7 @@ import type { ToolPinReports } from './control/tool-pin-reports.ts'
 import type { Uploader } from './control/uploader.ts'
 import type { SpendStore } from './events/spend-store.ts'
 import type { Coverage } from './inspect/coverage.ts'
+import type { DetectorTime } from './inspect/detector-times.ts'
 import type { InspectionStats } from './inspect/inspect-request.ts'
 import type { ClosableScanPool } from './inspect/pool.ts'
 import type { SegmentScanner } from './inspect/scanner.ts'
@@ -99,6 +100,13 @@ export function createReadings({
 }: ReadingSources): readonly Reading[] {
   const outbox = () => spend.stats().outbox
   const gate = () => spend.stats().gate
+  const timed = (name: string, help: string, of: (time: DetectorTime) => number): Reading => ({
+    name,
+    help: `${help}; of one text in 17`,
+    kind: 'series',
+    labels: ['detector'],
+    read: () => scanner.stats().times.map((time) => ({ labels: [time.detector], value: of(time) })),
+  })
   return [
     gauge('acc_requests_in_flight', 'Requests under way', () => data.stats().inFlight),
     gauge('acc_client_connections', 'Connections of clients', () => data.stats().connections),
@@ -230,8 +238,13 @@ export function createReadings({
     gauge('acc_scan_dead_detectors', 'Detectors that failed their self-test at the start', () => dead.length),
     gauge('acc_scan_queue_depth', 'Scans waiting for a worker', () => scanPool.stats().queued),
     gauge('acc_scan_threads', 'Scan workers', () => scanPool.stats().threads),
-    counter('acc_scan_overloads_total', 'Scans refused because the queue was full', () => scanPool.stats().full),
-    counter('acc_scan_failures_total', 'Scans that took too long or whose worker died', () => scanPool.stats().failed),
+    {
+      name: 'acc_scan_failures_total',
+      help: 'Scans that gave nothing: overloaded (the queue was full), timed-out, worker-crashed (it ended, threw, or ran out of memory)',
+      kind: 'series',
+      labels: ['reason'],
+      read: () => Object.entries(scanPool.stats().failures).map(([reason, value]) => ({ labels: [reason], value })),
+    },
     counter('acc_scan_inline_texts_total', 'New texts scanned on the main thread', () => scanner.stats().inlineTexts),
     counter('acc_scan_pooled_texts_total', 'New texts scanned in a worker', () => scanner.stats().pooledTexts),
     {
@@ -245,6 +258,9 @@ export function createReadings({
           value: count,
         })),
     },
+    timed('acc_scan_detector_seconds_total', 'Time that each detector took', ({ seconds }) => seconds),
+    timed('acc_scan_detector_characters_total', 'Characters that it looked at', ({ characters }) => characters),
+    timed('acc_scan_detector_texts_total', 'Texts that it looked at', ({ texts }) => texts),
     gauge('acc_sessions', 'Conversations that are kept', () => sessions.stats().sessions),
     gauge('acc_session_values', 'Fingerprints of values that they keep', () => sessions.stats().values),
     counter('acc_sessions_evicted_total', 'Conversations that went for want of room', () => sessions.stats().evicted),

@@ -6,7 +6,6 @@ import { toEventFindings } from '../inspect/event-findings.ts'
 import { blocked } from '../inspect/inspect-request.ts'
 import { judgeTexts } from '../inspect/judge.ts'
 import { restoreAnswer } from '../inspect/restore/restore-answer.ts'
-import { ScanPoolFullError } from '../inspect/scanner.ts'
 import type { ScanResult } from '../inspect/worker.ts'
 import type { AnswerFacts, MeteredRequest, ProviderAdapter } from '../providers/provider.ts'
 import { turnsEnd } from '../turn.ts'
@@ -176,7 +175,7 @@ function judge(
   body: Buffer,
   json: unknown,
 ): Judged | null | Promise<Judged | null> {
-  const { security, scanner, coverage, clock } = inspection
+  const { security, scanner, failures, coverage, clock } = inspection
   const begunMs = clock.monotonicMs()
   const segments = adapter.answerSegments(json)
   const scanned = scanner.scan(segments, inspection, 'response')
@@ -197,14 +196,16 @@ function judge(
   }
   if (!(scanned instanceof Promise)) return decideAll(scanned)
   return scanned.then(decideAll, (error: unknown) => {
-    const setting = error instanceof ScanPoolFullError ? security.onOverload : security.onTimeout
-    if (setting === 'open' || !security.holdsResponses) {
+    const source = segments.at(-1)?.source ?? 'assistant'
+    const failed = { error, direction: 'response', security, source, inspectionUs: usSince(clock, begunMs) } as const
+    const { passes, finding } = failures.after(failed)
+    if (passes) {
       coverage.unseenAnswers++
-      return null
+      return { body: null, refusal: null, findings: [finding] }
     }
     const refusal = denial('acc_inspection_unavailable', 'The answer could not be inspected in time.', {
       retryAfterS: 1,
     })
-    return { body: null, refusal, findings: [] }
+    return { body: null, refusal, findings: [finding] }
   })
 }

@@ -9,7 +9,8 @@ import type { Inspection, InspectionOf } from './inspection.ts'
 import { judgeTexts } from './judge.ts'
 import { RedactedValues } from './restore/redacted-values.ts'
 import { withRepeats } from './restore/repeats.ts'
-import { type Scanned, ScanPoolFullError, type SegmentScanner } from './scanner.ts'
+import type { ScanFailure, ScanFailures } from './scan-failure.ts'
+import type { Scanned, SegmentScanner } from './scanner.ts'
 import type { AnswerFlow } from './session/answer-flow.ts'
 import type { SegmentFinding, SessionInspection } from './session/session-inspection.ts'
 import type { ToolPins } from './tool-pins/tool-pins.ts'
@@ -32,6 +33,7 @@ export function createInspectRequest(
   sessions: SessionInspection,
   toolPins: Pick<ToolPins, 'check'>,
   stats: InspectionStats,
+  failures: ScanFailures,
   clock: Pick<Clock, 'monotonicMs'>,
 ): InspectRequest {
   return (authorized) => {
@@ -62,18 +64,25 @@ export function createInspectRequest(
     const scanned = scanner.scan(segments, inspection, 'request', asked.byteStrings)
     if (!(scanned instanceof Promise)) return judge(scanned)
     return scanned.then(judge, (error: unknown) => {
-      const overload = error instanceof ScanPoolFullError
-      if ((overload ? security.onOverload : security.onTimeout) === 'open') {
-        stats[overload ? 'unseenOverload' : 'unseenTimeout']++
-        return unseen
-      }
-      return denial(
-        'acc_inspection_unavailable',
-        `The request could not be inspected (${overload ? 'the queue is full' : 'it took too long'}) and the security policy "${security.name}" is closed in that case. Try again.`,
-        { retryAfterS: 1 },
-      )
+      const source = segments.at(-1)?.source ?? 'user'
+      const failed = { error, direction: 'request', security, source, inspectionUs: usSince(clock, begunMs) } as const
+      const { reason, passes, finding } = failures.after(failed)
+      if (!passes)
+        return denial(
+          'acc_inspection_unavailable',
+          `The request could not be inspected (${WHY[reason]}) and the security policy "${security.name}" is closed in that case. Try again.`,
+          { retryAfterS: 1, findings: [finding] },
+        )
+      stats[reason === 'overloaded' ? 'unseenOverload' : 'unseenTimeout']++
+      return { ...unseen, findings: [finding] }
     })
   }
+}
+
+const WHY: Readonly<Record<ScanFailure, string>> = {
+  overloaded: 'the queue is full',
+  'timed-out': 'it took too long',
+  'worker-crashed': 'its worker died',
 }
 
 function judgeRequest(

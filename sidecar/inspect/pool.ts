@@ -1,13 +1,21 @@
+import { EMPTY_ENVIRONMENT } from '@agentcostcontrol/detectors'
 import { Piscina } from 'piscina'
 import { workerUrl } from '../worker-url.ts'
-import { type ScanPool, ScanPoolFullError, ScanTimeoutError } from './scanner.ts'
-import type { ScanResult } from './worker.ts'
+import { ScanFailedError, type ScanFailure } from './scan-failure.ts'
+import type { ScanPool } from './scanner.ts'
+import type { ScanReply, ScanTask } from './worker.ts'
 
 /** A {@link ScanPool} that can be closed and measured. */
 export interface ClosableScanPool extends ScanPool {
-  stats(): { readonly queued: number; readonly threads: number; readonly full: number; readonly failed: number }
+  stats(): {
+    readonly queued: number
+    readonly threads: number
+    readonly failures: Readonly<Record<ScanFailure, number>>
+  }
   close(): Promise<void>
 }
+
+const NOTHING: ScanTask = { detectorIds: [], canaries: [], environment: EMPTY_ENVIRONMENT, segments: [] }
 
 /**
  * Workers for large new texts: they come when tasks queue and go when idle.
@@ -26,7 +34,8 @@ export function createScanPool(options: {
     filename: (options.worker ?? workerUrl('inspect/worker')).href,
     minThreads: 0,
     maxThreads: options.threadsMax,
-    maxQueue: options.queueMax,
+    // One more for each worker that may die: see `wake`.
+    maxQueue: options.queueMax + options.threadsMax,
     idleTimeout: 60_000,
     concurrentTasksPerWorker: 1,
     recordTiming: false,
@@ -35,27 +44,31 @@ export function createScanPool(options: {
   })
   // Unheard, it would end the process.
   pool.on('error', options.onWorkerError)
-  let full = 0
-  let failed = 0
+  const failures: Record<ScanFailure, number> = { overloaded: 0, 'timed-out': 0, 'worker-crashed': 0 }
+  const fail = (reason: ScanFailure, options?: ErrorOptions): ScanFailedError => {
+    failures[reason]++
+    return new ScanFailedError(reason, options)
+  }
+  /** A worker that dies takes its place in the pool with it: without a new task nobody starts one for those that wait. */
+  const wake = (): void => {
+    if (pool.queueSize > 0) pool.run(NOTHING).catch(() => {})
+  }
   return {
     run: async (task, timeoutMs) => {
-      if (pool.queueSize >= options.queueMax) {
-        full++
-        throw new ScanPoolFullError('the scan queue is full')
-      }
+      if (pool.queueSize >= options.queueMax) throw fail('overloaded')
       const abort = new AbortController()
       const timer = setTimeout(() => abort.abort(), timeoutMs)
       try {
-        const result: ScanResult = await pool.run(task, { signal: abort.signal })
+        const result: ScanReply = await pool.run(task, { signal: abort.signal })
         return result
       } catch (cause) {
-        failed++
-        throw new ScanTimeoutError('a scan did not finish', { cause })
+        wake()
+        throw fail(abort.signal.aborted ? 'timed-out' : 'worker-crashed', { cause })
       } finally {
         clearTimeout(timer)
       }
     },
-    stats: () => ({ queued: pool.queueSize, threads: pool.threads.length, full, failed }),
+    stats: () => ({ queued: pool.queueSize, threads: pool.threads.length, failures }),
     close: () => pool.destroy(),
   }
 }

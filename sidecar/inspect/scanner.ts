@@ -3,28 +3,19 @@ import { type Detector, type DetectorEnvironment, detectorsFor } from '@agentcos
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import { decodeSegment } from '../providers/byte-strings.ts'
 import { countTexts, type Way } from './coverage.ts'
-import { detectAll, type ScannedText } from './detect.ts'
+import type { ScannedText } from './detect.ts'
+import { type DetectorTime, DetectorTimes } from './detector-times.ts'
 import type { Inspection } from './inspection.ts'
 import { sessionDetectors } from './session/session-detectors.ts'
 import type { SeenUnit } from './session/session-inspection.ts'
 import { keyOf, type Unit, unitsOf } from './units.ts'
 import { type Verdict, VerdictCache, type VerdictKey, type Verdicts } from './verdict-cache.ts'
-import type { ScanResult, ScanTask } from './worker.ts'
+import type { ScanReply, ScanResult, ScanTask } from './worker.ts'
 
 /** Runs a scan off the main thread. */
 export interface ScanPool {
-  /** @throws ScanPoolFullError at once when its queue is full, ScanTimeoutError when it takes too long or its worker died. */
-  run(task: ScanTask, timeoutMs: number): Promise<ScanResult>
-}
-
-/** The pool's queue is full. */
-export class ScanPoolFullError extends Error {
-  override readonly name = 'ScanPoolFullError'
-}
-
-/** A scan took longer than the policy allows, or its worker died. */
-export class ScanTimeoutError extends Error {
-  override readonly name = 'ScanTimeoutError'
+  /** @throws ScanFailedError at once when its queue is full, and when it takes too long or its worker died. */
+  run(task: ScanTask, timeoutMs: number): Promise<ScanReply>
 }
 
 /** New text up to this many characters is scanned on the main thread: a hop to a worker and back costs more. */
@@ -98,6 +89,8 @@ export interface ScannerStats {
   pooledTexts: number
   pooledTasks: number
   cache: { readonly entries: number; readonly hits: number; readonly misses: number }
+  /** Of the texts that were timed. */
+  readonly times: readonly DetectorTime[]
 }
 
 /** What a scan gives, and the units that the texts were judged in. */
@@ -115,6 +108,7 @@ interface FreshUnit {
 export class SegmentScanner {
   readonly #pool: ScanPool
   readonly #cache: VerdictCache
+  readonly #times = new DetectorTimes()
   #inlineTexts = 0
   #pooledTexts = 0
   #pooledTasks = 0
@@ -159,7 +153,7 @@ export class SegmentScanner {
     }
     if (freshChars <= INLINE_CHARS_MAX) {
       this.#inlineTexts += freshTexts
-      for (const each of fresh) this.#keep(verdicts, each, judge(set, textsOf(each.unit)))
+      for (const each of fresh) this.#keep(verdicts, each, judge(set, textsOf(each.unit), this.#times))
       countTexts(segments, judged[way])
       return { verdicts, complete: true, units }
     }
@@ -172,6 +166,7 @@ export class SegmentScanner {
         security.timeoutMs,
       )
       .then((result) => {
+        this.#times.add(result.times)
         let from = 0
         for (const { unit, key } of fresh) {
           const told = result.verdicts.slice(from, from + unit.at.length)
@@ -195,6 +190,7 @@ export class SegmentScanner {
       pooledTexts: this.#pooledTexts,
       pooledTasks: this.#pooledTasks,
       cache: this.#cache.stats(),
+      times: this.#times.sums(),
     }
   }
 }
@@ -214,7 +210,7 @@ function put(into: Verdict[], { at }: Unit, verdicts: Verdicts): void {
   })
 }
 
-function judge({ bySource }: DetectorSet, segments: readonly Segment[]): Verdicts {
-  const verdicts = segments.map((segment) => detectAll(bySource[segment.source], segment))
+function judge({ bySource }: DetectorSet, segments: readonly Segment[], times: DetectorTimes): Verdicts {
+  const verdicts = segments.map((segment) => times.detectAll(bySource[segment.source], segment))
   return areClean(verdicts) ? ALL_CLEAN : verdicts
 }

@@ -5,7 +5,8 @@ import {
   type DetectorEnvironment,
   detectorsFor,
 } from '@agentcostcontrol/detectors'
-import { detectAll, type ScannedText } from './detect.ts'
+import type { ScannedText } from './detect.ts'
+import { type DetectorTime, DetectorTimes } from './detector-times.ts'
 
 /** The most findings of one request that are told one by one. */
 const FINDINGS_MAX = 10_000
@@ -25,14 +26,21 @@ export interface ScanResult {
   readonly complete: boolean
 }
 
+/** What a worker tells: the findings, and what it timed since it told last. */
+export interface ScanReply extends ScanResult {
+  readonly times: readonly DetectorTime[]
+}
+
+const times = new DetectorTimes()
+
 /** Runs in a piscina worker. */
-export default function scan(task: ScanTask): ScanResult {
+export default function scan(task: ScanTask): ScanReply {
   const detectors: Detector[] = detectorsFor(task.environment).filter(({ id }) => task.detectorIds.includes(id))
   if (task.detectorIds.includes('prompt-leak')) detectors.push(createCanaryDetector(task.canaries))
   let left = FINDINGS_MAX
   let complete = true
   const verdicts = task.segments.map((segment) => {
-    const findings = detectAll(
+    const findings = times.detectAll(
       detectors.filter(({ sources }) => sources.includes(segment.source)),
       segment,
     )
@@ -41,5 +49,5 @@ export default function scan(task: ScanTask): ScanResult {
     left -= told.length
     return told
   })
-  return { verdicts, complete }
+  return { verdicts, complete, times: times.take() }
 }

@@ -8,7 +8,8 @@ import { until } from '../../test/support/until.ts'
 import { Coverage } from '../inspect/coverage.ts'
 import { createInspections, type Inspection } from '../inspect/inspection.ts'
 import { type ClosableScanPool, createScanPool } from '../inspect/pool.ts'
-import { createDetectorSets, ScanPoolFullError, ScanTimeoutError, SegmentScanner } from '../inspect/scanner.ts'
+import type { ScanFailure } from '../inspect/scan-failure.ts'
+import { createDetectorSets, SegmentScanner } from '../inspect/scanner.ts'
 import { inspectionThat, NO_SUPPRESSIONS } from './support/detectors.ts'
 
 const TIMEOUT_MS = 60_000
@@ -31,6 +32,13 @@ function poolFor(scope: Scope, options: Partial<Parameters<typeof createScanPool
   return pool
 }
 
+const failing = (reason: ScanFailure) => ({ name: 'ScanFailedError', reason })
+const ENDS = {
+  hang: 'timed-out',
+  die: 'worker-crashed',
+  throw: 'worker-crashed',
+  'take all': 'worker-crashed',
+} as const
 const dying = (): URL => new URL('./support/dying-worker.ts', import.meta.url)
 const segment = (text: string, source: Segment['source'] = 'user'): Segment => ({ source, path: ['x'], text })
 const clean = (chars: number): string => 'The quick brown fox jumps over the lazy dog. '.repeat(chars / 45 + 1)
@@ -140,20 +148,28 @@ t.test('a queue that is full refuses at once', async (t) => {
   const outcomes = await Promise.allSettled(scans)
   const refused = outcomes.filter(({ status }) => status === 'rejected')
   t.ok(refused.length >= 3, `${refused.length} of 5 are refused`)
-  for (const outcome of refused) t.ok(outcome.status === 'rejected' && outcome.reason instanceof ScanPoolFullError)
+  for (const outcome of refused) t.match(outcome.status === 'rejected' ? outcome.reason : null, failing('overloaded'))
   t.equal(outcomes[0]?.status, 'fulfilled')
 })
 
-t.test('a scan that takes too long, and a worker that dies, fail alone: the next scan has a worker', async (t) => {
+t.test('a worker that hangs, ends, throws or runs out of memory costs its own scan alone', async (t) => {
   const pool = poolFor(t, { worker: dying() })
   const scanner = new SegmentScanner(pool, 100)
   const scan = async (text: string, timeoutMs: number) =>
     scanner.scan([segment(text + clean(9_000))], inspecting(new Coverage(), timeoutMs), 'request')
-  await t.rejects(scan('hang', 300), ScanTimeoutError)
-  t.match(await scan('go on', TIMEOUT_MS), { complete: true })
-  await t.rejects(scan('die', TIMEOUT_MS), ScanTimeoutError)
-  t.match(await scan('go on, other text', TIMEOUT_MS), { complete: true })
-  t.match(pool.stats(), { failed: 2, full: 0, queued: 0 })
+  for (const [how, reason] of Object.entries(ENDS)) {
+    // The next one waits in the queue while it happens.
+    const scans = [scan(how, how === 'hang' ? 300 : TIMEOUT_MS), scan(`go on after ${how}`, TIMEOUT_MS)]
+    t.match(
+      await Promise.allSettled(scans),
+      [
+        { status: 'rejected', reason: failing(reason) },
+        { status: 'fulfilled', value: { complete: true } },
+      ],
+      how,
+    )
+  }
+  t.match(pool.stats(), { failures: { overloaded: 0, 'timed-out': 1, 'worker-crashed': 3 }, queued: 0 })
 })
 
 t.test('a worker that cannot start fails the scan alone, and is told', async (t) => {
@@ -163,11 +179,11 @@ t.test('a worker that cannot start fails the scan alone, and is told', async (t)
   const scanner = new SegmentScanner(pool, 100)
   for (const count of [1, 2]) {
     const scanned = scanner.scan([segment(count + clean(9_000))], inspecting(new Coverage(), 200), 'request')
-    await t.rejects(Promise.resolve(scanned), ScanTimeoutError)
+    await t.rejects(Promise.resolve(scanned), failing('timed-out'))
     await until(`scan ${count} tried a new worker`, () => (told.length === count ? true : null))
   }
   t.match(told, [{ message: 'no start' }, { message: 'no start' }])
-  t.match(pool.stats(), { failed: 2, queued: 0 })
+  t.match(pool.stats(), { failures: { 'timed-out': 2 }, queued: 0 })
 })
 
 t.test('what failed is neither cached nor counted as judged', async (t) => {
@@ -175,7 +191,7 @@ t.test('what failed is neither cached nor counted as judged', async (t) => {
   const own = new Coverage()
   const scanner = new SegmentScanner(pool, 100)
   const text = segment(`die${clean(9_000)}`)
-  await t.rejects(Promise.resolve(scanner.scan([text], inspecting(own), 'request')))
+  await t.rejects(Promise.resolve(scanner.scan([text], inspecting(own), 'request')), failing('worker-crashed'))
   t.same(own.counts(), [])
   t.equal(scanner.stats().cache.entries, 0)
 })

@@ -104,7 +104,7 @@ for (const choice of ['closed', 'open'] as const) {
     const burst = Array.from({ length: 12 }, (_, at) => user(clean(400_000, `${at}`)))
     const replies = await Promise.all(burst.map((message) => chat(sidecar.url, { body: { messages: [message] } })))
     const refused = replies.filter(({ status }) => status !== 200)
-    const overloads = await sidecar.metric('acc_scan_overloads_total')
+    const overloads = await sidecar.metric('acc_scan_failures_total', { reason: 'overloaded' })
     t.ok(overloads >= 8, `${overloads} scans found the queue full`)
     t.equal(refused.length, choice === 'open' ? 0 : overloads)
     t.equal(await sidecar.metric('acc_uninspected_overload_total'), choice === 'open' ? overloads : 0)
@@ -120,7 +120,7 @@ for (const choice of ['closed', 'open'] as const) {
       (await revisionInForce(sidecar.adminUrl)) === before ? null : true,
     )
     const slow = await chat(sidecar.url, { body: { messages: [user(hostile(5_000_000))] } })
-    t.equal(await sidecar.metric('acc_scan_failures_total'), 1)
+    t.equal(await sidecar.metric('acc_scan_failures_total', { reason: 'timed-out' }), 1)
     t.equal(await sidecar.metric('acc_uninspected_timeout_total'), choice === 'open' ? 1 : 0)
     if (choice === 'open') t.equal(slow.status, 200)
     else t.match(slow, { status: 503, code: 'acc_inspection_unavailable', message: /took too long.*"test" is closed/ })

@@ -4,6 +4,7 @@ import { compilePolicy } from '@agentcostcontrol/policy'
 import type { AnswerInspection } from '../../answer/inspection.ts'
 import { systemClock } from '../../clock.ts'
 import { Coverage } from '../../inspect/coverage.ts'
+import { ScanFailures } from '../../inspect/scan-failure.ts'
 import { bySource, SegmentScanner } from '../../inspect/scanner.ts'
 
 /** Finds `KEY` and six digits: small enough to say by hand what must come out. */
@@ -68,6 +69,7 @@ export function inspectionThat(action: 'alert' | 'redact' | 'block'): AnswerInsp
     agent: null,
     suppressions: NO_SUPPRESSIONS,
     scanner,
+    failures: new ScanFailures({ error: () => {} }, systemClock),
     coverage,
     clock: systemClock,
     turn: null,

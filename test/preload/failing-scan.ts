@@ -1,0 +1,19 @@
+/** Loaded into a sidecar: in its scan workers a detector ends the worker, throws, never ends or takes all memory, as the text says. */
+import { isMainThread } from 'node:worker_threads'
+import { DETECTORS } from '../../detectors/registry.ts'
+import type { Detector } from '../../detectors/types.ts'
+
+const secrets: { detect: Detector['detect'] } | undefined = DETECTORS.find(({ id }) => id === 'secrets')
+if (!isMainThread && secrets) {
+  const { detect } = secrets
+  secrets.detect = (text, context) => {
+    if (text.startsWith('scan:exit')) process.exit(1)
+    if (text.startsWith('scan:throw')) throw new TypeError(`cannot scan ${text.slice(0, 60)}`)
+    const kept: unknown[] = []
+    while (text.startsWith('scan:memory')) kept.push(new Array(100_000).fill(kept.length))
+    while (text.startsWith('scan:loop')) {
+      // A scan that runs away.
+    }
+    return detect(text, context)
+  }
+}
