@@ -31,6 +31,7 @@ const anthropic = (data: { readonly type: string; readonly [member: string]: unk
   `event: ${data.type}\n${sse(data)}`
 const gemini = (parts: readonly object[]): string =>
   sse({ candidates: [{ index: 0, content: { role: 'model', parts } }] })
+const partial = (part: object): string => gemini([{ functionCall: { partialArgs: [part], willContinue: true } }])
 const whole = (): unknown => JSON.parse(ARGS.join(''))
 const item = { type: 'function_call', id: 'i', call_id: 'c', name: 'send', arguments: ARGS.join('') }
 
@@ -89,6 +90,21 @@ const FORMATS: readonly Format[] = [
     events: [
       gemini([{ text: 'hello ' }]),
       gemini([{ functionCall: { name: 'send', args: whole() } }]),
+      gemini([{ text: '.' }]),
+    ],
+  },
+  {
+    name: 'generateContent with arguments in parts',
+    framing: SSE,
+    open: () => openGeminiStream({ model: 'gemini', stream: true, json: {} }),
+    events: [
+      gemini([{ text: 'hello ' }]),
+      gemini([{ functionCall: { name: 'send', willContinue: true } }]),
+      partial({ jsonPath: '$.to', stringValue: 'a@b.c' }),
+      ...['the K', 'EY123', '456 is here'].map((stringValue) =>
+        partial({ jsonPath: '$.text', stringValue, willContinue: true }),
+      ),
+      gemini([{ functionCall: {} }]),
       gemini([{ text: '.' }]),
     ],
   },
@@ -190,6 +206,53 @@ t.test('a call that is too long to be held is refused where the policy is closed
   t.ok(pass(format, [Buffer.from(long)], 'block').refused)
   t.notOk(pass(format, [Buffer.from(long)], 'alert').refused)
 })
+
+t.test('a call that only the end of a response tells is judged under its tool’s name', async (t) => {
+  const format = FORMATS.find(({ name }) => name === 'responses')
+  if (!format) return
+  const completed = anthropic({ type: 'response.completed', response: { id: 'r', output: [item] } })
+  const { refused, bytes, findings } = pass(format, [Buffer.from(completed)], 'block')
+  t.ok(refused)
+  t.notMatch(bytes, KEY)
+  t.same(findings, ['tool_call send'])
+})
+
+t.test(
+  'arguments in parts are put together by their paths, and end with their call, another one or the answer',
+  async (t) => {
+    const read = (events: readonly string[]) => {
+      const reader = openGeminiStream({ model: 'gemini', stream: true, json: {} })
+      return events.flatMap((event) => reader.read(event.slice('data: '.length))?.calls ?? [])
+    }
+    const part = (jsonPath: string, value: object): string => partial({ jsonPath, ...value })
+    const calls = read([
+      gemini([{ functionCall: { name: 'book', willContinue: true } }]),
+      part('$.trip.stops[0].city', { stringValue: 'New ' }),
+      part('$.trip.stops[0].city', { stringValue: 'Delhi' }),
+      part("$.trip['of days']", { numberValue: 3 }),
+      part('$.trip.paid', { boolValue: true }),
+      part('$.trip.paid.no', { stringValue: 'way' }),
+      part('$.__proto__.polluted', { stringValue: 'yes' }),
+      part('nonsense', { nullValue: 'NULL_VALUE' }),
+      gemini([{ functionCall: { name: 'pay', willContinue: true } }]),
+      part('$.to', { stringValue: 'x' }),
+      sse({ candidates: [{ index: 0, finishReason: 'STOP' }] }),
+    ])
+    t.same(
+      calls.map(({ tool, text }) => [tool, JSON.parse(text ?? '')]),
+      [
+        [
+          'book',
+          JSON.parse(
+            '{"trip":{"stops":{"0":{"city":"New Delhi"}},"of days":3,"paid":true},"$.trip.paid.no":"way","__proto__":{"polluted":"yes"},"nonsense":null}',
+          ),
+        ],
+        ['pay', { to: 'x' }],
+      ],
+    )
+    t.equal(Reflect.get({}, 'polluted'), undefined)
+  },
+)
 
 const SECOND = chat({ tool_calls: [{ index: 0, id: 'y', function: { name: 'post', arguments: `{"k":"${KEY}"}` } }] })
 

@@ -3,6 +3,7 @@ import type { AnswerFacts, EndedCall, MeteredRequest, StreamEvent, StreamReader,
 import { isRecord, readArray, readString, stringsIn } from '../read.ts'
 import { candidatesOf } from './config.ts'
 import { createGrounding, hostedTools } from './grounding.ts'
+import { PartialCalls } from './partial-calls.ts'
 import { readUsage, servedTier } from './usage.ts'
 
 /** Reads a plain answer. */
@@ -20,7 +21,7 @@ export function openStream(request: MeteredRequest): StreamReader {
   const candidates = candidatesOf(request.json)
   const reading = openReading(request)
   const finished = new Set<number>()
-  const seen = { calls: 0, bytes: 0 }
+  const seen: Seen = { calls: 0, bytes: 0, partial: new PartialCalls() }
   let refused = false
 
   const ended = (): boolean => refused || finished.size >= candidates
@@ -40,10 +41,13 @@ export function openStream(request: MeteredRequest): StreamReader {
     readArray(event.candidates).forEach((candidate, at) => {
       if (!isRecord(candidate)) return
       const index = typeof candidate.index === 'number' ? candidate.index : 0
-      if (readString(candidate.finishReason) !== null) finished.add(index)
       const { content } = candidate
       if (isRecord(content))
         addParts({ pieces, calls }, readArray(content.parts), index, ['candidates', at, 'content', 'parts'], seen)
+      if (readString(candidate.finishReason) !== null) {
+        finished.add(index)
+        calls.push(...seen.partial.end(index))
+      }
     })
     return { pieces, onlyUsage: false, emptyUsage: false, ...(calls.length > 0 ? { calls } : {}) }
   }
@@ -78,16 +82,27 @@ function openReading(request: MeteredRequest) {
   }
 }
 
+/** What of a stream was seen. */
+interface Seen {
+  /** Strings of calls. */
+  calls: number
+  bytes: number
+  readonly partial: PartialCalls
+}
+
 /** Parts that call something. */
 const CALLS: ReadonlySet<string> = new Set(['functionCall', 'toolCall', 'executableCode'])
 
-/** The text of parts. A call, or code, comes whole in one part: it is judged whole, and redacted string by string. */
+/**
+ * The text of parts. A call, or code, comes whole in one part, or its arguments come piece by piece: it is judged whole,
+ * and redacted string by string.
+ */
 function addParts(
   into: { readonly pieces: TextPiece[]; readonly calls: EndedCall[] },
   parts: readonly unknown[],
   candidate: number,
   path: readonly (string | number)[],
-  seen: { calls: number; bytes: number },
+  seen: Seen,
 ): void {
   parts.forEach((part, at) => {
     if (!isRecord(part)) return
@@ -98,6 +113,12 @@ function addParts(
       if (typeof value === 'string') {
         const channel = `${candidate}.${part.thought === true ? 'thought' : key}`
         if (value !== '') into.pieces.push({ channel, path: [...path, at, key], text: value })
+        continue
+      }
+      if (key === 'functionCall' && isRecord(value) && seen.partial.isPart(candidate, value)) {
+        const { pieces, ended } = seen.partial.add(candidate, value, [...path, at, key])
+        into.pieces.push(...pieces)
+        into.calls.push(...ended)
         continue
       }
       const channels: string[] = []

@@ -1,7 +1,7 @@
 import { toolName } from '../../named-tool.ts'
 import { OpenCalls } from '../../open-calls.ts'
 import type { AnswerFacts, EndedCall, StreamEvent, StreamReader, TextPiece } from '../../provider.ts'
-import { isRecord } from '../../read.ts'
+import { isRecord, readArray } from '../../read.ts'
 import { answerStrings } from './segments.ts'
 import { readFacts } from './usage.ts'
 
@@ -76,6 +76,12 @@ export function openResponseStream(): StreamReader {
     return told(pieces, [...ended, ...wholeCalls(pieces, tools.get(indexOf(event)))])
   }
 
+  /** What the tool of an item is called: as it says itself at the end, or as it was told before. */
+  function toolIn(output: unknown, at: number): unknown {
+    const item = readArray(output)[at]
+    return (isRecord(item) ? (item.name ?? item.type) : undefined) ?? tools.get(at)
+  }
+
   function added(event: Json, type: string): StreamEvent {
     if (HOLDS_BYTES.has(type)) return NOTHING
     const channel = channelOf(event, type)
@@ -103,7 +109,7 @@ export function openResponseStream(): StreamReader {
       facts = readFacts(response, items)
     }
     const pieces = strings(response.output, ['response', 'output'], type)
-    const calls = pieces.flatMap((piece) => wholeCalls([piece], tools.get(Number(piece.path[2]))))
+    const calls = pieces.flatMap((piece) => wholeCalls([piece], toolIn(response.output, Number(piece.path[2]))))
     return { ...told(pieces, calls), ...(ENDS.has(type) ? { endsText: true } : {}) }
   }
 
