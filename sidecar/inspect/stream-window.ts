@@ -4,7 +4,7 @@ import type { EventData } from '../providers/framing.ts'
 import type { EndedCall, TextPiece } from '../providers/provider.ts'
 import { type Decided, decide, type JudgedText, ruleIds, stoppingRules, stops, toRedact } from './decide.ts'
 import { detectAll } from './detect.ts'
-import { toEventFindings } from './event-findings.ts'
+import { EventFindings } from './event-findings.ts'
 import { type HeldEvent, type HeldPiece, redactHeld, renderEvent } from './held-event.ts'
 import type { TurnInspection } from './inspection.ts'
 import { writerFor } from './restore/writer.ts'
@@ -21,6 +21,10 @@ const CONTEXT_CHARS = 64
 const CALL_CHARS_MAX = 128 * 1_024
 /** Most bytes of events that wait together. */
 const HELD_BYTES_MAX = 4 * 1_024 * 1_024
+/** Beyond so many channels, or twice those that are open, those go in which nothing is, and the context in front. */
+const CHANNELS_MAX = 512
+/** What is kept of a longer text is copied out of it, so that the text itself can go. */
+const COPIED_FROM_CHARS = 4_096
 
 interface Channel {
   /** Text from `start` on: some settled context, then what is open. */
@@ -45,6 +49,9 @@ function countsOf(findings: readonly Finding[]): Map<string, number> {
   return counts
 }
 
+/** The end of a text by itself: as a part of the text it would keep all of it in memory. */
+const copyOf = (text: string): string => Buffer.from(text, 'utf16le').toString('utf16le')
+
 function settleWhole(channel: Channel): void {
   channel.start += channel.text.length
   channel.settled = channel.start
@@ -63,15 +70,17 @@ export class StreamWindow {
   readonly #channels = new Map<string, Channel>()
   #held: HeldEvent<Channel>[] = []
   #heldBytes = 0
-  readonly #decided: Decided[] = []
+  #channelsMax = CHANNELS_MAX
+  readonly #found: EventFindings
 
   constructor(inspection: TurnInspection) {
     this.#inspection = inspection
+    this.#found = new EventFindings(inspection)
   }
 
   /** What was found so far. */
   get findings(): readonly EventFinding[] {
-    return toEventFindings(this.#decided, 'response', this.#inspection, null)
+    return this.#found.entries('response', null)
   }
 
   /** Takes an event and what was read of it; `data` is `null` for an event without any. */
@@ -135,11 +144,19 @@ export class StreamWindow {
   #channel({ channel: name, sealed, isCall }: TextPiece): Channel {
     let channel = this.#channels.get(name)
     if (!channel) {
+      if (this.#channels.size >= this.#channelsMax) this.#letGo()
       channel = { text: '', start: 0, settled: 0, sealed: sealed === true, isCall: isCall === true }
       this.#channels.set(name, channel)
       if (!channel.isCall) this.#inspection.judged.response_stream.assistant++
     }
     return channel
+  }
+
+  /** Forgets the channels in which nothing is open: what follows in one begins it anew. */
+  #letGo(): void {
+    for (const [name, { text, start, settled }] of this.#channels)
+      if (settled === start + text.length) this.#channels.delete(name)
+    this.#channelsMax = Math.max(CHANNELS_MAX, 2 * this.#channels.size)
   }
 
   /** Judges what is settled by now; the rules if it must be cut, else `null`. */
@@ -160,7 +177,7 @@ export class StreamWindow {
     if (rules.length > 0) return rules
     const keepFrom = Math.max(0, settled - channel.start - CONTEXT_CHARS)
     if (keepFrom > 0) {
-      channel.text = text.slice(keepFrom)
+      channel.text = keepFrom < COPIED_FROM_CHARS ? text.slice(keepFrom) : copyOf(text.slice(keepFrom))
       channel.start += keepFrom
     }
     return null
@@ -170,7 +187,7 @@ export class StreamWindow {
   #judgeTurn(findings: readonly Finding[] = [], text: string): readonly string[] | null {
     const passing: JudgedText = { source: 'assistant', text, whole: false, sealed: true }
     const decided = decide(findings, passing, this.#inspection, 'response')
-    this.#decided.push(...decided)
+    this.#found.add(decided)
     const rules = ruleIds(decided, stops)
     return rules.length > 0 ? rules : null
   }
@@ -185,7 +202,7 @@ export class StreamWindow {
   /** Judges findings of a channel's text, and takes out of it what is not to pass. */
   #judge(findings: readonly Finding[], text: JudgedText, channel: Channel): readonly Decided[] {
     const decided = decide(findings, text, this.#inspection, 'response')
-    this.#decided.push(...decided)
+    this.#found.add(decided)
     const enforced = decided.filter((one) => one.enforced && (one.action === 'redact' || stops(one.action)))
     const taken = enforced.map(({ finding }) => finding)
     this.#takeOut(channel, taken, channel.isCall ? this.#writer(text, taken) : null)
@@ -236,7 +253,7 @@ export class StreamWindow {
     const { set } = this.#inspection
     const text = this.#callText(tool, whole)
     const decided = decide(this.#inCall(text), text, this.#inspection, 'response')
-    this.#decided.push(...decided)
+    this.#found.add(decided)
     const rules = ruleIds(decided, stops)
     if (rules.length > 0) return rules
     // An escape of the JSON may hide in the whole what its string shows.
@@ -249,7 +266,7 @@ export class StreamWindow {
     const missed = countsOf(toRedact(decided))
     for (const { ruleId } of toRedact(inParts)) missed.set(ruleId, (missed.get(ruleId) ?? 0) - 1)
     const unknown = inParts.filter(({ finding }) => !decided.some((one) => one.finding.ruleId === finding.ruleId))
-    this.#decided.push(...unknown)
+    this.#found.add(unknown)
     const partRules = ruleIds(unknown, stops)
     if (partRules.length > 0) return partRules
     // What shows in the whole alone cannot be taken out of a part.

@@ -1,0 +1,78 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import t from 'tap'
+import { StreamFilter } from '../answer/stream-filter.ts'
+import { openResponseStream } from '../providers/openai/responses/stream.ts'
+import { openChatStream } from '../providers/openai/stream.ts'
+import type { StreamReader } from '../providers/provider.ts'
+import { SSE } from '../providers/sse.ts'
+import { inspectionThat } from './support/detectors.ts'
+
+setFlagsFromString('--expose-gc')
+const collect: () => void = runInNewContext('gc')
+const MB = 1_000_000
+
+function heapUsed(): number {
+  collect()
+  return process.memoryUsage().heapUsed
+}
+
+/** How much more memory is in use while a filter is open than before, after so many events. */
+function kept(reader: StreamReader, events: number, eventOf: (at: number) => object, action: 'alert' | 'block') {
+  const before = heapUsed()
+  const filter = new StreamFilter(reader, SSE, false, inspectionThat(action))
+  let released = 0
+  for (let at = 0; at < events; at++)
+    for (const bytes of filter.push(Buffer.from(`data: ${JSON.stringify(eventOf(at))}\n\n`)).bytes)
+      released += bytes.length
+  return { bytes: heapUsed() - before, released, findings: filter.findings }
+}
+
+t.test('a stream that goes on for long keeps next to nothing of what has passed', async (t) => {
+  const text = 'The quick brown fox jumps over the lazy dog. '.repeat(4_000)
+  const done = kept(
+    openResponseStream(),
+    400,
+    (at) => ({ type: 'response.output_text.done', output_index: at, content_index: 0, text: `${at} ${text}` }),
+    'block',
+  )
+  t.ok(done.released > 70 * MB, `${done.released} bytes passed`)
+  t.ok(done.bytes < 8 * MB, `${done.bytes} are kept of 400 long texts`)
+  const many = kept(
+    openChatStream(),
+    60_000,
+    (at) => ({ choices: [{ index: at, delta: { content: 'a text of one choice of many' } }] }),
+    'block',
+  )
+  t.ok(many.bytes < 8 * MB, `${many.bytes} are kept of 60 000 channels`)
+})
+
+t.test('findings of a long stream are summed up as they come', async (t) => {
+  const call = JSON.stringify({ note: `KEY123456 ${'x'.repeat(5_000)}` })
+  const { bytes, findings } = kept(
+    openChatStream(),
+    4_000,
+    (at) => ({
+      choices: [
+        {
+          index: 0,
+          delta: {
+            content: 'it is KEY123456. ',
+            tool_calls: [{ index: at, id: `c${at}`, function: { name: `tool-${at % 500}`, arguments: call } }],
+          },
+          finish_reason: 'tool_calls',
+        },
+      ],
+    }),
+    'alert',
+  )
+  t.ok(bytes < 8 * MB, `${bytes} are kept`)
+  t.match(
+    findings.map(({ count, detail }) => ({ count, source: detail?.source, tool: detail?.tool })),
+    [
+      { count: 4_000, source: 'assistant', tool: null },
+      { count: 4_000, source: 'tool_call', tool: null },
+    ],
+  )
+  t.equal(findings[1]?.detail?.places.length, 4, 'and the first places are told')
+})
