@@ -28,11 +28,23 @@ async function portFor(scope: Scope, onConnection: Parameters<typeof createServe
   return typeof address === 'object' && address ? address.port : 0
 }
 
+/** Where a port is looked for that nobody listens on: below those that the kernel gives to whoever asks for any. */
+const CLOSED_PORTS = { first: 20_000, count: 10_000 } as const
+
+/** A port on which nobody listens, nor will: other tests have their ports from the kernel. */
 async function closedPort(): Promise<number> {
-  const ends: (() => void)[] = []
-  const port = await portFor({ teardown: (end) => void ends.push(() => void end()) }, () => {})
-  for (const end of ends) end()
-  return port
+  const { first, count } = CLOSED_PORTS
+  for (let at = 0; at < count; at++) {
+    const port = first + ((process.pid + at * 7) % count)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) =>
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)),
+    )
+    if (!isFree) continue
+    await new Promise((resolve) => server.close(resolve))
+    return port
+  }
+  throw new Error(`every port from ${first} to ${first + count} is taken`)
 }
 
 interface Dead {
