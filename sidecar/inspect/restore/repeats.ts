@@ -11,8 +11,8 @@ export interface PlacedEdit extends SegmentEdit {
   readonly at: number
 }
 
-/** Characters that are searched, from the end of the conversation. */
-const SEARCHED_CHARS_MAX = 1_048_576
+/** Characters that are searched, from the end of the conversation: some 3 ms. */
+const SEARCHED_CHARS_MAX = 524_288
 
 /**
  * Also takes values out where no detector sees them: what was put back into an answer comes again in the next turn,

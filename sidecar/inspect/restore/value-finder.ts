@@ -23,30 +23,34 @@ export function createValueFinder(placeholders: ReadonlyMap<string, string>): Fi
     const alike = byHead.get(head) ?? []
     alike.push(value)
     byHead.set(head, alike)
-    mayBegin[slotOf(value, 0)] = 1
+    let slot = 0
+    for (let at = 0; at < HEAD_CHARS; at++) slot = next(slot, value, at)
+    mayBegin[slot] = 1
   }
   if (byHead.size === 0) return null
   for (const alike of byHead.values()) alike.sort((a, b) => b.length - a.length)
   return (text, onValue) => {
-    const last = text.length - VALUE_CHARS_MIN
     let left = COMPARED_ANYWAY + text.length * COMPARED_PER_CHAR
-    for (let at = 0; at <= last && left > 0; at++) {
-      if (mayBegin[slotOf(text, at)] === 0) continue
+    let slot = 0
+    let from = 0
+    for (let end = 0; end < text.length && left > 0; end++) {
+      slot = next(slot, text, end)
+      if (mayBegin[slot] === 0) continue
+      const at = end + 1 - HEAD_CHARS
+      if (at < from) continue
       const found = byHead.get(text.slice(at, at + HEAD_CHARS))?.find((value) => {
         left -= value.length
         return left > 0 && text.startsWith(value, at) && isWord(text, at, at + value.length)
       })
       if (found === undefined) continue
       onValue(at, at + found.length, placeholders.get(found) ?? '')
-      at += found.length - 1
+      from = at + found.length
     }
   }
 }
 
-/** Of the first characters, which differ most from value to value. */
-const slotOf = (text: string, at: number): number =>
-  ((text.charCodeAt(at) * 31 + text.charCodeAt(at + 1)) * 31 + text.charCodeAt(at + 2) * 7 + text.charCodeAt(at + 3)) &
-  65_535
+/** The slot of the last four characters: each is shifted out of its 16 bits by the fourth behind it. */
+const next = (slot: number, text: string, at: number): number => ((slot << 4) ^ text.charCodeAt(at)) & 65_535
 
 const isWord = (text: string, start: number, end: number): boolean =>
   !(WORD.test(text.charAt(start)) && WORD.test(text.charAt(start - 1))) &&
