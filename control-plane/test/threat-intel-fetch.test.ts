@@ -200,8 +200,8 @@ t.test('a list is fetched, asked for by its ETag, and keeps what it held when a 
   t.match((await ask<IntelPage>()).body.index, { entries: 3, pending: false })
 })
 
-t.test('of any number of replicas one fetches; a claim of one that ended is nobody’s after a while', async (t) => {
-  const { replica, orgId, ask, refresh } = await begun(t)
+t.test('of any number of replicas one fetches', async (t) => {
+  const { replica, orgId, refresh } = await begun(t)
   const other = await replicaFor(t, db, publishedPolicies(), { fetching: { allowedHosts: [`127.0.0.1:${port}`] } })
   asked.length = 0
   const gate = Promise.withResolvers<void>()
@@ -216,10 +216,18 @@ t.test('of any number of replicas one fetches; a claim of one that ended is nobo
   gate.resolve()
   for (const each of [replica, other]) await each.threatIntel.close()
   t.equal(asked.length, 1)
-  await db.owner`
-    UPDATE acc.threat_intel_lists SET claim = ${randomUUID()}, claimed_until = now() - interval '1 second'
-    WHERE org_id = ${orgId}`
-  t.match(await ask('/haus'), { status: 200, body: { name: 'haus' } })
+})
+
+t.test('what a replica that was killed had begun to fetch is another one’s after a while', async (t) => {
+  const { orgId, refresh } = await begun(t)
+  respond = (_, response) => void response.end(urlhaus('http://evil-files.test/a.exe'))
+  const claimed = (seconds: number) => db.owner`
+    UPDATE acc.threat_intel_lists
+    SET claim = ${randomUUID()}, claimed_until = now() + ${seconds}::int * interval '1 second' WHERE org_id = ${orgId}`
+  await claimed(60)
+  t.match(await refresh(), { status: 409, body: { detail: /being fetched already/ } })
+  await claimed(-1)
+  t.match(await refresh(), { status: 200, body: { entries: 1 } })
 })
 
 t.test('a list that is deleted while it is fetched stays deleted', async (t) => {

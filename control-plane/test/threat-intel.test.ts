@@ -137,6 +137,7 @@ t.test('what cannot be read is refused with its line and the reason, and changes
   t.match((await ask()).body, { lists: [], index: { version: null } })
   await upload('a/content?format=plain', 'a.example')
   t.match(await upload('a/content?format=stix', '{}'), { status: 409, body: { detail: /one of the format plain/ } })
+  t.match(await upload('a/content?format=plain&kind=suppress', 'b.example'), { status: 409 })
   t.match(await upload('a/content', 'no list at all'), { status: 400 })
   t.match((await ask()).body.lists, [{ name: 'a', entries: 1 }], 'what was there stays')
 })
@@ -187,6 +188,29 @@ t.test('an index is for the sidecars of its organisation alone, and those before
   })
   t.equal(kept.status, 304)
   t.equal((await downloadIndex(one, credential, 'x')).status, 400)
+})
+
+t.test('an upload that comes again after its replica ended before the index was made has it made', async (t) => {
+  const { orgId, ask, upload, told, finds } = await begun()
+  await upload('mine/content?format=plain', 'evil.example')
+  // As a replica leaves it that is killed in between.
+  await db.owner`
+    UPDATE acc.threat_intel_states SET revision = revision + 1, version = NULL WHERE org_id = ${orgId}`
+  t.match((await ask()).body.index, { version: null, pending: true })
+  t.match(await upload('mine/content', 'evil.example'), { status: 200 })
+  t.match((await ask()).body.index, { pending: false })
+  t.same(await finds((await told(null))?.version, 'evil.example'), ['domain'])
+})
+
+t.test('an index that nobody made is made by whoever looks after the lists', async (t) => {
+  const { orgId, upload, told, finds } = await begun()
+  await upload('mine/content?format=plain', 'evil.example')
+  await db.owner`
+    UPDATE acc.threat_intel_states SET revision = revision + 1, version = NULL, revised_at = now() - interval '1 minute'
+    WHERE org_id = ${orgId}`
+  const asked = told(null, 20_000)
+  two.threatIntel.start(orgId)
+  t.same(await finds((await asked)?.version, 'evil.example'), ['domain'])
 })
 
 t.test('uploads at two replicas at once are all in force at the end', async (t) => {

@@ -56,12 +56,11 @@ export function createListFetcher(options: ListFetcherOptions): ListFetcher {
       onFetched(orgId, name, changed ? 'changed' : 'unchanged', null)
       if (changed) await builder.build(orgId)
     } catch (error) {
-      if (!(error instanceof FetchFailed || error instanceof BadList)) throw error
-      if (stopping.aborted) {
-        await database.inOrg(orgId, (tx) => listRepository.release(tx, claimed))
-        return
-      }
-      await fail(orgId, claimed, error.message)
+      const isOwn = error instanceof FetchFailed || error instanceof BadList
+      if (isOwn && !stopping.aborted) await fail(orgId, claimed, error.message)
+      // Nothing that the list is to blame for: whoever comes next tries it again.
+      else await database.inOrg(orgId, (tx) => listRepository.release(tx, claimed))
+      if (!isOwn) throw error
     }
   }
 

@@ -1,6 +1,6 @@
-/** Reads lists and makes indexes, off the main thread; lives for one task. */
+/** Reads lists and makes indexes, off the main thread: one task after the other. */
 import { createHash } from 'node:crypto'
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { gzipSync } from 'node:zlib'
 import { compileFeeds, type FeedFormat } from '@agentcostcontrol/detectors/threat-intel'
 import { countsOf, type IntelResult, type IntelTask, type ListBytes, type ListCounts } from './tasks.ts'
@@ -56,7 +56,8 @@ function build(lists: readonly ListBytes[], nowMs: number): IntelResult {
 /** Bytes in memory of their own, which can be handed over. */
 const own = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => new Uint8Array(bytes)
 
-const task: IntelTask = workerData
-const result = task.kind === 'read' ? read(task.list, task.nowMs) : build(task.lists, task.nowMs)
-const handed = result.kind === 'read' ? result.read.packed : result.kind === 'built' ? result.built.bytes : null
-parentPort?.postMessage(result, handed === null ? [] : [handed.buffer])
+parentPort?.on('message', (task: IntelTask) => {
+  const result = task.kind === 'read' ? read(task.list, task.nowMs) : build(task.lists, task.nowMs)
+  const handed = result.kind === 'read' ? result.read.packed : result.kind === 'built' ? result.built.bytes : null
+  parentPort?.postMessage(result, handed === null ? [] : [handed.buffer])
+})

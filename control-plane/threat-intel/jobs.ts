@@ -34,6 +34,7 @@ export function startThreatIntelJobs(options: ThreatIntelJobsOptions): ThreatInt
   const { orgId, database, fetcher, builder, show, log, everyMs = EVERY_MS } = options
   let closed = false
   let outage = false
+  let buildAtMs = 0
   let timer: NodeJS.Timeout | null = null
   let running: Promise<void> = Promise.resolve()
 
@@ -41,8 +42,12 @@ export function startThreatIntelJobs(options: ThreatIntelJobsOptions): ThreatInt
     try {
       await fetcher.due(orgId)
       const isOverdue = await database.inOrg(orgId, (tx) => indexRepository.isOverdue(tx, UNBUILT_MS, BUILT_MS))
-      if (isOverdue) await builder.build(orgId)
       await show(orgId)
+      if (isOverdue && performance.now() >= buildAtMs) {
+        // One that fails would fail again.
+        buildAtMs = performance.now() + UNBUILT_MS
+        await builder.build(orgId)
+      }
       outage = false
     } catch (error) {
       if (!outage)

@@ -8,6 +8,8 @@ import { LIST_KINDS } from './tasks.ts'
 export interface ThreatIntelMetrics {
   fetched(result: FetchResult): void
   built(result: 'built' | 'failed'): void
+  /** Where the bytes of indexes in memory are read. */
+  readCache(read: () => number): void
   show(lists: readonly IntelList[], index: IndexInForce): void
 }
 
@@ -41,7 +43,19 @@ export function createThreatIntelMetrics(registry: Registry): ThreatIntelMetrics
     'Since the last good fetch of the list with a URL for which that is longest ago; 0 without one.',
   )
   const entries = gauge('acc_threat_intel_index_entries', 'Entries of the index in force.')
+  let cached = (): number => 0
+  new Gauge({
+    name: 'acc_threat_intel_cached_bytes',
+    help: 'Indexes that sidecars fetched from this replica, kept in memory.',
+    registers,
+    collect() {
+      this.set(cached())
+    },
+  })
   return {
+    readCache: (read) => {
+      cached = read
+    },
     fetched: (result) => fetches.inc({ result }),
     built: (result) => builds.inc({ result }),
     show: (all, index) => {

@@ -5,6 +5,7 @@ import { errorFields, type Logger } from '../log.ts'
 import { createIndexBuilder } from './builder.ts'
 import type { FetchOptions } from './fetch.ts'
 import { createListFetcher } from './fetcher.ts'
+import { createIndexCache } from './index-cache.ts'
 import { indexRepository } from './index-repository.ts'
 import { startThreatIntelJobs } from './jobs.ts'
 import { listRepository } from './list-repository.ts'
@@ -37,6 +38,8 @@ export interface ThreatIntelPartsOptions {
 }
 
 const FETCH_MS_MAX = 60_000
+/** Of indexes that sidecars are fetching, kept in memory. */
+const CACHE_BYTES_MAX = 64 * 1024 * 1024
 
 /** Puts its parts together. */
 export function createThreatIntel(options: ThreatIntelPartsOptions): ThreatIntel {
@@ -44,6 +47,8 @@ export function createThreatIntel(options: ThreatIntelPartsOptions): ThreatIntel
   const stopping = new AbortController()
   const jobs = new Map<string, ReturnType<typeof startThreatIntelJobs>>()
   const workshop = createWorkshop()
+  const cache = createIndexCache(CACHE_BYTES_MAX)
+  metrics.readCache(() => cache.bytes)
   const builder = createIndexBuilder({
     database,
     workshop,
@@ -81,6 +86,7 @@ export function createThreatIntel(options: ThreatIntelPartsOptions): ThreatIntel
     workshop,
     builder,
     fetcher,
+    cache,
     clock,
     onDue: (orgId) => jobs.get(orgId)?.hurry(),
     onChange: (orgId, change, list) => log.info(`a list of threat intelligence was ${change}`, { orgId, list }),

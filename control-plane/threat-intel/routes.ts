@@ -73,9 +73,9 @@ const made = z.strictObject({
     .describe(`how often it is fetched; ${REFRESH_SECONDS} if left out`),
 })
 
-/** What a list of warnings names is no threat; what another one names is, unless that is said. */
-const kindOf = (of: z.infer<typeof format>, said: z.infer<typeof kind> | undefined): z.infer<typeof kind> => {
-  if (of !== 'misp-warninglist') return said ?? 'block'
+/** What a list of warnings names is no threat; of another one it has to be said. */
+const kindOf = (of: z.infer<typeof format>, said: z.infer<typeof kind> | undefined): z.infer<typeof kind> | null => {
+  if (of !== 'misp-warninglist') return said ?? null
   if (said === 'block')
     throw new ApiError('acc_api_invalid', 'kind: a list of the format misp-warninglist can only be "suppress".')
   return 'suppress'
@@ -98,7 +98,7 @@ export function threatIntelRoutes(api: Api, intel: ThreatIntelService): void {
     handler: async (request) => {
       const { kind: said, refreshSeconds, ...list } = request.body
       const every = list.url === null ? null : (refreshSeconds ?? REFRESH_SECONDS)
-      const kind = kindOf(list.format, said)
+      const kind = kindOf(list.format, said) ?? 'block'
       return sent(await intel.make(request.admin(), { ...list, kind, refreshSeconds: every }))
     },
   })

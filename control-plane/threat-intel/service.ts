@@ -6,6 +6,7 @@ import type { Database, Tx } from '../db/database.ts'
 import { ApiError } from '../errors.ts'
 import type { IndexBuilder } from './builder.ts'
 import type { ListFetcher } from './fetcher.ts'
+import type { IndexCache } from './index-cache.ts'
 import { type IndexInForce, indexRepository } from './index-repository.ts'
 import { type IntelList, listRepository, type NewList } from './list-repository.ts'
 import { storeText } from './store.ts'
@@ -38,13 +39,14 @@ export interface ThreatIntelService {
 /** As what a list is made. */
 export interface MadeBy {
   readonly format: FeedFormat
-  readonly kind: ListKind
+  /** `null` where that was not said. */
+  readonly kind: ListKind | null
 }
 
 /** An index that is read piece by piece. */
 export interface StoredIndex {
   readonly bytes: number
-  pieces(): AsyncGenerator<Buffer>
+  pieces(): AsyncIterable<Buffer>
 }
 
 /** What the service needs. */
@@ -53,6 +55,7 @@ export interface ThreatIntelOptions {
   readonly workshop: Pick<Workshop, 'read'>
   readonly builder: IndexBuilder
   readonly fetcher: ListFetcher
+  readonly cache: IndexCache
   readonly clock: Clock
   /** Told of a list that is to be fetched at once. */
   onDue(orgId: string): void
@@ -64,9 +67,12 @@ export const LISTS_MAX = 64
 
 /** Makes the service. */
 export function createThreatIntelService(options: ThreatIntelOptions): ThreatIntelService {
-  const { database, workshop, builder, fetcher, clock, onDue, onChange } = options
+  const { database, workshop, builder, fetcher, cache, clock, onDue, onChange } = options
   const find = async (orgId: string, name: string): Promise<IntelList> =>
     known(await database.inOrg(orgId, (tx) => listRepository.find(tx, name)))
+
+  const isPending = async (orgId: string): Promise<boolean> =>
+    (await database.inOrg(orgId, indexRepository.inForce)).pending
 
   /** @returns whether it holds something else now */
   async function fill(
@@ -78,9 +84,12 @@ export function createThreatIntelService(options: ThreatIntelOptions): ThreatInt
     const before = await database.inOrg(orgId, (tx) => listRepository.find(tx, name))
     if (before === null && made === null)
       throw new ApiError('acc_api_not_found', 'There is no such list: say its "format" to make it.')
-    const { format, kind } = before ?? made ?? known(before)
-    if (before !== null && made !== null && made.format !== format)
-      throw new ApiError('acc_api_conflict', `The list is one of the format ${format}: delete it first.`)
+    const { format, kind } = before ?? { ...(made ?? known(before)), kind: made?.kind ?? 'block' }
+    if (before !== null && made !== null && (made.format !== format || (made.kind ?? kind) !== kind))
+      throw new ApiError(
+        'acc_api_conflict',
+        `The list is one of the format ${format} and the kind ${kind}: delete it first.`,
+      )
     const list = await workshop.read({ name, format, kind, bytes }, clock.nowMs())
     return database.inOrg(orgId, async (tx) => {
       await indexRepository.lock(tx)
@@ -104,10 +113,10 @@ export function createThreatIntelService(options: ThreatIntelOptions): ThreatInt
     },
     upload: async (caller, name, bytes, made) => {
       try {
-        if (await fill(caller, name, bytes, made)) {
-          onChange(caller.orgId, 'filled', name)
-          await builder.build(caller.orgId)
-        }
+        const changed = await fill(caller, name, bytes, made)
+        if (changed) onChange(caller.orgId, 'filled', name)
+        // Whoever sent it before may not have seen it in force.
+        if (changed || (await isPending(caller.orgId))) await builder.build(caller.orgId)
       } catch (error) {
         if (!(error instanceof BadList)) throw error
         throw new ApiError('acc_api_invalid', `The list is not taken: ${error.message}.`, { cause: error })
@@ -144,7 +153,8 @@ export function createThreatIntelService(options: ThreatIntelOptions): ThreatInt
       const size = await database.inOrg(orgId, (tx) => indexRepository.size(tx, version))
       if (size === null) throw new ApiError('acc_api_not_found', 'There is no index of this version any more.')
       const { bytes, parts } = size
-      return { bytes, pieces: () => piecesOf(database, orgId, version, parts) }
+      const load = (): AsyncIterable<Buffer> => piecesOf(database, orgId, version, parts)
+      return { bytes, pieces: () => cache.pieces(`${orgId}/${version}`, bytes, load) }
     },
   }
 }
