@@ -5,8 +5,12 @@ import { PERIOD_ID_CHARS_MAX } from './period.ts'
 
 /** Most leases in one message; a holder with more says them in several. */
 export const SYNC_ITEMS_MAX = 1_024
-/** Most leases that a holder may know when it says hello. */
+/** Most leases in one hello. */
 export const HELLO_LEASES_MAX = 20_000
+/** A holder with more leases says hello in pages of so many: the answer tells of as many. */
+export const HELLO_PAGE_LEASES = 10_000
+/** Longest key of a counter, in characters. */
+const COUNTER_KEY_CHARS_MAX = 300 + 256 + PERIOD_ID_CHARS_MAX + 2
 /** Largest body of either message, in bytes. */
 export const LEASE_BYTES_MAX = 16 * 1024 * 1024
 
@@ -58,6 +62,19 @@ export const leaseHelloSchema = z.strictObject({
       }),
     )
     .max(HELLO_LEASES_MAX),
+  page: z
+    .strictObject({
+      after: z.string().max(COUNTER_KEY_CHARS_MAX).nullable().describe('the last key of the page before'),
+      through: z
+        .string()
+        .max(COUNTER_KEY_CHARS_MAX)
+        .nullable()
+        .describe('the last key of this one; `null`: the last page'),
+    })
+    .exactOptional()
+    .describe(
+      'of a holder with very many leases: those of counters whose keys are in between, in the order of UTF-16. Each page is answered for itself, `broken` if it is not sound; the last one begins the holder',
+    ),
 })
 
 /** The answer: who the holder is from now on, and its leases of that generation as the ledger has them. */

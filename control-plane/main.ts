@@ -108,10 +108,11 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     wakes,
     onBooked: alerts.booked,
     onVerdict: metrics.verdict,
-    onEpoch: (orgId, epoch) =>
+    onEpoch: (orgId, epoch, by) =>
       log.error('the ledger may have lost what it acknowledged: open counters grant nothing until that is ended', {
         orgId,
         epoch,
+        by,
       }),
   })
   const policies = createPolicyService({

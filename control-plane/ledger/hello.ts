@@ -25,7 +25,8 @@ export async function greet(
   await ledgerRepository.meetHolder(tx, instanceId)
   const known = (await ledgerRepository.holder(tx, instanceId)) ?? 0
   const active = await ledgerRepository.activeLeases(tx, instanceId, hello.generation)
-  const trusted = isTrusted(hello, known, active)
+  const trusted = isTrusted(hello, known, active.filter(isInPage(hello)))
+  if (hello.page !== undefined && hello.page.through !== null) return greetPage(tx, instanceId, hello, trusted, state)
   // A repeated hello of a holder that was given a new generation, and has nothing in it, is given the same one.
   const repeated =
     !trusted &&
@@ -39,23 +40,52 @@ export async function greet(
     ledgerRepository.activeLeases(tx, instanceId, generation),
     periodRepository.periods(tx),
   ])
-  return {
-    isBehind: isBehind && hello.ledgerEpoch === state.epoch,
-    welcome: {
-      generation,
-      continuity: trusted ? 'same' : 'broken',
-      ledgerEpoch: state.epoch,
-      nowMs: state.nowMs,
-      leases: leases.map(({ counter, lease }) => ({
-        counter,
-        granted: wire(lease.granted),
-        returned: wire(lease.returned),
-        settled: wire(lease.settled),
-      })),
-      periods: [...periods],
-    },
-  }
+  const welcome = welcomeOf(hello, generation, trusted, state, leases)
+  return { isBehind: isBehind && hello.ledgerEpoch === state.epoch, welcome: { ...welcome, periods: [...periods] } }
 }
+
+/** A page before the last: what it tells is taken over, and nobody is another holder for it yet. */
+async function greetPage(
+  tx: Tx,
+  instanceId: string,
+  hello: LeaseHello,
+  trusted: boolean,
+  state: LedgerState,
+): Promise<{ readonly welcome: LeaseWelcome; readonly isBehind: boolean }> {
+  const isBehind = await adopt(tx, instanceId, hello, trusted, state)
+  const leases = await ledgerRepository.activeLeases(tx, instanceId, hello.generation)
+  const welcome = welcomeOf(hello, Math.max(1, hello.generation), trusted, state, leases)
+  return { isBehind: isBehind && hello.ledgerEpoch === state.epoch, welcome }
+}
+
+const welcomeOf = (
+  hello: LeaseHello,
+  generation: number,
+  trusted: boolean,
+  { epoch, nowMs }: LedgerState,
+  leases: readonly LeaseRow[],
+): LeaseWelcome => ({
+  generation,
+  continuity: trusted ? 'same' : 'broken',
+  ledgerEpoch: epoch,
+  nowMs,
+  leases: leases.filter(isInPage(hello)).map(({ counter, lease }) => ({
+    counter,
+    granted: wire(lease.granted),
+    returned: wire(lease.returned),
+    settled: wire(lease.settled),
+  })),
+  periods: [],
+})
+
+/** Whether a lease is one of those that a page of a hello tells of. */
+const isInPage =
+  ({ page }: LeaseHello) =>
+  ({ counter }: LeaseRow): boolean => {
+    if (page === undefined) return true
+    const key = counterKey(counter)
+    return (page.after === null || key > page.after) && (page.through === null || key <= page.through)
+  }
 
 /**
  * Whether a holder is who it says: one that knows less than it once told has lost state, whatever it says (H7). One that

@@ -8,6 +8,8 @@ export interface HolderRow {
   readonly generation: number
   readonly epoch: number
   readonly helloAt: string
+  /** False for one whose word began a recovery that an operator ended: it begins no other one. */
+  readonly heeded: boolean
 }
 
 /** A counter as operators see it; amounts in nano-USD, decimal. */
@@ -40,7 +42,8 @@ export const operatorRepository = {
   holders: (tx: Tx, limit: number): Promise<readonly HolderRow[]> =>
     tx<HolderRow[]>`
       SELECT instance_id AS "instanceId", generation::float8 AS generation, epoch::float8 AS epoch,
-        to_char(hello_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "helloAt"
+        to_char(hello_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "helloAt",
+        NOT unheeded AS heeded
       FROM holders ORDER BY holders.epoch, hello_at DESC LIMIT ${limit}`,
   /** In the order of their keys, behind one. */
   counters: (tx: Tx, after: Counter | null, limit: number): Promise<readonly ListedCounter[]> => {
@@ -62,8 +65,16 @@ export const operatorRepository = {
         AND instance_id = ${instanceId} AND generation = ${generation}`
     return row?.ms ?? null
   },
-  endRecovery: async (tx: Tx): Promise<boolean> =>
-    (await tx`UPDATE ledgers SET recovering = false WHERE recovering`).count === 1,
+  /** Whose word alone began the recovery that runs; `null` where it is known otherwise, or none runs. */
+  begunBy: async (tx: Tx): Promise<string | null> => {
+    const [row] = await tx<{ by: string | null }[]>`SELECT begun_by AS by FROM ledgers WHERE recovering`
+    return row?.by ?? null
+  },
+  /** Whoever began it by its word alone begins no other one. */
+  endRecovery: async (tx: Tx): Promise<boolean> => {
+    await tx`UPDATE holders SET unheeded = true WHERE instance_id = (SELECT begun_by FROM ledgers WHERE recovering)`
+    return (await tx`UPDATE ledgers SET recovering = false, begun_by = NULL WHERE recovering`).count === 1
+  },
   /** What the events say that each counter was charged, against its leases and its own sums: in one snapshot. */
   audit: async (tx: Tx): Promise<LedgerAudit> => {
     await tx`SET LOCAL statement_timeout = 0`

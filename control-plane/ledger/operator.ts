@@ -19,6 +19,8 @@ export interface LedgerOverview {
   readonly epoch: number
   /** While true, counters that were open when the epoch began grant nothing. */
   readonly recovering: boolean
+  /** The sidecar whose word alone began the recovery; `null` where it is known otherwise, or none runs. */
+  readonly begunBy: string | null
   /** At most a thousand, those first that have not said hello in this epoch. */
   readonly holders: readonly HolderRow[]
 }
@@ -47,7 +49,8 @@ export function createLedgerOperator({ database }: { readonly database: Database
     overview: ({ orgId }) =>
       database.inOrg(orgId, async (tx) => {
         const { epoch, recovering } = await ledgerRepository.state(tx)
-        return { epoch, recovering, holders: await operatorRepository.holders(tx, HOLDERS_MAX) }
+        const begunBy = await operatorRepository.begunBy(tx)
+        return { epoch, recovering, begunBy, holders: await operatorRepository.holders(tx, HOLDERS_MAX) }
       }),
     counters: ({ orgId }, after, limit) => database.inOrg(orgId, (tx) => operatorRepository.counters(tx, after, limit)),
     release: ({ orgId }, key, nano) =>

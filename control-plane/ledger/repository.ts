@@ -53,11 +53,12 @@ export const ledgerRepository = {
    * Another epoch begins, unless one did since: open counters grant nothing until an operator ends that.
    * @param seen the epoch in which something was found to be lost; `null` for whatever it is
    * @param above what a holder knows of
+   * @param by the holder whose word alone tells it; `null` where it is known otherwise
    */
-  raiseEpoch: async (tx: Tx, seen: number | null, above: number): Promise<boolean> =>
+  raiseEpoch: async (tx: Tx, seen: number | null, above: number, by: string | null = null): Promise<boolean> =>
     (
       await tx`
-        UPDATE ledgers SET epoch = greatest(epoch, ${above}::float8::bigint) + 1, epoch_at = ledger_clock(), recovering = true,
+        UPDATE ledgers SET epoch = greatest(epoch, ${above}::float8::bigint) + 1, epoch_at = ledger_clock(), recovering = true, begun_by = ${by},
           system_identifier = this_system(), timeline = this_timeline()
         WHERE ${seen}::float8 IS NULL OR epoch = ${seen}::float8::bigint OR epoch < ${above}::float8::bigint`
     ).count === 1,
@@ -80,6 +81,17 @@ export const ledgerRepository = {
     const [row] = await tx<{ generation: number }[]>`
       SELECT generation::float8 AS generation FROM holders WHERE instance_id = ${instanceId} FOR UPDATE`
     return row?.generation ?? null
+  },
+  /**
+   * Those of these holders whose word begins no epoch: it began the one that is being recovered from, or one that an
+   * operator ended.
+   */
+  unheeded: async (tx: Tx, instanceIds: readonly string[]): Promise<ReadonlySet<string>> => {
+    const rows = await tx<{ instanceId: string }[]>`
+      SELECT instance_id AS "instanceId" FROM holders
+      WHERE instance_id = ANY (${instanceIds}::text[]::uuid[])
+        AND (unheeded OR instance_id = (SELECT begun_by FROM ledgers WHERE recovering))`
+    return new Set(rows.map(({ instanceId }) => instanceId))
   },
   /** The generations of holders, which stay so until the end of the transaction. */
   generations: async (tx: Tx, instanceIds: readonly string[]): Promise<ReadonlyMap<string, number>> => {

@@ -70,8 +70,20 @@ export function operatorRoutes(api: Api, operator: LedgerOperator): void {
         200: z.object({
           epoch: z.number(),
           recovering: z.boolean().describe('counters that were open when the epoch began grant nothing'),
+          begunBy: z
+            .uuid()
+            .nullable()
+            .describe(
+              'the sidecar whose word alone began the recovery; `null` where it is known otherwise, or none runs',
+            ),
           holders: z.array(
-            z.object({ instanceId: z.uuid(), generation: z.number(), epoch: z.number(), helloAt: z.string() }),
+            z.object({
+              instanceId: z.uuid(),
+              generation: z.number(),
+              epoch: z.number(),
+              helloAt: z.string(),
+              heeded: z.boolean().describe('`false`: it began a recovery that was ended, and begins no other one'),
+            }),
           ),
         }),
         ...anyOf(503),

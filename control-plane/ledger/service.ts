@@ -63,8 +63,8 @@ export interface LedgerServiceOptions {
   onBooked?(tx: Tx, counters: readonly Counter[]): Promise<void>
   /** Told of each grant that was asked for. */
   onVerdict(verdict: GrantVerdict): void
-  /** Told when the ledger of an organisation may have lost something. */
-  onEpoch(orgId: string, epoch: number): void
+  /** Told when the ledger of an organisation may have lost something. `by`: the sidecar that says so, if nothing else does. */
+  onEpoch(orgId: string, epoch: number, by: string | null): void
 }
 
 /** Whose the lease is that holds what nobody had a lease for. */
@@ -81,11 +81,11 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
   const { database, wakes, onBooked, onVerdict, onEpoch } = options
 
   /** Begins another epoch in a transaction of its own: what follows may have to be refused. */
-  async function raiseEpoch(orgId: string, seen: number, above: number): Promise<void> {
+  async function raiseEpoch(orgId: string, seen: number, above: number, by: string | null): Promise<void> {
     const epoch = await database.inOrg(orgId, async (tx) =>
-      (await ledgerRepository.raiseEpoch(tx, seen, above)) ? (await ledgerRepository.state(tx)).epoch : null,
+      (await ledgerRepository.raiseEpoch(tx, seen, above, by)) ? (await ledgerRepository.state(tx)).epoch : null,
     )
-    if (epoch !== null) onEpoch(orgId, epoch)
+    if (epoch !== null) onEpoch(orgId, epoch, by)
   }
 
   /** Those that arrive together wait for one commit, and lock a counter that they share once. */
@@ -106,20 +106,25 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
 
   return {
     hello: async ({ orgId, instanceId }, hello) => {
-      const state = await database.inOrg(orgId, ledgerRepository.state)
+      const { state, isHeeded } = await database.inOrg(orgId, async (tx) => ({
+        state: await ledgerRepository.state(tx),
+        isHeeded: !(await ledgerRepository.unheeded(tx, [instanceId])).has(instanceId),
+      }))
       if (hello.ledgerEpoch > state.epoch + EPOCHS_LOST_MAX)
         throw new ApiError('acc_api_invalid', `ledgerEpoch: no ledger was ever near it, this one is at ${state.epoch}`)
-      if (state.moved || hello.ledgerEpoch > state.epoch) await raiseEpoch(orgId, state.epoch, hello.ledgerEpoch)
+      if (state.moved) await raiseEpoch(orgId, state.epoch, hello.ledgerEpoch, null)
+      else if (isHeeded && hello.ledgerEpoch > state.epoch)
+        await raiseEpoch(orgId, state.epoch, hello.ledgerEpoch, instanceId)
       const greeted = await database.inOrg(orgId, (tx) => greet(tx, instanceId, hello))
       // The holder knows of more than was granted here: the ledger lost it.
-      if (!greeted.isBehind) return greeted.welcome
-      await raiseEpoch(orgId, greeted.welcome.ledgerEpoch, 0)
+      if (!greeted.isBehind || !isHeeded) return greeted.welcome
+      await raiseEpoch(orgId, greeted.welcome.ledgerEpoch, 0, instanceId)
       return (await database.inOrg(orgId, (tx) => greet(tx, instanceId, hello))).welcome
     },
     sync: async ({ orgId, instanceId }, message) => {
       const done = await ask(orgId, { instanceId, message })
       const isBehind = done !== 'stale' && 'behind' in done
-      if (isBehind) await raiseEpoch(orgId, done.behind, 0)
+      if (isBehind) await raiseEpoch(orgId, done.behind, 0, done.by)
       if (isBehind || done === 'stale')
         throw new ApiError('acc_api_stale_holder', 'Say hello: another generation or epoch is in force.')
       for (const { verdict } of done.asked) onVerdict(verdict)

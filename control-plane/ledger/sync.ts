@@ -35,6 +35,8 @@ const RETRY_LATER_MS = 1_000
 /** The holder knows of more than was granted in this epoch. */
 interface Behind {
   readonly behind: number
+  /** By its word alone; `null` where the database tells it. */
+  readonly by: string | null
 }
 
 /** What a sync came to. */
@@ -69,7 +71,7 @@ export async function answerAll(tx: Tx, questions: readonly Question[]): Promise
       questions.map(({ instanceId }) => instanceId),
     ),
   ])
-  if (state.moved) return questions.map(() => ({ behind: state.epoch }))
+  if (state.moved) return questions.map(() => ({ behind: state.epoch, by: null }))
   const isStale = ({ instanceId, message }: Question): boolean =>
     message.ledgerEpoch !== state.epoch || message.generation !== generations.get(instanceId)
   const heard = questions.filter((question) => !isStale(question))
@@ -84,6 +86,8 @@ export async function answerAll(tx: Tx, questions: readonly Question[]): Promise
   const removed = await endedRepository.removedAmong(tx, [...lacking.values()].flat())
   const isLost = (counter: Counter): boolean => !removed.has(counterKey(counter))
   const behind = new Set(heard.filter((question) => lacking.get(question)?.some(isLost)))
+  const by = [...behind].map(({ instanceId }) => instanceId)
+  const unheeded = by.length === 0 ? new Set<string>() : await ledgerRepository.unheeded(tx, by)
   const good = heard.filter((question) => !behind.has(question))
   await enter(
     tx,
@@ -92,7 +96,8 @@ export async function answerAll(tx: Tx, questions: readonly Question[]): Promise
     state,
   )
   const outcomes = questions.map((question): Outcome => {
-    if (behind.has(question)) return { behind: state.epoch }
+    const { instanceId: by } = question
+    if (behind.has(question)) return unheeded.has(by) ? 'stale' : { behind: state.epoch, by }
     return isStale(question) ? 'stale' : answerOne(books, question, state)
   })
   await books.write(tx, LEASE_TTL_MS)

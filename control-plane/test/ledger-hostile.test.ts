@@ -1,6 +1,6 @@
 /** Sidecars that are broken or lie, and messages that meet: the ledger of their organisation goes on, and stays right. */
 import { randomUUID } from 'node:crypto'
-import { type Counter, HELLO_LEASES_MAX, parseUsd, SYNC_ITEMS_MAX } from '@agentcostcontrol/contract'
+import { type Counter, counterKey, HELLO_LEASES_MAX, parseUsd, SYNC_ITEMS_MAX } from '@agentcostcontrol/contract'
 import t from 'tap'
 import type { Scope } from '../../test/support/scope.ts'
 import { until } from '../../test/support/until.ts'
@@ -108,6 +108,36 @@ t.test('nothing that one sidecar says keeps another from its leases', async (t) 
     'more was booked than a number on the wire says',
   )
   t.match(await hostile.hello({ generation: 2 ** 40 }), { status: 200 })
+})
+
+t.test('a sidecar that says what is not so stops its organisation once, by name, and not again', async (t) => {
+  const { orgId, hostile, other } = await twoSidecars(t)
+  const admin = { kind: 'admin', orgId, keyId: '' } as const
+  const lie = item(counter('b'), { granted: '1' })
+  const epoch = async () => (await operator.overview(admin)).epoch
+  await other.hello()
+  await hostile.hello()
+  t.match(await hostile.sync(1, 1, lie), { status: 409 })
+  t.match(await operator.overview(admin), { epoch: 2, recovering: true, begunBy: hostile.instanceId })
+  t.match(await hostile.sync(1, 2, item(counter('b', 'another'), { granted: '1' })), { status: 409 })
+  await hostile.hello({ generation: 1, continuity: 'same', ledgerEpoch: 900 })
+  t.equal(await epoch(), 2, 'nor while that is recovered from')
+  await operator.endRecovery(admin, [])
+  t.match(await operator.overview(admin), { recovering: false, begunBy: null })
+  const { holders } = await operator.overview(admin)
+  t.equal(holders.find((holder) => holder.instanceId === hostile.instanceId)?.heeded, false)
+  t.match(await hostile.sync(1, 2, lie), { status: 409 })
+  const leases = [{ counter: counter('b'), generation: 1, granted: '7', returned: '0', charged: '0' }]
+  t.match(await hostile.hello({ generation: 1, continuity: 'same', ledgerEpoch: 2, leases }), {
+    body: { ledgerEpoch: 2, leases: [{ granted: '7' }] },
+  })
+  t.match(await hostile.sync(1, 2, item(counter('b'), { granted: '7' })), { status: 200 }, 'what it holds is set aside')
+  await hostile.hello({ generation: 1, continuity: 'same', ledgerEpoch: 900, leases })
+  t.equal(await epoch(), 2)
+  t.match(await other.hello({ generation: 1, continuity: 'same', ledgerEpoch: 1 }), { body: { ledgerEpoch: 2 } })
+  t.match(await other.sync(1, 2, item(counter('b'), { need: '1' })), { body: { items: [{ verdict: 'granted' }] } })
+  t.match(await other.sync(1, 2, item(counter('b'), { granted: '900' })), { status: 409 })
+  t.match(await operator.overview(admin), { epoch: 3, begunBy: other.instanceId }, 'another one is heard')
 })
 
 t.test('what cannot be a counter or an amount is refused by name, and never an error of ours', async (t) => {
@@ -289,6 +319,46 @@ t.test('a hello with as many leases as can be said is answered in time', async (
   t.ok(tookMs < 20_000)
   const [sums] = await db.owner`SELECT sum(escrow_nano)::text AS escrow FROM acc.counters WHERE org_id = ${orgId}`
   t.equal(sums?.escrow, String(5 * HELLO_LEASES_MAX))
+})
+
+t.test('a holder of more leases than a hello tells says it in pages, and one that is not sound is seen', async (t) => {
+  const orgId = await organisationWith(db.database, [published('b', '1.00')])
+  const { caller } = await newHolder(orgId)
+  const names = Array.from({ length: 45 }, (_, at) => `agent-${String(at).padStart(2, '0')}`)
+  const keyOf = (subject = ''): string => counterKey(counter('b', subject))
+  const all = { generation: 1, continuity: 'same', ledgerEpoch: 1 } as const
+  const held = (from: number, to: number, returned = '5') =>
+    names.slice(from, to).map((subject) => ({
+      counter: counter('b', subject),
+      generation: 1,
+      granted: '10',
+      returned,
+      charged: '1',
+    }))
+  const page = (from: number, to: number) => ({
+    after: from === 0 ? null : keyOf(names[from - 1]),
+    through: to === names.length ? null : keyOf(names[to - 1]),
+  })
+  const say = (from: number, to: number, returned?: string) =>
+    ledger.hello(caller, { ...all, leases: held(from, to, returned), page: page(from, to) })
+  const escrow = async () =>
+    (await db.owner`SELECT sum(escrow_nano)::text AS sum FROM acc.counters WHERE org_id = ${orgId}`)[0]?.sum
+  // The ledger learns of all of them, and is in another epoch for it.
+  const { ledgerEpoch } = await ledger.hello(caller, { ...all, leases: held(0, 45) })
+  t.equal(ledgerEpoch, 2)
+  for (const [from, to] of [
+    [0, 20],
+    [20, 40],
+  ] as const)
+    t.match(await say(from, to), { generation: 1, continuity: 'same', leases: { length: to - from }, periods: [] })
+  t.match(await say(40, 45), { generation: 1, continuity: 'same', ledgerEpoch, leases: { length: 5 } })
+  t.match(await say(0, 20, '4'), { generation: 1, continuity: 'broken' }, 'it had told more of them')
+  const lacking = { ...all, leases: held(1, 20), page: page(0, 20) }
+  t.match(await ledger.hello(caller, lacking), { generation: 1, continuity: 'broken' }, 'it lacks one of them')
+  t.equal(await escrow(), String(5 * names.length), 'and no page frees or fences anything')
+  const last = { ...all, continuity: 'broken', leases: held(40, 45), page: page(40, 45) } as const
+  t.match(await ledger.hello(caller, last), { generation: 2, continuity: 'broken', leases: [] })
+  t.equal(await escrow(), String(5 * names.length), 'what it held stands')
 })
 
 t.test('a message of a thousand counters is answered without holding the others up', async (t) => {

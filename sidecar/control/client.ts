@@ -7,6 +7,7 @@ import {
   type EventBatchAnswer,
   enrolmentAnswerSchema,
   eventBatchAnswerSchema,
+  LEASE_BYTES_MAX,
   type LeaseHello,
   type LeaseSyncAnswer,
   type LeaseSyncMessage,
@@ -108,7 +109,7 @@ export function createControlPlaneClient(options: ControlPlaneClientOptions): Co
   // A poll that waits must not hold up the others.
   const pollPool = connect(POLL_BYTES_MAX)
   // Requests wait for leases, and not for events that are on their way.
-  const leasePool = connect(ANSWER_BYTES_MAX)
+  const leasePool = connect(LEASE_BYTES_MAX)
   const indexPool = connect(THREAT_INDEX_BYTES_MAX)
   let policyKeys: readonly PolicyKey[] = []
   let enrolling: Promise<string> | null = null

@@ -10,10 +10,11 @@ import {
   nanoToWire,
   nanoUsd,
 } from '@agentcostcontrol/contract'
-import { type LeaseSource, StaleHolderError } from '../budget/lease-source.ts'
+import { type GrantedLease, type HeldLease, type LeaseSource, StaleHolderError } from '../budget/lease-source.ts'
 import type { LedgerTime } from '../budget/ledger-time.ts'
 import type { Clock } from '../clock.ts'
 import { ControlPlaneError } from './client.ts'
+import { helloPages } from './hello-pages.ts'
 
 /** The calls that leases need. */
 export interface LeaseCalls {
@@ -36,34 +37,30 @@ export function createLeaseClient({ calls, clock, time }: LeaseClientOptions): L
   let ledgerEpoch = 0
   return {
     isRemote: true,
-    hello: async ({ generation, continuity, ledgerEpoch: known, leases }) => {
-      const askedAtMs = clock.monotonicMs()
-      const welcome = await calls.leaseHello({
-        generation,
-        continuity,
-        ledgerEpoch: known,
-        leases: leases.map(({ counter, granted, returned, charged, ...lease }) => ({
-          counter,
-          generation: lease.generation,
-          granted: nanoToWire(granted),
-          returned: nanoToWire(returned),
-          charged: nanoToWire(charged),
-        })),
-      })
-      time.hear(welcome.nowMs, askedAtMs)
-      ledgerEpoch = welcome.ledgerEpoch
-      return {
-        generation: welcome.generation,
-        continuity: welcome.continuity,
-        ledgerEpoch,
-        leases: welcome.leases.map(({ counter, granted, returned, settled }) => ({
-          key: counterKey(counter),
-          granted: amountOf(granted),
-          returned: amountOf(returned),
-          settled: amountOf(settled),
-        })),
-        periods: welcome.periods,
+    hello: async ({ generation, ledgerEpoch: known, leases, ...hello }) => {
+      let { continuity } = hello
+      const heard: LeaseWelcome['leases'] = []
+      for (const { leases: told, page } of helloPages(leases)) {
+        const askedAtMs = clock.monotonicMs()
+        const message = { generation, continuity, ledgerEpoch: known, leases: told.map(heldToWire) }
+        const welcome = await calls.leaseHello(page === null ? message : { ...message, page })
+        time.hear(welcome.nowMs, askedAtMs)
+        for (const lease of welcome.leases) heard.push(lease)
+        // One page that is not sound is a holder that is not.
+        if (page !== null && page.through !== null) {
+          if (welcome.continuity === 'broken') continuity = 'broken'
+          continue
+        }
+        ledgerEpoch = welcome.ledgerEpoch
+        return {
+          generation: welcome.generation,
+          continuity: welcome.continuity,
+          ledgerEpoch,
+          leases: (welcome.generation === generation ? heard : welcome.leases).map(grantedOf),
+          periods: welcome.periods,
+        }
       }
+      throw new Error('a hello without a last page')
     },
     sync: async ({ generation }, items) => {
       const askedAtMs = clock.monotonicMs()
@@ -107,5 +104,20 @@ export function createLeaseClient({ calls, clock, time }: LeaseClientOptions): L
     },
   }
 }
+
+const heldToWire = ({ counter, generation, granted, returned, charged }: HeldLease): LeaseHello['leases'][number] => ({
+  counter,
+  generation,
+  granted: nanoToWire(granted),
+  returned: nanoToWire(returned),
+  charged: nanoToWire(charged),
+})
+
+const grantedOf = ({ counter, granted, returned, settled }: LeaseWelcome['leases'][number]): GrantedLease => ({
+  key: counterKey(counter),
+  granted: amountOf(granted),
+  returned: amountOf(returned),
+  settled: amountOf(settled),
+})
 
 const amountOf = (text: string): NanoUsd => minUsd(NANO_USD_MAX, nanoUsd(BigInt(text)))

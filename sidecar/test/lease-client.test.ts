@@ -1,6 +1,6 @@
 /** The ledger of a control plane as a sidecar hears it. */
-import type { LeaseSyncMessage } from '@agentcostcontrol/contract'
-import { nanoUsd } from '@agentcostcontrol/contract'
+import type { LeaseHello, LeaseSyncMessage } from '@agentcostcontrol/contract'
+import { counterKey, HELLO_PAGE_LEASES, nanoUsd } from '@agentcostcontrol/contract'
 import t from 'tap'
 import { StaleHolderError } from '../budget/lease-source.ts'
 import { LedgerTime } from '../budget/ledger-time.ts'
@@ -80,6 +80,49 @@ t.test('a message carries the epoch of the last hello; figures above 64 bits end
     { counter: COUNTER, granted: 5n, available: -7n },
   ])
   t.match(asked, [{ generation: 1, ledgerEpoch: 3 }])
+})
+
+t.test('a hello of very many leases goes in pages, and one that is not sound breaks the rest', async (t) => {
+  const told: LeaseHello[] = []
+  let broken = -1
+  const { client } = clientOf({
+    leaseHello: async (hello) => {
+      told.push(hello)
+      const isBroken = hello.continuity === 'broken' || told.length - 1 === broken
+      return {
+        generation: hello.page?.through === null && isBroken ? 2 : 1,
+        continuity: isBroken ? 'broken' : 'same',
+        ledgerEpoch: 3,
+        nowMs: 0,
+        leases: hello.leases.slice(0, 1).map(({ counter }) => ({ counter, granted: '9', returned: '0', settled: '0' })),
+        periods: [],
+      }
+    },
+  })
+  const amounts = { granted: nanoUsd(9n), returned: ZERO, charged: ZERO }
+  const leases = Array.from({ length: 2 * HELLO_PAGE_LEASES + 5 }, (_, at) => {
+    // The two at the cut are of one counter, of two generations.
+    const subject = String(at === HELLO_PAGE_LEASES ? at - 1 : at).padStart(6, '0')
+    const counter = { ...COUNTER, subject }
+    return { counter, key: counterKey(counter), generation: at === HELLO_PAGE_LEASES ? 1 : 2, ...amounts }
+  }).toReversed()
+  const sizes = (): readonly number[] => told.map((hello) => hello.leases.length)
+  const welcome = await client.hello({ ...HELLO, leases })
+  t.same(sizes(), [HELLO_PAGE_LEASES + 1, HELLO_PAGE_LEASES, 4])
+  const [first, second, last] = told.map(({ page }) => page)
+  t.equal(first?.after, null)
+  t.same([second?.after, last?.after, last?.through], [first?.through, second?.through, null])
+  t.match(welcome, { generation: 1, continuity: 'same', leases: { length: 3 } }, 'with what each page was answered')
+  told.length = 0
+  broken = 0
+  t.match(await client.hello({ ...HELLO, leases }), { generation: 2, continuity: 'broken', leases: { length: 1 } })
+  t.same(
+    told.map(({ continuity }) => continuity),
+    ['same', 'broken', 'broken'],
+  )
+  told.length = 0
+  await client.hello({ ...HELLO, leases: leases.slice(0, HELLO_PAGE_LEASES) })
+  t.same([sizes(), told[0] && 'page' in told[0]], [[HELLO_PAGE_LEASES], false])
 })
 
 t.test('who is told that another holder is in force knows it; any other failure is none of the kind', async (t) => {

@@ -121,6 +121,11 @@ export const LEDGER: readonly Fault[] = [
     edit('control-plane/ledger/operator.ts', 'if (waitMs > 0)', 'if (waitMs === 0)'),
   ),
   hostile(
+    'one sidecar stops its organisation again and again',
+    'stops its organisation once',
+    edit(SYNC, "unheeded.has(by) ? 'stale' :", "unheeded.has('') ? 'stale' :"),
+  ),
+  hostile(
     'an expired lease frees its money',
     'time frees no money',
     edit(

@@ -106,6 +106,8 @@ t.test(
     for (const world of shared.worlds) await spend(world)
     await pass(shared.worlds, 30_000)
     t.ok((await openIn(shared, NEXT_DAY)).every((nano) => nano !== null && nano > 0))
+    // With which what was fetched is written down.
+    for (const world of shared.worlds) await spend(world)
     await heard.crash()
     alone.faults.lostQuestions = 1_000
     await alone.crash()
