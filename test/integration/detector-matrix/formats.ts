@@ -91,7 +91,7 @@ export const messages: Format = {
   ask: async ({ url, tag, talk, streamed, headers }) => {
     const client = anthropicAt(`${url}/anthropic`, tag, { headers })
     const body = {
-      model: 'claude-sonnet-4-5',
+      model: 'claude-sonnet-5',
       max_tokens: 200,
       system: talk.system,
       messages: [
