@@ -13,6 +13,7 @@ export const DETECTOR_IDS = [
   'prompt-injection',
   'jailbreak',
   'dangerous-command',
+  'exfiltration',
   'tool-poisoning',
   'threat-intel',
   'prompt-leak',

@@ -1,5 +1,6 @@
 export { createCustomDetector } from './custom/detector.ts'
 export { type DetectorEnvironment, detectorsFor, EMPTY_ENVIRONMENT } from './environment.ts'
+export { exfiltrationDetector } from './exfiltration/detector.ts'
 export { type CallArgument, handsOver, type ReadCall, readCall } from './flow/calls.ts'
 export { isCued, isField, nearby } from './flow/context.ts'
 export { findCues } from './flow/cues.ts'
@@ -13,7 +14,13 @@ export { mergeFindings, type PlaceholderOf, redactText, ruleName } from './redac
 export { DETECTORS } from './registry.ts'
 export { secretsDetector } from './secrets/detector.ts'
 export { selfTest } from './self-test.ts'
-export { DATA_LEAVES, SYSTEM_PROMPT_LEAKS, TOOL_NOT_AS_PINNED, UNTRUSTED_ARGUMENT } from './taxonomy.ts'
+export {
+  DATA_LEAVES,
+  SYSTEM_PROMPT_LEAKS,
+  TOOL_NOT_AS_PINNED,
+  UNBOUNDED_CONSUMPTION,
+  UNTRUSTED_ARGUMENT,
+} from './taxonomy.ts'
 export { createThreatIntelDetector } from './threat-intel/detector.ts'
 export { type CompiledFeeds, compileFeeds } from './threat-intel/feeds/compile-feeds.ts'
 export { guessFormat } from './threat-intel/feeds/read-feed.ts'

@@ -1,4 +1,5 @@
 import { dangerousCommandDetector } from './dangerous-command/detector.ts'
+import { exfiltrationDetector } from './exfiltration/detector.ts'
 import { jailbreakDetector } from './jailbreak/detector.ts'
 import { piiDetector } from './pii/detector.ts'
 import { promptInjectionDetector } from './prompt-injection/detector.ts'
@@ -14,4 +15,5 @@ export const DETECTORS: readonly SelfTestedDetector[] = Object.freeze([
   jailbreakDetector,
   toolPoisoningDetector,
   dangerousCommandDetector,
+  exfiltrationDetector,
 ])

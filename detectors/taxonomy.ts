@@ -35,6 +35,16 @@ export const DATA_LEAVES: Taxonomy = Object.freeze({
 })
 
 /**
+ * Data leaves by what a client fetches when it shows an answer. OWASP LLM 2025: sensitive information disclosure; agentic
+ * 2026: agent goal hijack; MITRE ATLAS 5: LLM response rendering.
+ */
+export const DATA_RENDERED: Taxonomy = Object.freeze({
+  owaspLlm: 'LLM02:2025',
+  owaspAgentic: 'ASI01',
+  mitreAtlas: 'AML.T0077',
+})
+
+/**
  * The system prompt comes out. OWASP LLM 2025: system prompt leakage; the agentic list has no entry of its own for it;
  * MITRE ATLAS 5: extract LLM system prompt.
  */
@@ -116,3 +126,9 @@ export const PERSONAL_DATA: Taxonomy = Object.freeze({
   owaspAgentic: null,
   mitreAtlas: 'AML.T0057',
 })
+
+/**
+ * An agent that goes round in circles. OWASP LLM 2025: unbounded consumption; agentic 2026: cascading failures; MITRE
+ * ATLAS 5: cost harvesting.
+ */
+export const UNBOUNDED_CONSUMPTION: Taxonomy = taxonomy('LLM10:2025', 'ASI08', 'AML.T0034')
