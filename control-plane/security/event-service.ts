@@ -97,7 +97,7 @@ const NONE: readonly SecuritySum[] = []
 
 const shown = ({ number, ...event }: StoredSecurityEvent): ShownSecurityEvent => ({ id: number, ...event })
 
-/** A row for a finding in a text; what is none (a sign of running away) is told elsewhere. */
+/** A row for a finding; older sidecars told no details of some. */
 function securityEvent(event: UsageEvent, finding: EventFinding): readonly SecurityEvent[] {
   const { detail } = finding
   if (detail === undefined) return []

@@ -17,13 +17,13 @@ t.test(
     const said = await Said.by(replicas)
     const id = randomUUID()
     const [one, two] = [await said.sidecar(0, id), await said.sidecar(1, id)]
-    const { detail: _, ...runaway } = eventFinding({ detectorId: 'runaway' })
+    const { detail: _, ...bare } = eventFinding({ detectorId: 'of-old' })
     const event = usageEvent({
       streamed: true,
       findings: [
         eventFinding({ count: 3 }),
         eventFinding({ detectorId: 'pii', detail: findingDetail({ source: 'user', tool: null, inspectionUs: null }) }),
-        runaway,
+        bare,
       ],
     })
     await Promise.all([one.send([event, usageEvent()]), two.send([event]), one.send([usageEvent(), event])])

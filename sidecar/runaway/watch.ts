@@ -1,4 +1,5 @@
 import { type EventFinding, type Principal, SUBJECT_NONE, type UsageEvent } from '@agentcostcontrol/contract'
+import { UNBOUNDED_CONSUMPTION } from '@agentcostcontrol/detectors'
 import type { CompiledRunaway, CompiledSecurity } from '@agentcostcontrol/policy'
 import type { Clock } from '../clock.ts'
 import type { AgentStates } from '../control/agent-states.ts'
@@ -98,14 +99,28 @@ const SEEN: Readonly<Record<Rule, string>> = {
   'spend-velocity': 'it spends many times what is usual for it',
 }
 
+/** Raised by hand when a loop comes to be another thing. */
+const DETECTOR_VERSION = '1'
+
+/** A finding of the request that completes the loop: of no single place in it, so none is told. */
 const findingOf = (ruleId: Rule, { mode, action }: CompiledRunaway): EventFinding => ({
-  detectorId: 'runaway',
+  detectorId: 'loop',
   ruleId,
   severity: 'high',
   direction: 'request',
   action: action === 'pause' ? 'block' : action === 'throttle' ? 'warn' : 'alert',
   mode,
   count: 1,
+  detail: {
+    source: 'user',
+    tool: null,
+    category: 'runaway',
+    score: 1,
+    detectorVersion: DETECTOR_VERSION,
+    taxonomy: UNBOUNDED_CONSUMPTION,
+    inspectionUs: null,
+    places: [],
+  },
 })
 
 function throttled(agent: string, waitMs: number): Denial {

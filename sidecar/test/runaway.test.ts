@@ -214,7 +214,7 @@ t.test('an agent that suddenly spends many times what it used to is paused; in a
     const seen = Array.from({ length: 60 }, () => request(20_000_000)).find(
       (each) => !Array.isArray(each) || each.length,
     )
-    const finding = { detectorId: 'runaway', ruleId: 'spend-velocity', action: 'block', mode }
+    const finding = { detectorId: 'loop', ruleId: 'spend-velocity', action: 'block', mode }
     if (mode === 'audit') t.match(seen, [finding])
     else t.match(seen, { kind: 'denial', code: 'acc_agent_paused', retryAfterS: 600, findings: [finding] })
     t.same(paused, mode === 'audit' ? [] : ['a'])

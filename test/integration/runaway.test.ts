@@ -45,7 +45,16 @@ t.test('a loop is stopped by a pause that survives a restart, and ends with the 
     events.find(({ findings }) => findings.length > 0),
     {
       outcome: 'denied',
-      findings: [{ detectorId: 'runaway', ruleId: 'repeated-prompt', action: 'block', mode: 'enforce' }],
+      findings: [
+        {
+          detectorId: 'loop',
+          ruleId: 'repeated-prompt',
+          action: 'block',
+          mode: 'enforce',
+          // Without it the control plane makes no security event of it.
+          detail: { source: 'user', category: 'runaway', taxonomy: { owaspLlm: 'LLM10:2025' }, places: [] },
+        },
+      ],
     },
   )
   t.equal(await sidecar.metric('acc_agents_stopped_here'), 1)
@@ -96,5 +105,5 @@ t.test('a throttle slows a loop down and says when to come back; an alert is a f
     10_000,
   )
   for (let at = 0; at < 4; at++) t.equal((await ask(sidecar, 'once more')).status, 200)
-  t.ok((await sidecar.metric('acc_findings_total', { detector: 'runaway', action: 'alert' })) >= 1)
+  t.ok((await sidecar.metric('acc_findings_total', { detector: 'loop', action: 'alert' })) >= 1)
 })
