@@ -44,7 +44,6 @@ export interface Seen {
 }
 
 const SCORES: Readonly<Record<Severity, number>> = { low: 0.4, medium: 0.6, high: 0.9, critical: 0.95 }
-const RANK: Readonly<Record<Severity, number>> = { low: 0, medium: 1, high: 2, critical: 3 }
 
 /** A finding of it. */
 export const findingOf = ({ rule, severity }: Seen, start: number, end: number): Finding => ({
@@ -56,9 +55,3 @@ export const findingOf = ({ rule, severity }: Seen, start: number, end: number):
   start,
   end,
 })
-
-/** The worse of two; the first of two alike. */
-export const worse = (one: Seen | null, other: Seen | null): Seen | null => {
-  if (one === null || other === null) return one ?? other
-  return RANK[other.severity] > RANK[one.severity] ? other : one
-}

@@ -56,7 +56,7 @@ const isWideMark = (code: number): boolean =>
  * The scheme that may stand before two slashes: where it begins; -1 if there is none. What stands before it does not matter:
  * of a stream that may be gone.
  */
-export function schemeStart(text: string, slashes: number): number {
+function schemeStart(text: string, slashes: number): number {
   if (text.charCodeAt(slashes - 1) !== COLON) return OPENERS.has(text[slashes - 1] ?? '') ? slashes : -1
   const last = text.charCodeAt(slashes - 2) | 32
   // "p" of http and ftp, "s" of all others.
