@@ -18,10 +18,10 @@ export function receivedReadings(
   return [
     {
       name: 'acc_threat_intel_received_info',
-      help: '1 for the control plane’s index in force; no series while there is none',
+      help: '1 for the control plane’s index in force; version "none" while there is none',
       kind: 'info',
       label: 'version',
-      read: () => stats().version,
+      read: () => stats().version ?? 'none',
     },
     {
       name: 'acc_threat_intel_received_entries',

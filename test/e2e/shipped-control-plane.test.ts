@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { clusterFor } from '../../control-plane/test/support/database.ts'
 import { batchOf, INSTANCE, usageEvent } from '../../control-plane/test/support/events.ts'
+import { uploadList } from '../../control-plane/test/support/intel.ts'
 import { askApi, controlPlaneFor, enrol, sendEvents } from '../support/control-plane.ts'
 import {
   copiesOf,
@@ -103,6 +104,11 @@ t.test('the folder runs by itself on a database: read-only, without a home, as i
   await until('the policies in force', async () => {
     const current = await askApi<{ readonly inForce: object | null }>(`${plane.url}/api/v1/policies/current`, key)
     return current.body.inForce
+  })
+  const warnings = '{"type":"regex","list":["^good[0-9]+\\\\.example$"]}'
+  t.match(await uploadList(plane.url, key, 'warn/content?format=misp-warninglist', warnings), {
+    status: 200,
+    body: { entries: 1 },
   })
   t.match(await askApi(`${plane.url}/api/v1/openapi.json`, key), { body: { openapi: '3.1.0' } })
   t.equal((await fetch(`${plane.adminUrl}/readyz`)).status, 200)
