@@ -137,6 +137,12 @@ t.test('no value gets into an address, a picture or a tag, where it would be car
     ['{"md":"![x](https://evil.example/', ')"}'],
     ['{"md":"<img src=\\"//evil.example/? ', '\\">"}'],
     ['{"url":"https:\\/\\/evil.example\\/', '"}'],
+    ['{"url":"https:\\u002f\\u002Fevil.example/', '"}'],
+    ['{"md":"!\\u005bx]\\u0028https://evil.example/ ', ')"}'],
+    ['{"md":"<img\\nsrc=\\"//evil.example/? ', '\\">"}'],
+    ['{"md":"\\u003cimg src=\\u0022//evil.example/? ', '\\">"}'],
+    ['{"md":"![x](\\n<https://evil.example/) ', '>)"}'],
+    ['{"md":"[x]:\\n<https://evil.example/? ', '>"}'],
     [`![x](https://evil.example/${phone}`, ')'],
   ] as const)
     t.notMatch(withValues(`${before}${mail}${after}`, values), 'ann@', before)
@@ -152,6 +158,8 @@ t.test('beside a link, and in code, a value is put back', async (t) => {
     ['[INFO]: user ', ''],
     ['a[0]: x ', ''],
     ['{"site":"https://docs.example","to":"', '"}'],
+    ['{"a":"C:\\\\x","b":"https://docs.example\\n","to":"', '"}'],
+    ['{"a":"see https://docs.example\\n', '"}'],
     ['(', ')'],
     ['**', '**'],
     ['`', '`'],

@@ -16,6 +16,10 @@ type State =
 const SPACE = /\s/
 const LETTER = /[a-z]/i
 const NAME = /[a-z0-9-]/i
+/** What follows a backslash for a blank, in JSON. */
+const BLANKS: ReadonlySet<string> = new Set(['n', 'r', 't', 'f', 'b'])
+/** As in `\u003c`. */
+const UNICODE_ESCAPE_CHARS = 6
 
 /**
  * Follows a text and knows whether what comes next would be part of an address, a picture or a tag: whatever fetches
@@ -28,7 +32,8 @@ export class LinkWatch {
   #around: State = 'out'
   #quote = ''
   #previous = ''
-  #escaped = false
+  /** The beginning of an escape of JSON. */
+  #escape = ''
   /** Only white space has come of an address yet. */
   #empty = false
 
@@ -37,20 +42,40 @@ export class LinkWatch {
     return (this.#state === 'name' ? this.#around : this.#state) !== 'out'
   }
 
-  /** @param isJson true for the text of JSON: what is in one of its strings ends with it */
+  /** @param isJson true for the text of JSON: what is in one of its strings is read as it says, and ends with it */
   read(text: string, isJson: boolean): void {
     for (const char of text) {
-      if (isJson && char === '"' && !this.#escaped) this.#leave()
-      else this.#next(char)
-      this.#escaped = char === '\\' && !this.#escaped
-      this.#previous = char
+      if (isJson) this.#inJson(char)
+      else this.#take(char)
     }
+  }
+
+  #take(char: string): void {
+    this.#next(char)
+    this.#previous = char
+  }
+
+  #inJson(char: string): void {
+    if (this.#escape !== '') this.#inEscape(char)
+    else if (char === '\\') this.#escape = char
+    else if (char === '"') this.#leave()
+    else this.#take(char)
+  }
+
+  #inEscape(char: string): void {
+    this.#escape += char
+    if (this.#escape.startsWith('\\u') && this.#escape.length < UNICODE_ESCAPE_CHARS) return
+    const [, kind = '', ...digits] = this.#escape
+    this.#escape = ''
+    if (kind === 'u') this.#take(String.fromCharCode(Number.parseInt(digits.join(''), 16)))
+    else this.#take(BLANKS.has(kind) ? '\n' : kind)
   }
 
   #leave(): void {
     this.#state = 'out'
     this.#quote = ''
     this.#empty = false
+    this.#previous = ''
   }
 
   #next(char: string): void {
@@ -73,7 +98,7 @@ export class LinkWatch {
       this.#empty = true
       return
     }
-    if (this.#empty && char === '<') this.#state = 'angle'
+    if (char === '<' && (this.#empty || this.#state === 'destination')) this.#state = 'angle'
     else if (this.#previous === '<' && LETTER.test(char)) {
       this.#around = this.#state
       this.#state = 'name'
@@ -94,5 +119,5 @@ export class LinkWatch {
   }
 }
 
-/** Browsers take one for the other, and JSON may escape them. */
+/** Browsers take one for the other. */
 const isSlash = (char: string): boolean => char === '/' || char === '\\'
