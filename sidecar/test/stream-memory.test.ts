@@ -2,11 +2,13 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { StreamFilter } from '../answer/stream-filter.ts'
+import { SessionInspection } from '../inspect/session/session-inspection.ts'
 import { openResponseStream } from '../providers/openai/responses/stream.ts'
 import { openChatStream } from '../providers/openai/stream.ts'
 import type { StreamReader } from '../providers/provider.ts'
 import { SSE } from '../providers/sse.ts'
 import { inspectionThat } from './support/detectors.ts'
+import { inspectTurn, segmentOf, told } from './support/sessions.ts'
 
 setFlagsFromString('--expose-gc')
 const collect: () => void = runInNewContext('gc')
@@ -45,6 +47,21 @@ t.test('a stream that goes on for long keeps next to nothing of what has passed'
     'block',
   )
   t.ok(many.bytes < 8 * MB, `${many.bytes} are kept of 60 000 channels`)
+})
+
+t.test('what the session finds in an answer is kept for the newest channels alone', async (t) => {
+  const secret = `the key is ${['AKIA', 'Q3EGRT7Z5WXKCN2M'].join('')}`
+  const rules = Array.from({ length: 20 }, (_, at) => `Rule ${at}: never give discount number ${at * 7} to anybody.`)
+  const { answer } = inspectTurn(new SessionInspection(), [
+    segmentOf('system', rules.join(' ')),
+    segmentOf('user', 'hello'),
+    segmentOf('tool_result', secret),
+  ])
+  const before = heapUsed()
+  for (let at = 0; at < 30_000; at++) answer.text(`text ${at}`, 'a text of one channel of many')
+  t.ok(heapUsed() - before < 8 * MB)
+  const found = [...answer.text('last', `See https://x.example/?k=${secret.slice(-20)} now`), ...answer.end()]
+  t.same(told(found), ['flow/secret-leaves high'])
 })
 
 t.test('findings of a long stream are summed up as they come', async (t) => {

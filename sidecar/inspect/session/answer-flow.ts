@@ -11,6 +11,8 @@ import type { SessionState } from './state.ts'
 import { readFacts } from './text-facts.ts'
 
 const NONE: readonly Finding[] = []
+/** Beyond so many channels the one that began first is taken to be over. */
+const CHANNELS_MAX = 512
 
 interface Channel {
   readonly leaks: LeakMatcher | null
@@ -33,9 +35,9 @@ export class AnswerFlow {
 
   /** The next piece of the assistant's text in a channel. */
   text(channel: string, piece: string): readonly Finding[] {
-    const { leaks, links } = this.#channel(channel)
-    if (leaks === null && links === null) return NONE
     const findings: Finding[] = []
+    if (!this.#channels.has(channel) && this.#channels.size >= CHANNELS_MAX) this.#endFirst(findings)
+    const { leaks, links } = this.#channel(channel)
     const leak = leaks?.push(piece)
     if (leak) findings.push(leak)
     links?.read(piece, (link) => this.#judgeLink(link, piece, findings))
@@ -45,13 +47,23 @@ export class AnswerFlow {
   /** All text has come. */
   end(): readonly Finding[] {
     const findings: Finding[] = []
-    for (const { leaks, links } of this.#channels.values()) {
-      const leak = leaks?.end()
-      if (leak) findings.push(leak)
-      links?.end((link) => this.#judgeLink(link, link, findings))
-    }
+    for (const channel of this.#channels.values()) this.#endOf(channel, findings)
     this.#channels.clear()
     return findings
+  }
+
+  #endFirst(findings: Finding[]): void {
+    for (const [name, channel] of this.#channels) {
+      this.#endOf(channel, findings)
+      this.#channels.delete(name)
+      return
+    }
+  }
+
+  #endOf({ leaks, links }: Channel, findings: Finding[]): void {
+    const leak = leaks?.end()
+    if (leak) findings.push(leak)
+    links?.end((link) => this.#judgeLink(link, link, findings))
   }
 
   /** Says what is put back into calls: they are judged as their tools get them, by where each value came from. */
