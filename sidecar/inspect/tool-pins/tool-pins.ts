@@ -1,15 +1,15 @@
-import { type Finding, type Segment, SUBJECT_NONE } from '@agentcostcontrol/contract'
-import { TOOL_NOT_AS_PINNED } from '@agentcostcontrol/detectors'
+import { type Segment, SUBJECT_NONE } from '@agentcostcontrol/contract'
 import type { Clock } from '../../clock.ts'
 import type { ToolPinDecisions } from '../../control/tool-pin-decisions.ts'
-import { decodeSegment } from '../../providers/byte-strings.ts'
 import type { SeenUnit, SegmentFinding } from '../session/session-inspection.ts'
-import { charsOf, type DefinedTool, definedTools, isLong, rawKeyOf, readTool, toolSegments } from './defined-tools.ts'
+import { type DefinedTool, definedTools, readTool, toolSegments } from './defined-tools.ts'
 import { changedPaths, type ToolDefinition } from './definition.ts'
-import { LikenessIndex } from './pieces.ts'
+import { createFormerOf, type Former } from './former-tools.ts'
 import { PIN_NEWS_AGAIN_MS, type PinNews } from './pin-news.ts'
-import type { Pin, PinnedTools, PinStore } from './pin-store.ts'
+import { findingOf, ruleOf } from './pin-rules.ts'
+import type { Pin, PinStore } from './pin-store.ts'
 import { SeenSets } from './seen-sets.ts'
+import { type SeenTool, ToolReader } from './tool-reader.ts'
 
 /** A request's tools. */
 export interface ToolsOfRequest {
@@ -32,40 +32,24 @@ export interface ToolPinsOptions {
   readonly clock: Clock
 }
 
-/** Rules of the detector `tool-poisoning` that definitions are found by. */
-type PinRule = 'definition-changed' | 'definition-replaced' | 'definition-rejected'
-
-/** A definition of a request; not read where it is known to be as pinned. */
-interface Seen {
-  readonly tool: DefinedTool
-  readonly hash: string
-  readonly read: ToolDefinition | null
-}
-
-/** Characters of definitions that are read before others get their turn. */
-const SLICE_CHARS = 16_384
-/** Definitions whose hash is known by how they were sent. */
-const HASHES_MAX = 16_384
 /** Definitions under one name that are pinned together at first sight. */
 const VARIANTS_MAX = 8
-/** New names of one request that are held against tools that went away. */
-const RENAMES_MAX = 512
 const NOTHING: readonly SegmentFinding[] = []
 
 /** Holds the tools of each agent to what they were when they were first seen. */
 export class ToolPins {
   readonly #options: ToolPinsOptions
   readonly #sets = new SeenSets()
-  readonly #hashes = new Map<string, string>()
-  #unpinned = 0
+  readonly #reader: ToolReader
 
   constructor(options: ToolPinsOptions) {
     this.#options = options
+    this.#reader = new ToolReader(options.store, options.decisions)
   }
 
   /** Names that found the room of their agent full, and are not held to anything. For the metrics. */
   get unpinned(): number {
-    return this.#unpinned
+    return this.#reader.unpinned
   }
 
   /**
@@ -95,7 +79,7 @@ export class ToolPins {
       return known.findings.length === 0 ? NOTHING : placed(known.findings)
     }
     const defined = definedTools(tools.segments)
-    const finish = (seen: readonly Seen[]): readonly SegmentFinding[] => {
+    const finish = (seen: readonly SeenTool[]): readonly SegmentFinding[] => {
       const findings = this.#judge(agent, defined, seen, byteStrings)
       this.#sets.set(key, {
         findings,
@@ -105,76 +89,15 @@ export class ToolPins {
       })
       return placed(findings)
     }
-    const seen = this.#see(agent, defined, byteStrings)
+    const seen = this.#reader.see(agent, defined, byteStrings)
     return seen instanceof Promise ? seen.then(finish) : finish(seen)
-  }
-
-  /** Reads what has to be read, in slices where it is much. */
-  #see(
-    agent: string,
-    defined: readonly DefinedTool[],
-    byteStrings: boolean,
-  ): readonly Seen[] | Promise<readonly Seen[]> {
-    const wanted = this.#wanted(agent, defined)
-    const seen: Seen[] = []
-    const readSlice = (from: number): number => {
-      let room = SLICE_CHARS
-      let at = from
-      for (; at < wanted.length && room > 0; at++) {
-        const tool = wanted[at]
-        if (!tool) continue
-        const one = this.#read(this.#options.store.tools(agent), tool, byteStrings)
-        if (one.read) room -= charsOf(tool)
-        seen.push(one)
-      }
-      return at
-    }
-    const readOn = async (from: number): Promise<readonly Seen[]> => {
-      for (let at = from; at < wanted.length; at = readSlice(at)) await nextTurn()
-      return seen
-    }
-    const first = readSlice(0)
-    return first < wanted.length ? readOn(first) : seen
-  }
-
-  /** Those that can be held to something: what is new beyond the room of its agent cannot, unless people decided of it. */
-  #wanted(agent: string, defined: readonly DefinedTool[]): readonly DefinedTool[] {
-    const { store, decisions } = this.#options
-    const pinned = store.tools(agent)
-    const room = store.room(agent)
-    const fresh = new Set<string>()
-    const left = new Set<string>()
-    const wanted = defined.filter(({ tool }) => {
-      if (pinned.has(tool) || fresh.has(tool)) return true
-      if (fresh.size < room) fresh.add(tool)
-      else left.add(tool)
-      return fresh.has(tool) || decisions.isDecided(agent, tool)
-    })
-    this.#unpinned += left.size
-    return wanted
-  }
-
-  #read(pinned: PinnedTools, tool: DefinedTool, byteStrings: boolean): Seen {
-    if (isLong(tool)) {
-      const long = readTool(tool, byteStrings)
-      return { tool, hash: long.hash, read: long }
-    }
-    const key = rawKeyOf(tool, byteStrings)
-    const known = this.#hashes.get(key)
-    if (known !== undefined && pinned.get(tool.tool)?.some(({ hash }) => hash === known))
-      return { tool, hash: known, read: null }
-    const read = readTool(tool, byteStrings)
-    const [oldest] = this.#hashes.keys()
-    if (oldest !== undefined && this.#hashes.size >= HASHES_MAX) this.#hashes.delete(oldest)
-    this.#hashes.set(key, read.hash)
-    return { tool, hash: read.hash, read }
   }
 
   /** Holds definitions against the pins from before the request, and pins what is new and like nothing that went away. */
   #judge(
     agent: string,
     defined: readonly DefinedTool[],
-    seen: readonly Seen[],
+    seen: readonly SeenTool[],
     byteStrings: boolean,
   ): readonly SegmentFinding[] {
     const { store, decisions } = this.#options
@@ -183,9 +106,11 @@ export class ToolPins {
     const fresh = new Map<string, Pin[]>()
     const suspect = new Set<string>()
     const findings: SegmentFinding[] = []
-    for (const { tool, hash, read } of seen) {
+    for (const { tool, hash, read: known } of seen) {
       const name = tool.tool
       const pins = before.get(name)
+      // Its agent may have been forgotten since it was found to be as pinned.
+      const read = known ?? (pins ? null : readTool(tool, byteStrings))
       const decision = decisions.of(agent, name, hash)
       const former = pins || !read ? null : formerOf(read)
       const isChanged = pins !== undefined && !pins.some((pin) => pin.hash === hash)
@@ -221,55 +146,8 @@ export class ToolPins {
   }
 }
 
-/** A tool that went away. */
-interface Former {
-  readonly tool: string
-  readonly pin: Pin
-}
-
-/** Finds the tool that a new one was before: pinned, not in the request, and much like it. */
-function createFormerOf(pinned: PinnedTools, present: ReadonlySet<string>): (read: ToolDefinition) => Former | null {
-  let index: LikenessIndex | null = null
-  let gone: readonly Former[] = []
-  let asked = 0
-  return (read) => {
-    if (++asked > RENAMES_MAX) return null
-    if (!index) {
-      gone = [...pinned].flatMap(([tool, pins]) => (present.has(tool) ? [] : pins.map((pin) => ({ tool, pin }))))
-      index = new LikenessIndex(gone.map(({ pin }) => pin))
-    }
-    return gone[index.find(read)] ?? null
-  }
-}
-
 function addVariant(fresh: Map<string, Pin[]>, name: string, read: ToolDefinition): void {
   const variants = fresh.get(name)
   if (!variants) fresh.set(name, [read])
   else if (variants.length < VARIANTS_MAX && !variants.some(({ hash }) => hash === read.hash)) variants.push(read)
 }
-
-function ruleOf(decision: ReturnType<ToolPinDecisions['of']>, isChanged: boolean, isReplaced: boolean): PinRule | null {
-  if (decision === 'rejected') return 'definition-rejected'
-  if (decision === 'approved') return null
-  if (isChanged) return 'definition-changed'
-  return isReplaced ? 'definition-replaced' : null
-}
-
-/** Nobody looked at a change yet; of what was rejected somebody knows that it is bad. */
-const GRADES = {
-  'definition-changed': { severity: 'high', score: 0.95 },
-  'definition-replaced': { severity: 'high', score: 0.95 },
-  'definition-rejected': { severity: 'critical', score: 0.99 },
-} as const
-
-const findingOf = (ruleId: PinRule, segment: Segment, byteStrings: boolean): Finding => ({
-  detectorId: 'tool-poisoning',
-  ruleId,
-  category: 'tool-pin',
-  ...GRADES[ruleId],
-  start: 0,
-  end: (byteStrings ? decodeSegment(segment) : segment).text.length,
-  taxonomy: TOOL_NOT_AS_PINNED,
-})
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
