@@ -15,6 +15,7 @@ export const DETECTOR_IDS = [
   'dangerous-command',
   'exfiltration',
   'tool-poisoning',
+  'smuggling',
   'threat-intel',
   'prompt-leak',
   'flow',
@@ -31,8 +32,10 @@ export interface Segment {
   readonly text: string
   /** The tool that is defined, called, or whose result it is; left out where the format does not say. */
   readonly tool?: string
-  /** True where the text is signed by the provider: it may be judged, never changed. */
+  /** True where the text is signed by the provider, or stands there encoded: it may be judged, never changed. */
   readonly sealed?: boolean
+  /** True for the text of a file that stands in the body as base64. */
+  readonly decoded?: boolean
 }
 
 /** How bad a finding is, ascending. */

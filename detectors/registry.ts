@@ -4,6 +4,7 @@ import { jailbreakDetector } from './jailbreak/detector.ts'
 import { piiDetector } from './pii/detector.ts'
 import { promptInjectionDetector } from './prompt-injection/detector.ts'
 import { secretsDetector } from './secrets/detector.ts'
+import { createSmugglingDetector } from './smuggling/detector.ts'
 import { toolPoisoningDetector } from './tool-poisoning/detector.ts'
 import type { SelfTestedDetector } from './types.ts'
 
@@ -16,4 +17,6 @@ export const DETECTORS: readonly SelfTestedDetector[] = Object.freeze([
   toolPoisoningDetector,
   dangerousCommandDetector,
   exfiltrationDetector,
+  // What is hidden is judged by these.
+  createSmugglingDetector([secretsDetector, promptInjectionDetector, jailbreakDetector, dangerousCommandDetector]),
 ])

@@ -132,3 +132,6 @@ export const PERSONAL_DATA: Taxonomy = Object.freeze({
  * ATLAS 5: cost harvesting.
  */
 export const UNBOUNDED_CONSUMPTION: Taxonomy = taxonomy('LLM10:2025', 'ASI08', 'AML.T0034')
+
+/** Prompt injection; agent goal hijack; prompt obfuscation. */
+export const PROMPT_OBFUSCATION = taxonomy('LLM01:2025', 'ASI01', 'AML.T0068')

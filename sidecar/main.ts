@@ -29,6 +29,7 @@ import { Coverage } from './inspect/coverage.ts'
 import { createEnvironment } from './inspect/environment.ts'
 import { createInspectRequest, type InspectionStats } from './inspect/inspect-request.ts'
 import { createInspections } from './inspect/inspection.ts'
+import { MediaCounts } from './inspect/media-counts.ts'
 import { createScanPool } from './inspect/pool.ts'
 import { quarantineFor } from './inspect/quarantine.ts'
 import { openPlaceholderKey } from './inspect/restore/placeholder-key.ts'
@@ -200,7 +201,12 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const placeholders = createPlaceholders(await openPlaceholderKey(config.dataDir))
   const inspectionOf = createInspections(createDetectorSets(environment), coverage, commands.suppressions, placeholders)
   const flow: FlowStats = { paused: 0 }
-  const inspection: InspectionStats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
+  const inspection: InspectionStats = {
+    unseenOverload: 0,
+    unseenTimeout: 0,
+    unseenNoPolicy: 0,
+    media: new MediaCounts(),
+  }
   const readPrincipal = createReadPrincipal(config)
   const events = createUsageEvents({ instanceId: spend.instanceId, prices, clock, readPrincipal })
   const dead = detectorsFor(environment())

@@ -261,6 +261,14 @@ export function createReadings({
     timed('acc_scan_detector_seconds_total', 'Time that each detector took', ({ seconds }) => seconds),
     timed('acc_scan_detector_characters_total', 'Characters that it looked at', ({ characters }) => characters),
     timed('acc_scan_detector_texts_total', 'Texts that it looked at', ({ texts }) => texts),
+    {
+      name: 'acc_scan_media_total',
+      help: 'Files inside requests that are no text and were passed over; cut: the rest of a text that was too long',
+      kind: 'series',
+      labels: ['format', 'media'],
+      read: () =>
+        inspection.media.counts().map(({ format, media, count }) => ({ labels: [format, media], value: count })),
+    },
     gauge('acc_sessions', 'Conversations that are kept', () => sessions.stats().sessions),
     gauge('acc_session_values', 'Fingerprints of values that they keep', () => sessions.stats().values),
     counter('acc_sessions_evicted_total', 'Conversations that went for want of room', () => sessions.stats().evicted),

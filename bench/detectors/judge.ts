@@ -6,6 +6,7 @@ import { type Decided, stops, strongest } from '../../sidecar/inspect/decide.ts'
 import { createInspectRequest, type InspectRequest } from '../../sidecar/inspect/inspect-request.ts'
 import { createInspections, type Inspection } from '../../sidecar/inspect/inspection.ts'
 import { judgeTexts } from '../../sidecar/inspect/judge.ts'
+import { MediaCounts } from '../../sidecar/inspect/media-counts.ts'
 import { createDetectorSets, SegmentScanner } from '../../sidecar/inspect/scanner.ts'
 import { SessionInspection } from '../../sidecar/inspect/session/session-inspection.ts'
 import scan from '../../sidecar/inspect/worker.ts'
@@ -54,7 +55,7 @@ export function createJudge({ policy, security }: EvalPolicy): Judge {
     { covers: () => false },
     () => ruleName,
   )
-  const stats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0 }
+  const stats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0, media: new MediaCounts() }
   const clock = { monotonicMs: () => performance.now() }
   const inspectRequest = createInspectRequest(scanner, inspectionOf, sessions, toolPins, stats, clock)
   const inspection = inspectionOf(security, 'evaluation', openaiChat.operation)

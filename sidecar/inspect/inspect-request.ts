@@ -7,6 +7,7 @@ import { ruleIds, stoppingRules, stops } from './decide.ts'
 import { toEventFindings } from './event-findings.ts'
 import type { Inspection, InspectionOf } from './inspection.ts'
 import { judgeTexts } from './judge.ts'
+import type { MediaCounts } from './media-counts.ts'
 import { RedactedValues } from './restore/redacted-values.ts'
 import { withRepeats } from './restore/repeats.ts'
 import type { ScanFailure, ScanFailures } from './scan-failure.ts'
@@ -24,6 +25,8 @@ export interface InspectionStats {
   unseenOverload: number
   unseenTimeout: number
   unseenNoPolicy: number
+  /** Files inside requests that were passed over. */
+  readonly media: MediaCounts
 }
 
 /** Makes stage 4. */
@@ -47,8 +50,9 @@ export function createInspectRequest(
     }
     // What cannot be read is only refused where somebody wants it to be read.
     if (isDenial(asked)) return asked
-    const segments = asked.adapter.segments(asked.request)
-    const inspection = inspectionOf(security, authorized.identified.principal.agent, asked.adapter.operation)
+    const { operation } = asked.adapter
+    const segments = asked.adapter.segments(asked.request, (media) => stats.media.add(operation, media))
+    const inspection = inspectionOf(security, authorized.identified.principal.agent, operation)
     const begunMs = clock.monotonicMs()
     const judge = (scanned: Scanned): Inspected | Denial | Promise<Inspected | Denial> => {
       const { verdicts, turn } = withSession(sessions, authorized, security, asked, segments, scanned)

@@ -43,5 +43,6 @@ export const textOf = (bytes: string): string => (isAsciiText(bytes) ? bytes : B
 export const decodeSegment = (segment: Segment): Segment => ({
   ...segment,
   path: segment.path.map((step) => (typeof step === 'string' ? textOf(step) : step)),
-  text: textOf(segment.text),
+  // What was decoded holds characters already.
+  text: segment.decoded ? segment.text : textOf(segment.text),
 })

@@ -5,6 +5,7 @@
 import type { NanoUsd, Segment, ServiceTier, TokenUsage } from '@agentcostcontrol/contract'
 import type { UsageBound } from '@agentcostcontrol/policy'
 import type { Denial } from '../exchange.ts'
+import type { PassedOver } from './document.ts'
 import type { Framing } from './framing.ts'
 
 /** What the path of a request says, where a format says it there and not in the body. */
@@ -140,8 +141,8 @@ export interface ProviderAdapter {
   parse(json: unknown, path: PathFacts): MeteredRequest | Denial
   /** How a streamed answer with this content type is cut into events; `null` for an answer that is one JSON text. */
   framing(contentType: string, request: MeteredRequest): Framing | null
-  /** Every piece of text that people or tools wrote, with its source. */
-  segments(request: MeteredRequest): readonly Segment[]
+  /** Every piece of text that people or tools wrote, with its source. @param passedOver is told of files that are no text; left out, none is read */
+  segments(request: MeteredRequest, passedOver?: PassedOver): readonly Segment[]
   bound(request: MeteredRequest, bodyBytes: number): RequestBound
   /** The body with its segments replaced. @throws if an edit cannot be made without breaking the JSON. */
   replaceSegments(body: Buffer, edits: readonly SegmentEdit[]): Buffer

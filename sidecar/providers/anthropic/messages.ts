@@ -21,7 +21,7 @@ import { readFacts, variantOf } from './usage.ts'
 export const anthropicMessages: ProviderAdapter = {
   operation: 'messages',
   parse,
-  segments: (request) => requestSegments(request.json),
+  segments: (request, passedOver) => requestSegments(request.json, passedOver),
   bound: requestBound,
   remember: rememberRequest,
   outputIsVisible,

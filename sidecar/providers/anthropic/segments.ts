@@ -1,4 +1,5 @@
 import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
+import { addFile, type PassedOver, UNREAD } from '../document.ts'
 import { CalledTools, definedName, nameTool } from '../named-tool.ts'
 import { isRecord, readArray } from '../read.ts'
 
@@ -37,10 +38,10 @@ const BLOCK_SETTINGS = new Set([
 const DEPTH_MAX = 16
 
 /** Text of the system prompt, of every message, tool definition and free-form member of a request. */
-export function requestSegments(json: Json): readonly Segment[] {
+export function requestSegments(json: Json, passedOver: PassedOver = UNREAD): readonly Segment[] {
   const segments: Segment[] = []
   const called = new CalledTools()
-  addBlocks(segments, SYSTEM, ['system'], json.system)
+  addBlocks(segments, { ...SYSTEM, passedOver }, ['system'], json.system)
   if (!Array.isArray(json.messages)) addBlocks(segments, USER, ['messages'], json.messages)
   readArray(json.messages).forEach((message, index) => {
     if (!isRecord(message)) {
@@ -49,7 +50,8 @@ export function requestSegments(json: Json): readonly Segment[] {
     }
     const source = (typeof message.role === 'string' ? SOURCE_BY_ROLE[message.role] : undefined) ?? 'user'
     for (const key of Object.keys(message))
-      if (key !== 'role') addBlocks(segments, { ...SYSTEM, source, called }, ['messages', index, key], message[key])
+      if (key !== 'role')
+        addBlocks(segments, { ...SYSTEM, source, called, passedOver }, ['messages', index, key], message[key])
   })
   for (const key of ['tools', 'mcp_servers']) {
     if (!Array.isArray(json[key])) addJson(segments, 'tool_definition', [key], json[key])
@@ -90,9 +92,10 @@ interface Reading {
   readonly callsWhole: boolean
   /** The calls before it; left out where there are none. */
   readonly called?: CalledTools
+  readonly passedOver: PassedOver
 }
 
-const SYSTEM: Reading = { source: 'system', sealed: false, callsWhole: true }
+const SYSTEM: Reading = { source: 'system', sealed: false, callsWhole: true, passedOver: UNREAD }
 const USER: Reading = { ...SYSTEM, source: 'user' }
 const ANSWER: Reading = { ...SYSTEM, source: 'assistant' }
 
@@ -124,12 +127,17 @@ function addBlock(into: Segment[], reading: Reading, path: Path, block: Json, de
   const from = into.length
   for (const key of Object.keys(block)) {
     const value = block[key]
-    const isSetting = BLOCK_SETTINGS.has(key) || (key === 'data' && HOLDS_BYTES.has(kind))
+    const isBytes = key === 'data' && HOLDS_BYTES.has(kind)
+    if (isBytes && kind === 'base64' && typeof value === 'string')
+      addFile(into, inner.source, [...path, key], mediaTypeOf(block), value, inner.passedOver)
+    const isSetting = BLOCK_SETTINGS.has(key) || isBytes
     if (!isSetting || typeof value !== 'string') addBlocks(into, inner, [...path, key], value, depth + 1)
   }
   if (inner.source === 'tool_result' && reading.source !== 'tool_result')
     nameTool(into, from, reading.called?.of(block.tool_use_id))
 }
+
+const mediaTypeOf = ({ media_type: type }: Json): string => (typeof type === 'string' ? type : '')
 
 const HOLDS_BYTES: ReadonlySet<string> = new Set(['base64', 'redacted_thinking'])
 

@@ -13,7 +13,7 @@ import { openStream, readAnswer } from './stream.ts'
 /** What all operations have in common. The model stands in the path, and so does whether the answer is streamed. */
 const COMMON: Omit<ProviderAdapter, 'operation'> = {
   parse,
-  segments: (request) => requestSegments(request.json),
+  segments: (request, passedOver) => requestSegments(request.json, passedOver),
   bound: requestBound,
   remember: (request) => ({ ...request, json: { ...request.json, contents: undefined } }),
   outputIsVisible,

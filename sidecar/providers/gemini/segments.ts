@@ -1,4 +1,5 @@
 import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
+import { addFile, type PassedOver, UNREAD } from '../document.ts'
 import { nameTool } from '../named-tool.ts'
 import { isRecord } from '../read.ts'
 import { elementsOf, type Found, fieldName, fieldsOf, itemsOf } from './proto.ts'
@@ -15,32 +16,28 @@ const SOURCE_BY_ROLE: Readonly<Record<string, SegmentSource>> = {
 const REQUEST_SETTINGS = new Set(['model', 'toolConfig', 'safetySettings', 'cachedContent', 'serviceTier', 'store'])
 /** What of a generation config holds text. */
 const CONFIG_TEXTS = ['stopSequences', 'responseSchema', 'responseJsonSchema', '_responseJsonSchema']
-const PART_SETTINGS = new Set([
-  'thought',
-  'thoughtSignature',
-  'videoMetadata',
-  'mediaResolution',
-  'mediaProcessing',
-  'inlineData',
-])
+const PART_SETTINGS = new Set(['thought', 'thoughtSignature', 'videoMetadata', 'mediaResolution', 'mediaProcessing'])
 
 /** Text of every turn, instruction, tool definition and free-form member of a request. */
-export function requestSegments(json: Readonly<Record<string, unknown>>): readonly Segment[] {
+export function requestSegments(
+  json: Readonly<Record<string, unknown>>,
+  passedOver: PassedOver = UNREAD,
+): readonly Segment[] {
   const segments: Segment[] = []
   for (const key in json) {
     const found = { path: [key], value: json[key] }
     const name = fieldName(key)
     if (name === 'contents' || name === 'content') {
-      for (const content of elementsOf(found)) addContent(segments, content, null)
-    } else if (name === 'systemInstruction') addContent(segments, found, 'system')
+      for (const content of elementsOf(found)) addContent(segments, content, null, passedOver)
+    } else if (name === 'systemInstruction') addContent(segments, found, 'system', passedOver)
     else if (name === 'tools') {
       for (const tool of elementsOf(found)) addTool(segments, tool)
     } else if (name === 'generationConfig') {
       for (const text of CONFIG_TEXTS)
         for (const one of fieldsOf(found.value, text, found.path)) addJson(segments, 'user', one)
     } else if (name === 'requests') {
-      for (const request of elementsOf(found)) addNested(segments, request)
-    } else if (name === 'generateContentRequest') addNested(segments, found)
+      for (const request of elementsOf(found)) addNested(segments, request, passedOver)
+    } else if (name === 'generateContentRequest') addNested(segments, found, passedOver)
     else if (!REQUEST_SETTINGS.has(name)) addJson(segments, 'user', found)
   }
   return segments
@@ -50,18 +47,23 @@ export function requestSegments(json: Readonly<Record<string, unknown>>): readon
 export function answerSegments(json: unknown): readonly Segment[] {
   const segments: Segment[] = []
   for (const { value, path } of itemsOf(json, 'candidates')) {
-    for (const content of fieldsOf(value, 'content', path)) addContent(segments, content, 'assistant')
+    for (const content of fieldsOf(value, 'content', path)) addContent(segments, content, 'assistant', UNREAD)
   }
   return segments
 }
 
 /** One request of a batch. */
-function addNested(into: Segment[], { value, path }: Found): void {
+function addNested(into: Segment[], { value, path }: Found, passedOver: PassedOver): void {
   if (!isRecord(value)) return
-  for (const segment of requestSegments(value)) into.push({ ...segment, path: [...path, ...segment.path] })
+  for (const segment of requestSegments(value, passedOver)) into.push({ ...segment, path: [...path, ...segment.path] })
 }
 
-function addContent(into: Segment[], { value, path }: Found, source: SegmentSource | null): void {
+function addContent(
+  into: Segment[],
+  { value, path }: Found,
+  source: SegmentSource | null,
+  passedOver: PassedOver,
+): void {
   if (!isRecord(value)) {
     addJson(into, source ?? 'user', { value, path })
     return
@@ -72,12 +74,12 @@ function addContent(into: Segment[], { value, path }: Found, source: SegmentSour
     const name = fieldName(key)
     if (name === 'role') continue
     const found = { value: value[key], path: [...path, key] }
-    if (name === 'parts') for (const part of elementsOf(found)) addPart(into, part, own)
+    if (name === 'parts') for (const part of elementsOf(found)) addPart(into, part, own, passedOver)
     else addJson(into, own, found)
   }
 }
 
-function addPart(into: Segment[], { value, path }: Found, source: SegmentSource): void {
+function addPart(into: Segment[], { value, path }: Found, source: SegmentSource, passedOver: PassedOver): void {
   if (!isRecord(value)) {
     addJson(into, source, { value, path })
     return
@@ -95,7 +97,7 @@ function addPart(into: Segment[], { value, path }: Found, source: SegmentSource)
         break
       case 'functionResponse':
         for (const response of fieldsOf(found.value, 'response', found.path)) addResponse(into, response)
-        for (const part of itemsOf(found.value, 'parts', found.path)) addPart(into, part, 'tool_result')
+        for (const part of itemsOf(found.value, 'parts', found.path)) addPart(into, part, 'tool_result', passedOver)
         nameTool(into, from, nameIn(found))
         break
       case 'toolCall':
@@ -113,6 +115,9 @@ function addPart(into: Segment[], { value, path }: Found, source: SegmentSource)
       case 'fileData':
         addMembers(into, source, found, 'fileUri')
         break
+      case 'inlineData':
+        addInline(into, source, found, passedOver)
+        break
       default:
         if (!PART_SETTINGS.has(fieldName(key))) addJson(into, source, found)
     }
@@ -120,6 +125,13 @@ function addPart(into: Segment[], { value, path }: Found, source: SegmentSource)
 }
 
 const nameIn = ({ value }: Found): unknown => (isRecord(value) ? value.name : null)
+
+function addInline(into: Segment[], source: SegmentSource, { value, path }: Found, passedOver: PassedOver): void {
+  const [type] = fieldsOf(value, 'mimeType')
+  for (const data of fieldsOf(value, 'data', path))
+    if (typeof data.value === 'string')
+      addFile(into, source, data.path, typeof type?.value === 'string' ? type.value : '', data.value, passedOver)
+}
 
 function addMembers(into: Segment[], source: SegmentSource, { value, path }: Found, name: string): void {
   for (const member of fieldsOf(value, name, path)) addJson(into, source, member)

@@ -31,7 +31,7 @@ function generating(operation: string): ProviderAdapter {
     // A stream is what it sends unless it is told not to.
     parse: (json) => readRequest(json, ({ stream }) => stream !== false),
     framing: (contentType) => (contentType.startsWith('application/x-ndjson') ? NDJSON : null),
-    segments: (request) => requestSegments(request.json),
+    segments: (request, passedOver) => requestSegments(request.json, passedOver),
     bound: requestBound,
     remember: ({ model, stream, json: { tools } }) => ({ model, stream, json: { tools } }),
     outputIsVisible: (_model, request) => outputIsVisible(request),

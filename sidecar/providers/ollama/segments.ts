@@ -1,4 +1,5 @@
 import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
+import { type PassedOver, UNREAD } from '../document.ts'
 import { definedName, nameTool } from '../named-tool.ts'
 import { isRecord, readArray } from '../read.ts'
 
@@ -18,12 +19,15 @@ const REQUEST_SETTINGS = new Set(['model', 'messages', 'tools', 'options', 'keep
 const MESSAGE_SETTINGS = new Set(['role', 'images', 'tool_calls', 'tool_name'])
 
 /** Text of every message, tool call, tool definition and free-form member of a request. */
-export function requestSegments(json: Json): readonly Segment[] {
+export function requestSegments(json: Json, passedOver: PassedOver = UNREAD): readonly Segment[] {
   const segments: Segment[] = []
+  countPictures(json, passedOver)
   if (!Array.isArray(json.messages)) addJson(segments, 'user', ['messages'], json.messages)
   readArray(json.messages).forEach((message, index) => {
-    if (isRecord(message)) addMessage(segments, message, ['messages', index])
-    else addJson(segments, 'user', ['messages', index], message)
+    if (isRecord(message)) {
+      countPictures(message, passedOver)
+      addMessage(segments, message, ['messages', index])
+    } else addJson(segments, 'user', ['messages', index], message)
   })
   if (!Array.isArray(json.tools)) addJson(segments, 'tool_definition', ['tools'], json.tools)
   readArray(json.tools).forEach((tool, index) => {
@@ -45,6 +49,10 @@ export function answerSegments(json: unknown): readonly Segment[] {
   if (isRecord(json.message)) addMessage(segments, { ...json.message, role: 'assistant' }, ['message'])
   for (const key of ['response', 'thinking']) addJson(segments, 'assistant', [key], json[key])
   return segments
+}
+
+function countPictures({ images }: Json, passedOver: PassedOver): void {
+  for (const _ of readArray(images)) passedOver('image')
 }
 
 function addMessage(into: Segment[], message: Json, path: Path): void {

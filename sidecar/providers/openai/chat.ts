@@ -15,7 +15,7 @@ import { readFacts } from './usage.ts'
 export const chatAdapter = (dialect: ChatDialect): ProviderAdapter => ({
   operation: 'chat.completions',
   parse,
-  segments: (request) => requestSegments(request.json),
+  segments: (request, passedOver) => requestSegments(request.json, passedOver),
   bound: requestBound,
   remember: (request) => ({ ...request, json: { ...request.json, messages: undefined } }),
   outputIsVisible,

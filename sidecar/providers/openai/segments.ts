@@ -1,4 +1,5 @@
 import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
+import { addDataUrl, type PassedOver, UNREAD } from '../document.ts'
 import { CalledTools, definedName, nameTool } from '../named-tool.ts'
 import { isRecord, readArray } from '../read.ts'
 
@@ -39,16 +40,19 @@ const MESSAGE_SETTINGS = new Set([
   'annotations',
 ])
 
-/** Members of a content part that hold no text: its kind, media, and where a cache ends. */
-const PART_SETTINGS = new Set(['type', 'input_audio', 'file', 'cache_control'])
+/** Members of a content part that hold no text: its kind, sound, and where a cache ends. */
+const PART_SETTINGS = new Set(['type', 'cache_control'])
 
 /** Text of every message, tool call, tool definition and free-form member of a chat request. */
-export function requestSegments(json: Readonly<Record<string, unknown>>): readonly Segment[] {
+export function requestSegments(
+  json: Readonly<Record<string, unknown>>,
+  passedOver: PassedOver = UNREAD,
+): readonly Segment[] {
   const segments: Segment[] = []
   const called = new CalledTools()
   if (!Array.isArray(json.messages)) addJson(segments, 'user', ['messages'], json.messages)
   readArray(json.messages).forEach((message, index) => {
-    if (isRecord(message)) addMessage(segments, message, ['messages', index], called)
+    if (isRecord(message)) addMessage(segments, message, ['messages', index], called, passedOver)
     else addJson(segments, 'user', ['messages', index], message)
   })
   for (const key of ['tools', 'functions']) {
@@ -71,7 +75,7 @@ export function answerSegments(json: unknown): readonly Segment[] {
   readArray(isRecord(json) ? json.choices : undefined).forEach((choice, index) => {
     const message = isRecord(choice) ? choice.message : undefined
     if (isRecord(message))
-      addMessage(segments, { ...message, role: 'assistant' }, ['choices', index, 'message'], new CalledTools())
+      addMessage(segments, { ...message, role: 'assistant' }, ['choices', index, 'message'], new CalledTools(), UNREAD)
   })
   return segments
 }
@@ -81,11 +85,12 @@ function addMessage(
   message: Readonly<Record<string, unknown>>,
   path: Path,
   called: CalledTools,
+  passedOver: PassedOver,
 ): void {
   const role = message.role
   const source = (typeof role === 'string' ? SOURCE_BY_ROLE[role] : undefined) ?? 'user'
   const from = into.length
-  addContent(into, source, [...path, 'content'], message.content)
+  addContent(into, source, [...path, 'content'], message.content, passedOver)
   if (source === 'tool_result') nameTool(into, from, message.name ?? called.of(message.tool_call_id))
   called.noteAll(message.tool_calls)
   readArray(message.tool_calls).forEach((call, index) => {
@@ -111,31 +116,50 @@ function addMessage(
   }
 }
 
-/** A message's content: a string, or parts of which text and refusals are read and media are passed over. */
-function addContent(into: Segment[], source: SegmentSource, path: Path, content: unknown): void {
+/** A message's content: a string, or parts of which text, refusals and files of text are read and other media are passed over. */
+function addContent(
+  into: Segment[],
+  source: SegmentSource,
+  path: Path,
+  content: unknown,
+  passedOver: PassedOver,
+): void {
   if (!Array.isArray(content)) {
     addJson(into, source, path, content)
     return
   }
   readArray(content).forEach((part, index) => {
-    if (isRecord(part)) addPart(into, source, [...path, index], part)
+    if (isRecord(part)) addPart(into, source, [...path, index], part, passedOver)
     else addJson(into, source, [...path, index], part)
   })
 }
 
 /** What a server that is more lenient than OpenAI's may read is read here as well. */
-function addPart(into: Segment[], source: SegmentSource, path: Path, part: Readonly<Record<string, unknown>>): void {
+function addPart(
+  into: Segment[],
+  source: SegmentSource,
+  path: Path,
+  part: Readonly<Record<string, unknown>>,
+  passedOver: PassedOver,
+): void {
   for (const key of Object.keys(part)) {
     const value = part[key]
-    if (key !== 'image_url') {
-      if (!PART_SETTINGS.has(key)) addJson(into, source, [...path, key], value)
-    } else if (isRecord(value)) addLink(into, source, [...path, key, 'url'], value.url)
-    else addLink(into, source, [...path, key], value)
+    const at = [...path, key]
+    if (key === 'image_url') {
+      if (isRecord(value)) addLink(into, source, [...at, 'url'], value.url, passedOver)
+      else addLink(into, source, at, value, passedOver)
+    } else if (key === 'file' && isRecord(value)) {
+      if (typeof value.file_data === 'string')
+        addDataUrl(into, source, [...at, 'file_data'], value.file_data, passedOver)
+    } else if (key === 'input_audio' && isRecord(value)) passedOver('audio')
+    else if (!PART_SETTINGS.has(key)) addJson(into, source, at, value)
   }
 }
 
-function addLink(into: Segment[], source: SegmentSource, path: Path, url: unknown): void {
-  if (typeof url === 'string' && !url.startsWith('data:')) addText(into, source, path, url)
+function addLink(into: Segment[], source: SegmentSource, path: Path, url: unknown, passedOver: PassedOver): void {
+  if (typeof url !== 'string') return
+  if (url.startsWith('data:')) addDataUrl(into, source, path, url, passedOver)
+  else addText(into, source, path, url)
 }
 
 function addText(into: Segment[], source: SegmentSource, path: Path, text: unknown): void {

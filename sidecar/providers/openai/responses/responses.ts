@@ -14,7 +14,7 @@ import { readFacts, variantOf } from './usage.ts'
 export const openaiResponses: ProviderAdapter = {
   operation: 'responses',
   parse,
-  segments: (request) => requestSegments(request.json),
+  segments: (request, passedOver) => requestSegments(request.json, passedOver),
   bound: requestBound,
   remember: (request) => ({ ...request, json: remembered(request) }),
   outputIsVisible,

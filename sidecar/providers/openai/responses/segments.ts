@@ -1,4 +1,5 @@
 import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
+import { addDataUrl, type PassedOver, UNREAD } from '../../document.ts'
 import { CalledTools, definedName, nameTool } from '../../named-tool.ts'
 import { isRecord, readArray } from '../../read.ts'
 
@@ -59,16 +60,16 @@ const RESULT_MEMBERS = new Set(['output', 'outputs', 'result', 'results', 'error
 const DEPTH_MAX = 8
 
 /** Text of the instructions, of every item, tool definition and free-form member of a request. */
-export function requestSegments(json: Json): readonly Segment[] {
+export function requestSegments(json: Json, passedOver: PassedOver = UNREAD): readonly Segment[] {
   const segments: Segment[] = []
-  addItems(segments, 'system', ['instructions'], json.instructions)
-  addItems(segments, 'user', ['input'], json.input)
+  addItems(segments, 'system', ['instructions'], json.instructions, passedOver)
+  addItems(segments, 'user', ['input'], json.input, passedOver)
   // What a conversation begins with, or gets.
-  addItems(segments, 'user', ['items'], json.items)
+  addItems(segments, 'user', ['items'], json.items, passedOver)
   addTools(segments, ['tools'], json.tools)
   if (isRecord(json.prompt)) {
     for (const key of Object.keys(json.prompt))
-      if (!SETTINGS.has(key)) addValue(segments, 'user', ['prompt', key], key, json.prompt[key], 0)
+      if (!SETTINGS.has(key)) addValue(segments, 'user', ['prompt', key], key, json.prompt[key], 0, passedOver)
   } else addJson(segments, 'user', ['prompt'], json.prompt)
   for (const key of Object.keys(json)) if (!REQUEST_SETTINGS.has(key)) addJson(segments, 'user', [key], json[key])
   return segments
@@ -82,26 +83,33 @@ export function answerSegments(json: unknown): readonly Segment[] {
 /** Text of an item, a part or a list of them of an answer. */
 export function answerStrings(value: unknown, path: Path): readonly Segment[] {
   const segments: Segment[] = []
-  addItems(segments, 'assistant', path, value)
+  addItems(segments, 'assistant', path, value, UNREAD)
   return segments
 }
 
 /** Reads a text, an item, or a list of them. */
-function addItems(into: Segment[], source: SegmentSource, path: Path, value: unknown): void {
+function addItems(into: Segment[], source: SegmentSource, path: Path, value: unknown, passedOver: PassedOver): void {
   if (!Array.isArray(value)) {
-    addItem(into, source, path, value, new CalledTools())
+    addItem(into, source, path, value, new CalledTools(), passedOver)
     return
   }
   const called = new CalledTools()
   value.forEach((item, index) => {
-    addItem(into, source, [...path, index], item, called)
+    addItem(into, source, [...path, index], item, called, passedOver)
   })
 }
 
 /** An item that calls a tool names it, and one that tells a result names the call. */
-function addItem(into: Segment[], source: SegmentSource, path: Path, item: unknown, called: CalledTools): void {
+function addItem(
+  into: Segment[],
+  source: SegmentSource,
+  path: Path,
+  item: unknown,
+  called: CalledTools,
+  passedOver: PassedOver,
+): void {
   const from = into.length
-  addPart(into, source, path, item, 0)
+  addPart(into, source, path, item, 0, passedOver)
   if (!isRecord(item) || item.type === 'mcp_list_tools') return
   called.note(item.call_id, item.name)
   if (typeof item.type === 'string' && sourceOfType(item.type)?.startsWith('tool_'))
@@ -109,7 +117,14 @@ function addItem(into: Segment[], source: SegmentSource, path: Path, item: unkno
 }
 
 /** Reads one item or part: each of its members from whom it is. */
-function addPart(into: Segment[], from: SegmentSource, path: Path, part: unknown, depth: number): void {
+function addPart(
+  into: Segment[],
+  from: SegmentSource,
+  path: Path,
+  part: unknown,
+  depth: number,
+  passedOver: PassedOver,
+): void {
   if (!isRecord(part) || depth > DEPTH_MAX) {
     addJson(into, from, path, part)
     return
@@ -119,11 +134,23 @@ function addPart(into: Segment[], from: SegmentSource, path: Path, part: unknown
   // A picture that the provider made is bytes, wherever it stands.
   const isPicture = type === 'image_generation_call'
   for (const key of Object.keys(part)) {
+    const file = part[key]
+    if (key === 'file_data' && typeof file === 'string') addDataUrl(into, source, [...path, key], file, passedOver)
+    if (key === 'input_audio') passedOver('audio')
     if (SETTINGS.has(key) && (typeof part[key] !== 'object' || HOLDS_NO_TEXT.has(key))) continue
     if (isPicture && key === 'result') continue
     if (CALL_MEMBERS.has(key)) addJson(into, 'tool_call', [...path, key], part[key])
     else if (key === 'tools') addTools(into, [...path, key], part[key])
-    else addValue(into, RESULT_MEMBERS.has(key) ? 'tool_result' : source, [...path, key], key, part[key], depth)
+    else
+      addValue(
+        into,
+        RESULT_MEMBERS.has(key) ? 'tool_result' : source,
+        [...path, key],
+        key,
+        part[key],
+        depth,
+        passedOver,
+      )
   }
 }
 
@@ -139,7 +166,7 @@ function sourceOfType(type: unknown): SegmentSource | null {
   return type === 'reasoning' || type === 'program' ? 'assistant' : null
 }
 
-/** Reads a member: a link is read, a picture in its place is not. */
+/** Reads a member: a link is read, a file in its place only if it is text. */
 function addValue(
   into: Segment[],
   source: SegmentSource,
@@ -147,15 +174,17 @@ function addValue(
   key: string,
   value: unknown,
   depth: number,
+  passedOver: PassedOver,
 ): void {
   if (typeof value === 'string') {
     const isMedia = /url$/.test(key) && value.startsWith('data:')
-    if (!isMedia) addText(into, source, path, value)
+    if (isMedia) addDataUrl(into, source, path, value, passedOver)
+    else addText(into, source, path, value)
   } else if (Array.isArray(value))
     value.forEach((each, index) => {
-      addPart(into, source, [...path, index], each, depth + 1)
+      addPart(into, source, [...path, index], each, depth + 1, passedOver)
     })
-  else if (isRecord(value)) addPart(into, source, path, value, depth + 1)
+  else if (isRecord(value)) addPart(into, source, path, value, depth + 1, passedOver)
 }
 
 /** A server's credentials go where they are meant to go; everything else of a definition is judged. */
