@@ -97,6 +97,8 @@ export const DROP_ENDS: ReadonlySet<string> = new Set(
 )
 
 const LABELS_MAX = 12
+/** Names that documentation writes where somebody's own would stand, and the service's own. */
+const NOBODYS = /^(?:x{2,}|your|example|subdomain|random|www\b|docs?\b|status\b|blog\b|help\b)/
 
 /**
  * The rule of an address at which somebody waits for what is sent; `null` for any other.
@@ -107,7 +109,7 @@ export function dropRule(host: string, rest: string): ExfiltrationRuleId | null 
   let name = host
   for (let label = 0; label < LABELS_MAX; label++) {
     for (const { rule, own } of BY_HOST.get(name) ?? []) {
-      if (own === 'below' ? name !== host && host !== `www.${name}` : own.test(rest)) return rule
+      if (own === 'below' ? name !== host && !NOBODYS.test(host) : own.test(rest)) return rule
     }
     const dot = name.indexOf('.')
     if (dot === -1) return null

