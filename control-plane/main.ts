@@ -169,7 +169,6 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
     metrics: metrics.threatIntel,
     log,
   })
-  closers.push(['threat intelligence', threatIntel.close])
   const intel = threatIntel.service
   const channel = createChannel({ policies, recallsSince, commands, intel, wakes, register, log })
   metrics.readPolls(() => channel.polls)
@@ -219,6 +218,8 @@ async function start(config: ControlPlaneConfig, closers: Closer[]): Promise<voi
   closers.push(['requests', () => Promise.race([app.close(), delay(config.drainTimeoutMs), brokenOff.promise])])
   // Closed before it: a poll that is held would hold up the end.
   closers.push(['polls', channel.close])
+  // So would a list that is being fetched.
+  closers.push(['threat intelligence', threatIntel.close])
   closers.push(['policy folder', await publishFolder(config, database, policies, metrics, log)])
   closers.push(['sweeps of budgets', await watchBudgets(database, policies, alerts, log)])
   threatIntel.start(await organisationOf(database))

@@ -160,7 +160,7 @@ async function begun(t: Test) {
   const ask = <Body = IntelList & { readonly detail?: string }>(path = '', body?: unknown, method?: string) =>
     askApi<Body>(`${replica.url}/api/v1/security/threat-intel${path}`, adminKey, body, method)
   t.match(await ask('', { name: 'haus', format: 'urlhaus', url: `${base}/haus.csv` }), { status: 200 })
-  return { replica, orgId, ask, refresh: () => ask('/haus/refresh', '') }
+  return { replica, orgId, adminKey, ask, refresh: () => ask('/haus/refresh', '') }
 }
 
 t.test('a list is fetched, asked for by its ETag, and keeps what it held when a fetch fails', async (t) => {
@@ -229,6 +229,23 @@ t.test('what a replica that was killed had begun to fetch is another one’s aft
   await claimed(-1)
   t.match(await refresh(), { status: 200, body: { entries: 1 } })
 })
+
+t.test(
+  'a replica that stops while it fetches leaves the list to another one at once, and it is no failure',
+  async (t) => {
+    const { replica, adminKey, refresh } = await begun(t)
+    const other = await replicaFor(t, db, publishedPolicies(), { fetching: { allowedHosts: [`127.0.0.1:${port}`] } })
+    const begins = Promise.withResolvers<void>()
+    respond = () => begins.resolve()
+    const refreshed = refresh()
+    await begins.promise
+    await replica.threatIntel.close()
+    t.match(await refreshed, { status: 200, body: { failures: 0, contentHash: null } })
+    respond = (_, response) => void response.end(urlhaus('http://evil-files.test/a.exe'))
+    const there = await askApi(`${other.url}/api/v1/security/threat-intel/haus/refresh`, adminKey, '')
+    t.match(there, { status: 200, body: { entries: 1, failures: 0 } })
+  },
+)
 
 t.test('a list that is deleted while it is fetched stays deleted', async (t) => {
   const { ask, refresh } = await begun(t)
