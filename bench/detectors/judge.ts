@@ -7,6 +7,7 @@ import { createInspectRequest, type InspectRequest } from '../../sidecar/inspect
 import { createInspections, type Inspection } from '../../sidecar/inspect/inspection.ts'
 import { judgeTexts } from '../../sidecar/inspect/judge.ts'
 import { MediaCounts } from '../../sidecar/inspect/media-counts.ts'
+import { ScanFailures } from '../../sidecar/inspect/scan-failure.ts'
 import { createDetectorSets, SegmentScanner } from '../../sidecar/inspect/scanner.ts'
 import { SessionInspection } from '../../sidecar/inspect/session/session-inspection.ts'
 import scan from '../../sidecar/inspect/worker.ts'
@@ -57,7 +58,8 @@ export function createJudge({ policy, security }: EvalPolicy): Judge {
   )
   const stats = { unseenOverload: 0, unseenTimeout: 0, unseenNoPolicy: 0, media: new MediaCounts() }
   const clock = { monotonicMs: () => performance.now() }
-  const inspectRequest = createInspectRequest(scanner, inspectionOf, sessions, toolPins, stats, clock)
+  const failures = new ScanFailures({ error: (message) => process.stderr.write(`${message}\n`) }, clock)
+  const inspectRequest = createInspectRequest(scanner, inspectionOf, sessions, toolPins, stats, failures, clock)
   const inspection = inspectionOf(security, 'evaluation', openaiChat.operation)
 
   return {
