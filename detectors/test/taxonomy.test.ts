@@ -9,6 +9,7 @@ const TECHNIQUES: Readonly<Record<string, string>> = {
   'AML.T0010': 'AI Supply Chain Compromise',
   'AML.T0011': 'User Execution',
   'AML.T0025': 'Exfiltration via Cyber Means',
+  'AML.T0034': 'Cost Harvesting',
   'AML.T0050': 'Command and Scripting Interpreter',
   'AML.T0051': 'LLM Prompt Injection',
   'AML.T0051.001': 'LLM Prompt Injection: Indirect',

@@ -1,27 +1,45 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { ATTACKS, HONEST, spin } from './phrases.ts'
+import { PHRASES, spin } from './phrases.ts'
 import type { Row } from './rows.ts'
 
 const READABLE = /\.(?:[cm]?[jt]s|json|md|ya?ml|txt|css|sh|sql)$|LICENSE$/
 const FILE_CHARS_MAX = 12_000
+const FILE_BYTES_MAX = 1_000_000
 
-/** Honest texts from folders: every file that can be read, thinned evenly, each cut to its first characters. */
+/** Messages of programs in the languages of people. */
+const TRANSLATED = /(?:locales?|lib)\/(?:[a-z]{2}|[a-z]{2}-[a-zA-Z]{2})(?:\/|\.)[^/]*$/
+const TRANSLATED_PARTS = 6
+
+/**
+ * Honest texts from folders: of prose, of what is translated, and of all that can be read, thinned evenly, each cut to its
+ * first characters; translated messages to more of them, since they are so few.
+ */
 export function honestFiles(folders: readonly string[], filesMax: number): readonly Row[] {
   return folders.flatMap((folder) => {
+    const name = folder.split('/').at(-1) ?? ''
+    const row = (set: string, text: string): Row => ({ set: `${set}:${name}`, label: 0, role: 'tool', text })
     const files = readdirSync(folder, { withFileTypes: true, recursive: true })
       .filter((entry) => entry.isFile() && READABLE.test(entry.name))
       .map((entry) => join(entry.parentPath, entry.name))
-      .filter((path) => statSync(path).size < 400_000)
+      .filter((path) => statSync(path).size < FILE_BYTES_MAX)
       .toSorted()
     const prose = files.filter((path) => path.endsWith('.md'))
-    return [...thinned(prose, filesMax / 2), ...thinned(files, filesMax / 2)].map((path) => ({
-      set: `files:${folder.split('/').at(-1) ?? ''}`,
-      label: 0,
-      role: 'tool',
-      text: readFileSync(path, 'utf8').slice(0, FILE_CHARS_MAX),
-    }))
+    const translated = files.filter((path) => TRANSLATED.test(path))
+    return [
+      ...[...thinned(prose, filesMax / 2), ...thinned(files, filesMax / 2)].map((path) =>
+        row('files', readFileSync(path, 'utf8').slice(0, FILE_CHARS_MAX)),
+      ),
+      ...thinned(translated, filesMax / 10).flatMap((path) =>
+        parts(readFileSync(path, 'utf8')).map((part) => row('translated', part)),
+      ),
+    ]
   })
+}
+
+function parts(text: string): readonly string[] {
+  const count = Math.min(TRANSLATED_PARTS, Math.ceil(text.length / FILE_CHARS_MAX))
+  return Array.from({ length: count }, (_, at) => text.slice(at * FILE_CHARS_MAX, (at + 1) * FILE_CHARS_MAX))
 }
 
 const thinned = (files: readonly string[], max: number): readonly string[] => {
@@ -29,22 +47,17 @@ const thinned = (files: readonly string[], max: number): readonly string[] => {
   return files.filter((_, index) => index % every === 0)
 }
 
-/** Sentences of our own, attacks and honest ones, some of the attacks inside an honest text. */
+/** Texts of our own, so many of each pattern; half of the attacks stand inside an honest text. */
 export function ownPhrases(each: number, around: readonly string[], random: () => number): readonly Row[] {
-  const rows: Row[] = []
-  for (const [kind, pattern] of ATTACKS) {
-    for (let count = 0; count < each; count++) {
-      const attack = spin(pattern, random)
-      const inside = random() < 0.5
-      rows.push({ set: `own:${kind}`, label: 1, role: 'tool', text: inside ? embed(attack, around, random) : attack })
-    }
-  }
-  for (const pattern of HONEST) {
-    for (let count = 0; count < each; count++) {
-      rows.push({ set: 'own:honest', label: 0, role: 'user', text: spin(pattern, random) })
-    }
-  }
-  return rows
+  return PHRASES.flatMap(({ set, label, patterns }) =>
+    patterns.flatMap((pattern) =>
+      Array.from({ length: each }, () => {
+        const text = spin(pattern, random)
+        const inside = label === 1 && random() < 0.5
+        return { set, label, role: 'tool', text: inside ? embed(text, around, random) : text }
+      }),
+    ),
+  )
 }
 
 function embed(attack: string, around: readonly string[], random: () => number): string {

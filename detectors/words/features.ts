@@ -1,17 +1,19 @@
-import { classBit } from './lexicon.ts'
 import type { WordReader } from './reader.ts'
 
-/** Features that a word brings: itself, with the word before, with the two before, and with the one before the last. */
+/**
+ * Features that a word brings: itself, with the word before, with the two before, and with the one before the last; in
+ * place of that one, where it has a meaning, with the last word before it that has one.
+ */
 export const FEATURES = 4
 
-/** Classes whose words are as good as each other. */
-const MEANING = (
-  ['ignore', 'instruction', 'previous', 'tell', 'user', 'agent', 'reader', 'show', 'restriction', 'tool'] as const
-).reduce((bits, name) => bits | classBit(name), 0)
 const FIRST = 0x9e3779b1 | 0
 const SECOND = 0x85ebca6b | 0
 /** Tells a pair with a word between from one without. */
 const SKIPPED = 0x27d4eb2f
+/** Tells two meanings that follow each other, whatever stands between, from pairs of words. */
+const FAR = 0x165667b1
+/** Words that may stand from one meaning to the next. */
+const GAP_MAX = 8
 
 function mix(a: number, b: number): number {
   let hash = Math.imul(a ^ (b >>> 16), FIRST)
@@ -30,6 +32,8 @@ export class FeatureReader {
   readonly #seen = new Int32Array(SEEN)
   readonly #seenAt = new Int32Array(SEEN)
   #words = 0
+  #meaning = 0
+  #since = 0
   #last = 0
   #beforeLast = 0
 
@@ -37,17 +41,20 @@ export class FeatureReader {
   reset(): void {
     this.#seen.fill(0)
     this.#words = 0
+    this.#meaning = 0
+    this.#since = 0
     this.#last = 0
     this.#beforeLast = 0
   }
 
   /** Takes in the word at which a reader stands. */
-  take({ hash, classes }: WordReader): void {
+  take({ hash, meaning }: WordReader): void {
     const { features } = this
     // A word that means what others mean stands for all of them.
-    const word = (classes & MEANING) === 0 ? hash : mix(classes & MEANING, 7)
+    const word = meaning === 0 ? hash : mix(meaning, 7)
     const last = this.#last
     const beforeLast = this.#beforeLast
+    this.#since++
     const pair = mix(last, word)
     this.#beforeLast = last
     this.#last = word
@@ -58,7 +65,14 @@ export class FeatureReader {
     features[0] = mix(hash, 1)
     features[1] = pair
     features[2] = mix(beforeLast, pair)
-    features[3] = mix(beforeLast ^ SKIPPED, word)
+    features[3] =
+      meaning !== 0 && this.#meaning !== 0 && this.#since <= GAP_MAX
+        ? mix(this.#meaning ^ FAR, meaning)
+        : mix(beforeLast ^ SKIPPED, word)
+    if (meaning !== 0) {
+      this.#meaning = meaning
+      this.#since = 0
+    }
   }
 
   #isRepeat(pair: number): boolean {

@@ -1,4 +1,5 @@
 import { classBit, lexicon } from './lexicon.ts'
+import { meanings } from './meanings.ts'
 
 /** The sentence ended between this word and the one before. */
 export const BREAK = 1
@@ -6,7 +7,7 @@ export const BREAK = 1
 export const TAG = 2
 
 const TAG_NAMES = classBit('tag')
-const KEYS = 1_024
+const KEYS = 2_048
 const CHARS = 65_536
 /** What a character is: a separator, the end of a sentence, JSON's escape, nothing at all, a word of its own; */
 const SEPARATOR = 0
@@ -25,6 +26,8 @@ export class WordReader {
   hash = 0
   /** Bits of its classes; see {@link lexicon}. */
   classes = 0
+  /** The number of its meaning; see {@link meanings}. 0 if it has none that counts. */
+  meaning = 0
   /** {@link BREAK} and {@link TAG}. */
   marks = 0
   start = 0
@@ -83,7 +86,9 @@ export class WordReader {
     this.#at = at
     this.end = at
     this.hash = hash
-    const classes = classesOf(hash)
+    const entry = entryOf(hash)
+    const classes = entry < 0 ? 0 : (bits[entry] ?? 0)
+    this.meaning = entry < 0 ? 0 : (numbers[entry] ?? 0)
     if (classes & TAG_NAMES && opensTag(text, this.start)) marks |= TAG
     this.marks = marks
     this.classes = classes
@@ -159,23 +164,26 @@ fillReads()
 
 const keys = new Int32Array(KEYS)
 const bits = new Int32Array(KEYS)
+const numbers = new Uint8Array(KEYS)
 
-function classesOf(hash: number): number {
-  for (let at = hash & (KEYS - 1); keys[at] !== 0; at = (at + 1) & (KEYS - 1)) {
-    if (keys[at] === hash) return bits[at] ?? 0
-  }
-  return 0
+/** Where a word stands in the tables; -1 if it does not. */
+function entryOf(hash: number): number {
+  for (let at = hash & (KEYS - 1); keys[at] !== 0; at = (at + 1) & (KEYS - 1)) if (keys[at] === hash) return at
+  return -1
 }
 
 function learn(): void {
   const reader = new WordReader()
-  for (const [word, classes] of lexicon()) {
+  const classes = lexicon()
+  const known = meanings()
+  for (const word of new Set([...classes.keys(), ...known.keys()])) {
     reader.open(word)
     reader.next()
     let at = reader.hash & (KEYS - 1)
     while (keys[at] !== 0 && keys[at] !== reader.hash) at = (at + 1) & (KEYS - 1)
     keys[at] = reader.hash
-    bits[at] = classes
+    bits[at] = (bits[at] ?? 0) | (classes.get(word) ?? 0)
+    numbers[at] = numbers[at] || (known.get(word) ?? 0)
   }
 }
 learn()

@@ -34,12 +34,30 @@ export class Regions {
     }
     last.start = Math.min(last.start, start)
     last.end = Math.max(last.end, end)
+    this.#note(last, kind, ruleId, score)
+    this.#unite(last)
+  }
+
+  #note(last: Region, kind: Kind, ruleId: string, score: number): void {
     if (score <= (last.scores.get(ruleId) ?? 0)) return
     last.scores.set(ruleId, score)
     if (score <= last.best) return
     last.best = score
     last.kind = kind
     last.ruleId = ruleId
+  }
+
+  /** What reaches back over those before it is one with them. */
+  #unite(last: Region): void {
+    for (;;) {
+      const before = this.#all.at(-2)
+      if (before === undefined || before.end <= last.start) return
+      last.start = Math.min(before.start, last.start)
+      for (const [ruleId, score] of before.scores) {
+        this.#note(last, ruleId === before.ruleId ? before.kind : last.kind, ruleId, score)
+      }
+      this.#all.splice(-2, 1)
+    }
   }
 
   #push(region: Region): void {
@@ -49,7 +67,7 @@ export class Regions {
     this.#last = region
   }
 
-  /** All regions, ascending; one may begin before the one ahead of it ends only if both were seen as one. */
+  /** All regions, ascending; none reaches into another. */
   all(): readonly Region[] {
     return this.#all
   }

@@ -31,8 +31,8 @@ export const WORD_RULES: readonly WordRule[] = [
   {
     id: 'instruction-override',
     kind: 'prompt-injection',
-    score: 0.95,
-    quoted: 0.6,
+    score: 0.96,
+    quoted: 0.4,
     last: ['instruction'],
     before: [
       { any: ['previous'], gapMax: 1 },
@@ -42,8 +42,8 @@ export const WORD_RULES: readonly WordRule[] = [
   {
     id: 'instruction-override',
     kind: 'prompt-injection',
-    score: 0.95,
-    quoted: 0.6,
+    score: 0.96,
+    quoted: 0.4,
     last: ['previous'],
     before: [
       { any: ['instruction'], gapMax: 2 },
@@ -54,11 +54,21 @@ export const WORD_RULES: readonly WordRule[] = [
     id: 'instruction-override',
     kind: 'prompt-injection',
     score: 0.75,
-    quoted: 0.5,
+    quoted: 0.4,
     last: ['instruction'],
     before: [
       { any: ['all', 'your'], gapMax: 0 },
       { any: ['ignore'], gapMax: 1 },
+    ],
+  },
+  {
+    id: 'instruction-override',
+    kind: 'prompt-injection',
+    score: 0.5,
+    last: ['previous'],
+    before: [
+      { any: ['all'], gapMax: 0 },
+      { any: ['ignore'], gapMax: 0 },
     ],
   },
   {
@@ -85,8 +95,8 @@ export const WORD_RULES: readonly WordRule[] = [
   {
     id: 'persona-anything',
     kind: 'jailbreak',
-    score: 0.95,
-    quoted: 0.6,
+    score: 0.96,
+    quoted: 0.4,
     last: ['now'],
     before: [
       { any: ['anything'], gapMax: 0 },
