@@ -126,6 +126,18 @@ t.test(
   },
 )
 
+t.test('an agent that is forgotten while its request is read is held to that request', async (t) => {
+  const { check, rules, store } = pinsFor({ bounds: { toolsMax: 400, toolsOfAgentMax: 350, leavesMax: 100_000 } })
+  const long = (name: string) => tool(name, 'x y z '.repeat(100))
+  await check(chat([MAIL]))
+  const read = check(chat([MAIL, ...Array.from({ length: 100 }, (_, at) => long(`tool_${at}`))]))
+  t.type(read, Promise)
+  for (const agent of ['b', 'c']) await check(chat(Array.from({ length: 300 }, (_, at) => ({ name: `${at}` }))), agent)
+  t.match(store.stats(), { evicted: 2 })
+  t.same(await read, [])
+  t.same(await rules([EVIL]), ['definition-changed'])
+})
+
 t.test('names that are no names are names', async (t) => {
   const { rules, reports } = pinsFor()
   const hostile = ['__proto__', 'constructor', 'hasOwnProperty', 'x'.repeat(10_000), '\u0000\ud800', '💥', 'a\nb']

@@ -17,8 +17,8 @@ export interface PinBounds {
   readonly leavesMax: number
 }
 
-/** What a sidecar keeps: some 10 MB at most. */
-export const PIN_BOUNDS: PinBounds = { toolsMax: 20_000, toolsOfAgentMax: 512, leavesMax: 100_000 }
+/** What a sidecar keeps: some 15 MB at most. */
+export const PIN_BOUNDS: PinBounds = { toolsMax: 10_000, toolsOfAgentMax: 512, leavesMax: 100_000 }
 
 /** For the metrics. */
 export interface PinStoreStats {
