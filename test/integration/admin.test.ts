@@ -28,6 +28,10 @@ async function mix({ url }: TestSidecar): Promise<void> {
   await chat(url, { headers: { 'x-sim-fault': 'status-500' } })
   await chat(url, { raw: '{' })
   await chat(url, { path: '/v1/moderations' })
+  // Of so many texts at least one is timed; a picture is passed over.
+  const texts = Array.from({ length: 20 }, (_, at) => ({ type: 'text', text: `text ${at}` }))
+  const picture = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=' } }
+  await chat(url, { body: { messages: [{ role: 'user', content: [...texts, picture] }] } })
 }
 
 t.test('the admin port answers its three paths to GET and HEAD, and nothing else', async (t) => {
@@ -49,7 +53,7 @@ t.test('what the sidecar does is what its metrics say', async (t) => {
   const { sidecar, simulator } = await started(t)
   await mix(sidecar)
   const count = (name: string, labels: Readonly<Record<string, string>> = {}) => sidecar.metric(name, labels)
-  t.equal(await count('acc_requests_total', { outcome: 'completed', streamed: 'false' }), 4)
+  t.equal(await count('acc_requests_total', { outcome: 'completed', streamed: 'false' }), 5)
   t.equal(await count('acc_requests_total', { outcome: 'completed', streamed: 'true' }), 1)
   t.equal(await count('acc_requests_total', { outcome: 'denied', code: 'acc_budget_exceeded' }), 1)
   t.equal(await count('acc_requests_total', { outcome: 'denied', code: 'acc_body_not_json' }), 1)
@@ -57,8 +61,8 @@ t.test('what the sidecar does is what its metrics say', async (t) => {
   t.equal(await count('acc_findings_total', { detector: 'secrets', direction: 'request', action: 'warn' }), 1)
   t.equal(await count('acc_unpriced_requests_total', { operation: 'moderations' }), 1)
   t.equal(await count('acc_budget_exhausted_total'), 1)
-  t.equal(await count('acc_request_added_latency_seconds_count'), 5)
-  t.equal(await count('acc_request_duration_seconds_count'), 7)
+  t.equal(await count('acc_request_added_latency_seconds_count'), 6)
+  t.equal(await count('acc_request_duration_seconds_count'), 8)
   t.ok((await count('acc_policy_age_seconds')) > 0)
   t.equal(await count('acc_policy_revision_info'), 1)
   t.equal(await count('acc_requests_in_flight'), 0)
