@@ -7,6 +7,7 @@ import { budgetDocument } from './budget-policy.ts'
 import { DETECTOR_IDS } from './finding.ts'
 import { metadata, mode, POLICY_API_VERSION, usdPerMillion } from './policy-parts.ts'
 import { PROVIDER_NAMES } from './providers.ts'
+import { expectedRunaway } from './runaway-policy.ts'
 import { customRuleDocument, securityPolicyDocument, severityActions } from './security-policy.ts'
 
 const tokens = z.int().min(1).max(100_000_000)
@@ -136,6 +137,8 @@ const expectation = z
       .partialRecord(z.enum(DETECTOR_IDS), expectedDetector.nullable())
       .refine(saysSomething, NOTHING_EXPECTED)
       .optional(),
+    /** What is done about an agent that asks the same again and again. */
+    runaway: expectedRunaway.optional(),
     /** What holds at the request's provider. */
     provider: z
       .strictObject({

@@ -5,6 +5,16 @@ import { mode, usd } from './policy-parts.ts'
 /** What is done about an agent that runs away. */
 export const RUNAWAY_ACTIONS = ['alert', 'throttle', 'pause'] as const
 
+/** What a PolicyTest expects of them: what is done, once the same was asked so often, one every so many seconds. */
+export const expectedRunaway = z.strictObject({
+  repeated: z.strictObject({
+    times: z.int().min(1).max(1_000),
+    everyS: z.number().min(0).max(3_600).default(0),
+  }),
+  /** `alert` also where the policy would do more and is in audit mode; `none`: it is not noticed. */
+  action: z.enum([...RUNAWAY_ACTIONS, 'none']),
+})
+
 /** The settings of the detectors of runaway agents, as a SecurityPolicy holds them. */
 export const runawaySettings = z
   .strictObject({

@@ -12,6 +12,7 @@ export {
 export { findListedPrice, findPrice, worstPrice } from './find-price.ts'
 export { folderProblem, readFolder, viewFolder } from './folder.ts'
 export { EMPTIED_FOLDER, type FolderWatch, type FolderWatchOptions, watchFolder } from './folder-watch.ts'
+export { countAlike } from './loops.ts'
 export { createPriceBook } from './price-book.ts'
 export { assertRateCard, RateCardError, readRateCard } from './rate-card.ts'
 export { type NotRecomputed, type PriceSource, type PricesThen, type Recomputed, recompute } from './recompute.ts'

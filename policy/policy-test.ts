@@ -1,12 +1,21 @@
 /** Runs the PolicyTests of a revision: what it decides about requests against what its authors expect. */
 import { type PolicyTestDocument, SEVERITIES } from '@agentcostcontrol/contract'
 import { showPath } from './locate.ts'
+import { countAlike } from './loops.ts'
 import type { ParsedDocument } from './parse.ts'
-import type { CompiledDetectorPolicy, CompiledPolicy, MatchedBudget, PolicyProblem, Spender } from './types.ts'
+import type {
+  CompiledDetectorPolicy,
+  CompiledPolicy,
+  CompiledRunaway,
+  MatchedBudget,
+  PolicyProblem,
+  Spender,
+} from './types.ts'
 import { PROBLEMS_MAX } from './yaml.ts'
 
 type Case = PolicyTestDocument['spec']['cases'][number]
 type ExpectedBudget = NonNullable<Case['expect']['budgets']>[number]
+type ExpectedRunaway = NonNullable<Case['expect']['runaway']>
 type ExpectedDetector = NonNullable<NonNullable<Case['expect']['detectors']>['secrets']>
 
 /** Most cases of a folder: each looks at every budget, and a folder may hold thousands of both. */
@@ -75,6 +84,8 @@ function differencesOf(policy: CompiledPolicy, { request, expect }: Case): reado
     const detector = holds?.detectors.find(({ detectorId }) => detectorId === id) ?? null
     compareDetector(['detectors', id], expected, detector, compare)
   }
+  const { runaway } = expect
+  if (runaway) compare(['runaway', 'action'], runaway.action, actionOnRepeats(holds?.runaway ?? null, runaway.repeated))
   if (!expect.provider || !provider) return differences
   const found = policy.provider(provider)
   for (const key of PROVIDER_SETTINGS) {
@@ -98,6 +109,18 @@ const spenderOf = ({ agent, workflow, session, task, tags, provider, model, apiK
       : { provider: provider ?? '', asked: model, canonical: model, canonicalOf: (name) => name },
   apiKey: () => apiKey,
 })
+
+/** What is done by the time that the same was asked so often, with nothing else in between. */
+function actionOnRepeats(runaway: CompiledRunaway | null, { times, everyS }: ExpectedRunaway['repeated']): string {
+  if (!runaway?.repeats) return 'none'
+  let asked: readonly number[] = []
+  for (let at = 0; at < times; at++) {
+    const counted = countAlike(asked, at * everyS * 1_000, runaway.repeats)
+    if (counted.isLoop) return runaway.mode === 'enforce' ? runaway.action : 'alert'
+    asked = counted.times
+  }
+  return 'none'
+}
 
 type Compare = (path: readonly PropertyKey[], expected: string, found: string) => void
 

@@ -57,6 +57,26 @@ t.test('budgets are expected as a set: one too many and one too few are told, th
   ])
 })
 
+t.test('what is done about an agent that asks the same again is expected of a sequence of requests', async (t) => {
+  const loops = (spec: object): string => guard({ runaway: { repeats: { count: 5, withinS: 60 }, ...spec } })
+  const expect = (policy: string, times: number, everyS: number | undefined, action: string) => {
+    const repeated = everyS === undefined ? { times } : { times, everyS }
+    return differences(policy, { request: { agent: 'a' }, expect: { runaway: { repeated, action } } })
+  }
+  const paused = loops({ action: 'pause' })
+  t.same(expect(paused, 4, undefined, 'none'), [])
+  t.same(expect(paused, 5, undefined, 'pause'), [])
+  t.same(expect(paused, 5, 14, 'pause'), [], 'the fifth within a minute of the first')
+  t.same(expect(paused, 500, 15, 'none'), [], 'no five within a minute')
+  t.same(expect(loops({ action: 'throttle' }), 9, 1, 'throttle'), [])
+  t.same(expect(loops({ action: 'pause', mode: 'audit' }), 5, 1, 'alert'), [])
+  t.same(expect(guard({}), 100, 0, 'none'), [])
+  t.same(expect(guard({ runaway: { velocity: { minUsdPerMinute: '1.00' } } }), 100, 0, 'none'), [])
+  t.match(expect(paused, 4, 1, 'pause'), [/^spec.cases\[0\].expect.runaway.action: .* expected pause, found none$/])
+  t.match(expect(paused, 5, 1, 'none'), [/expected none, found pause$/])
+  t.match(expect(paused, 5, 1, 'stop'), [/action/])
+})
+
 t.test('of many budgets a message names those that make the difference', async (t) => {
   const names = Array.from({ length: 400 }, (_, at) => `b-${at}`)
   const policy = names.map((name) => budget(name)).join('')

@@ -1,3 +1,4 @@
+import { countAlike } from '@agentcostcontrol/policy'
 import { type Fingerprint, likeness } from './fingerprint.ts'
 
 /** When requests count as a loop. */
@@ -17,7 +18,7 @@ interface Asked {
   readonly print: Fingerprint
   readonly exact: string
   readonly sketch: Uint32Array | null
-  times: number[]
+  times: readonly number[]
 }
 
 /** Who asks the same again and again: by session, in bounded memory; no text is kept. */
@@ -32,11 +33,9 @@ export class Repeats {
     if (at >= 0) texts.splice(at, 1)
     else if (texts.length >= TEXTS_MAX) texts.shift()
     texts.push(asked)
-    asked.times = asked.times.filter((time) => nowMs - time < settings.withinMs)
-    asked.times.push(nowMs)
-    if (asked.times.length < settings.count) return false
-    asked.times = []
-    return true
+    const { times, isLoop } = countAlike(asked.times, nowMs, settings)
+    asked.times = times
+    return isLoop
   }
 
   /** Sessions that are remembered. */
