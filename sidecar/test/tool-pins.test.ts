@@ -2,6 +2,7 @@ import type { Segment } from '@agentcostcontrol/contract'
 import t from 'tap'
 import { bestCpuUs } from '../../detectors/test/support/cpu.ts'
 import { PinStore } from '../inspect/tool-pins/pin-store.ts'
+import { requestSegments as responsesSegments } from '../providers/openai/responses/segments.ts'
 import { IN_FORMATS, type PlainTool, pinsFor, rulesOf, unitsIn } from './support/tools.ts'
 
 const tool = (name: string, description = `Does what ${name} says.`, more: object = {}): PlainTool => ({
@@ -47,6 +48,30 @@ t.test(
     t.equal(store.stats().tools, 1)
   },
 )
+
+t.test('a server that is held by its members is as pinned, whatever stands before or behind it', async (t) => {
+  const server = {
+    type: 'mcp',
+    server_label: 'hub',
+    authorization: 'x',
+    server_url: `https://a.example/${'long/'.repeat(120)}`,
+    require_approval: 'never',
+  }
+  const weather = { type: 'function', ...tool('weather', 'Reads the weather of a town.') }
+  const { check, store } = pinsFor()
+  for (const tools of [[server, weather], [weather, server], [server], [server, weather]])
+    t.same(rulesOf(await check(responsesSegments({ tools }))), [])
+  t.equal(store.stats().tools, 2)
+  const moved = { ...server, server_url: `${server.server_url}b` }
+  const found = await check(responsesSegments({ tools: [weather, moved] }))
+  t.ok(found.length > 1)
+  t.same(new Set(rulesOf(found)), new Set(['definition-changed']))
+  t.same(
+    found.map(({ at }) => at),
+    found.map((_, index) => index + 1),
+    'each member is found where it stands',
+  )
+})
 
 t.test('pins are of one agent, and of those that name none', async (t) => {
   const { rules, reports } = pinsFor()

@@ -13,7 +13,7 @@ export interface DefinedTool {
   readonly at: readonly number[]
 }
 
-/** Segments of definitions, and what names all of them together. */
+/** Segments of definitions in the order of the request, and what names all of them together. */
 export interface ToolSegments {
   readonly segments: readonly Segment[]
   /** Where they stand among all segments of the request. */
@@ -44,7 +44,15 @@ export function toolSegments(
       if (unit.key === null) id += named(segment)
     }
   }
-  return segments.length === 0 ? null : { segments, at, digest: digestOf(id) }
+  if (segments.length === 0) return null
+  if (at.every((one, index) => index === 0 || one > (at[index - 1] ?? 0))) return { segments, at, digest: digestOf(id) }
+  // A long member is a unit before the row that short ones around it are in: apart, they would be two tools.
+  const order = at.map((_, index) => index).toSorted((a, b) => (at[a] ?? 0) - (at[b] ?? 0))
+  return {
+    segments: order.flatMap((index) => segments[index] ?? []),
+    at: order.map((index) => at[index] ?? 0),
+    digest: digestOf(`${id}o${order.join()}`),
+  }
 }
 
 /** The definitions that segments hold. What has no name cannot be called, and is none. */
