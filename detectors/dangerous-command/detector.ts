@@ -30,8 +30,8 @@ function findingsIn(text: string, tool: string): readonly Finding[] {
   const leaves = leavesOf(text)
   const judge = createJudge()
   const findings: Finding[] = []
-  const report = (hits: readonly Hit[], { offsetOf }: Leaf): void => {
-    for (const hit of hits) findings.push(findingOf(hit, offsetOf))
+  const report = (hits: readonly Hit[], { spanOf }: Leaf): void => {
+    for (const hit of hits) findings.push(findingOf(hit, spanOf))
   }
   for (const [index, leaf] of leaves.entries()) {
     const kind = kindOf(leaf, tool)
@@ -79,7 +79,7 @@ function judgeContent(
 /** They tell how something is run; a rule of the same severity that tells what is named before them. */
 const TELLS_HOW: ReadonlySet<CommandRuleId> = new Set(['decode-execute', 'encoded-command'])
 
-function findingOf({ rule, start, end, severityMax }: Hit, offsetOf: Leaf['offsetOf']): Finding {
+function findingOf({ rule, start, end, severityMax }: Hit, spanOf: Leaf['spanOf']): Finding {
   const { category, severity, taxonomy } = COMMAND_RULES[rule]
   return {
     detectorId: 'dangerous-command',
@@ -87,8 +87,7 @@ function findingOf({ rule, start, end, severityMax }: Hit, offsetOf: Leaf['offse
     category,
     severity: severityMax ? lesser(severity, severityMax) : severity,
     score: severityMax ? 0.6 : TELLS_HOW.has(rule) ? 0.8 : 0.9,
-    start: offsetOf(start),
-    end: offsetOf(Math.max(end, start + 1)),
+    ...spanOf(start, Math.max(end, start + 1)),
     taxonomy,
   }
 }

@@ -65,11 +65,7 @@ function isWorthReading(text: string): boolean {
   return isWorth || findNames(text, false).length > 0
 }
 
-const placed = (finding: Finding, { offsetOf }: Leaf): Finding => ({
-  ...finding,
-  start: offsetOf(finding.start),
-  end: offsetOf(finding.end),
-})
+const placed = (finding: Finding, { spanOf }: Leaf): Finding => ({ ...finding, ...spanOf(finding.start, finding.end) })
 
 const REST_CHARS_MAX = 256
 

@@ -168,6 +168,19 @@ t.test('hosts that wait for whatever is sent are found in calls by an address of
   t.same(found(escaped, 'tool_call'), ['interaction-host high'])
 })
 
+t.test('however many strings stand before it in a call, an address is found', async (t) => {
+  for (const pad of ['', 'a', 'word'])
+    t.same(
+      found(
+        JSON.stringify({ pad: Array(5_000).fill(pad), url: `https://evil.example/?d=${BASE64URL}` }),
+        'tool_call',
+        'x',
+      ),
+      ['link-data high'],
+      pad,
+    )
+})
+
 t.test('in an answer they are found as pictures, and as links that carry something', async (t) => {
   t.same(found('![x](https://c1x2y3.oast.fun/a.png)'), ['interaction-host high'])
   t.same(found('[x](https://c1x2y3.oast.fun/a?q=1)'), ['interaction-host medium'])
