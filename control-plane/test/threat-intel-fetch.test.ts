@@ -5,9 +5,11 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { askApi } from '../../test/support/control-plane.ts'
+import { until } from '../../test/support/until.ts'
 import { isPublicAddress } from '../threat-intel/addresses.ts'
 import { FetchFailed, fetchList } from '../threat-intel/fetch.ts'
-import type { IntelList } from '../threat-intel/list-repository.ts'
+import { indexRepository } from '../threat-intel/index-repository.ts'
+import { type IntelList, listRepository } from '../threat-intel/list-repository.ts'
 import { LIST_BYTES_MAX } from '../threat-intel/unpack.ts'
 import { clusterFor, databaseFor } from './support/database.ts'
 import { type IntelPage, urlhaus } from './support/intel.ts'
@@ -261,4 +263,30 @@ t.test('a list that is deleted while it is fetched stays deleted', async (t) => 
   gate.resolve()
   t.match(await refreshed, { status: 404 })
   t.match((await ask<IntelPage>()).body, { lists: [], index: { version: null } })
+})
+
+t.test('a fetch that changes a list and an index that is put in force wait for each other in one order', async (t) => {
+  const { orgId, refresh } = await begun(t)
+  const gate = Promise.withResolvers<void>()
+  const begins = Promise.withResolvers<void>()
+  respond = (_, response) => {
+    begins.resolve()
+    void gate.promise.then(() => response.end(urlhaus('http://evil-files.test/a.exe')))
+  }
+  const refreshed = refresh()
+  await begins.promise
+  const kinds = { domain: 0, url: 0, ip: 0, 'file-hash': 0, package: 0 }
+  const counts = { entries: 0, kinds, suppressed: 0, skipped: 0, problems: [] }
+  // As an index is put in force: the state first, then what each list counts.
+  await db.database.inOrg(orgId, async (tx) => {
+    await indexRepository.lock(tx)
+    gate.resolve()
+    await until('the fetch waits', async () => {
+      const waiting = await db.owner`
+        SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+      return waiting.length > 0 ? true : null
+    })
+    await listRepository.count(tx, 'haus', counts)
+  })
+  t.match(await refreshed, { status: 200, body: { entries: 1, failures: 0 } })
 })

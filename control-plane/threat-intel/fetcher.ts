@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import type { IndexBuilder } from './builder.ts'
 import { FetchFailed, type FetchOptions, fetchList } from './fetch.ts'
+import { indexRepository } from './index-repository.ts'
 import { type ClaimedList, listRepository } from './list-repository.ts'
 import { storeText } from './store.ts'
 import { BadList, type Workshop } from './workshop.ts'
@@ -50,6 +51,8 @@ export function createListFetcher(options: ListFetcherOptions): ListFetcher {
         fetched.kind === 'unchanged' ? null : await workshop.read({ ...claimed, bytes: fetched.bytes }, clock.nowMs())
       const outcome = fetched.kind === 'unchanged' ? claimed : fetched
       const changed = await database.inOrg(orgId, async (tx) => {
+        // Before any row of a list, as whoever puts an index in force.
+        await indexRepository.lock(tx)
         if (!(await listRepository.fetched(tx, claimed, outcome))) return false
         return list !== null && list.hash !== claimed.contentHash && (await storeText(tx, name, list))
       })
