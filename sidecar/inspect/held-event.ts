@@ -19,27 +19,56 @@ export interface HeldEvent<C> {
   readonly pieces: readonly HeldPiece<C>[]
 }
 
-/** Takes the characters `[start, end)` of a channel out of held events and puts the placeholder where they began. */
-export function redactHeld<C>(
-  events: readonly HeldEvent<C>[],
-  channel: C,
-  start: number,
-  end: number,
-  placeholder: string,
-): void {
-  let placed = false
-  for (const event of events) {
-    for (const piece of event.pieces) {
-      if (piece.channel !== channel || piece.end <= start || piece.start >= end) continue
-      // Offsets hold while the text is as it came; an earlier redaction of the same piece shifted what is behind it.
-      const shift = piece.text.length - (piece.end - piece.start)
-      const from = Math.max(0, Math.max(start, piece.start) - piece.start + shift)
-      const to = Math.min(end, piece.end) - piece.start + shift
-      piece.text = piece.text.slice(0, from) + (placed ? '' : placeholder) + piece.text.slice(to)
-      piece.edited = true
-      placed = true
+/** What is put in place of the characters `[start, end)` of a channel. */
+export interface HeldEdit {
+  readonly start: number
+  readonly end: number
+  readonly text: string
+}
+
+/**
+ * Makes edits of a channel in held events, each where its characters begin.
+ * @param edits ascending and not overlapping, and behind all that were made before
+ */
+export function redactHeld<C>(events: readonly HeldEvent<C>[], channel: C, edits: readonly HeldEdit[]): void {
+  const [first] = edits
+  if (!first) return
+  // Edits whose text stands in a piece, and those that are over.
+  let placed = 0
+  let over = 0
+  for (let at = eventOf(events, channel, first.start); at < events.length && over < edits.length; at++) {
+    for (const piece of events[at]?.pieces ?? []) {
+      if (piece.channel !== channel) continue
+      while ((edits[over]?.end ?? piece.end) <= piece.start && over < edits.length) over++
+      placed = Math.max(placed, editPiece(piece, edits, over, placed))
     }
   }
+}
+
+/** From where on a channel's text is held: mostly near the end. */
+function eventOf<C>(events: readonly HeldEvent<C>[], channel: C, start: number): number {
+  return Math.max(
+    0,
+    events.findLastIndex(({ pieces }) => pieces.some((piece) => piece.channel === channel && piece.start <= start)),
+  )
+}
+
+/** @returns how many edits have their text in a piece by now */
+function editPiece<C>(piece: HeldPiece<C>, edits: readonly HeldEdit[], from: number, placed: number): number {
+  // Offsets hold while the text is as it came; an earlier edit of the same piece shifted what is behind it.
+  const shift = piece.text.length - piece.end
+  let text = ''
+  let kept = 0
+  let at = from
+  for (let edit = edits[at]; edit && edit.start < piece.end; edit = edits[++at]) {
+    text += piece.text.slice(kept, Math.max(kept, Math.max(edit.start, piece.start) + shift))
+    if (at >= placed) text += edit.text
+    kept = Math.max(kept, Math.min(edit.end, piece.end) + shift)
+  }
+  if (at === from) return placed
+  piece.text = text + piece.text.slice(kept)
+  piece.edited = true
+  return at
 }
 
 /** The bytes of an event, with the text that its pieces have by now. */

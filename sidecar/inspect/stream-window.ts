@@ -214,14 +214,14 @@ export class StreamWindow {
     return findings.length === 0 ? null : writerFor(text, findings, this.#inspection.placeholderOf)
   }
 
-  /** From the front, as what is taken out of a piece shifts what is behind it. */
   #takeOut(channel: Channel, findings: readonly Finding[], writer: PlaceholderOf | null): void {
     const placeholderOf = writer ?? this.#inspection.placeholderOf
-    for (const finding of mergeFindings(findings)) {
+    const edits = mergeFindings(findings).map((finding) => {
       const { start, end } = finding
-      const placeholder = placeholderOf(finding, channel.text.slice(start, end), start)
-      redactHeld(this.#held, channel, channel.start + start, channel.start + end, placeholder)
-    }
+      const text = placeholderOf(finding, channel.text.slice(start, end), start)
+      return { start: channel.start + start, end: channel.start + end, text }
+    })
+    redactHeld(this.#held, channel, edits)
   }
 
   /** Judges a call that is complete, whole, and lets it go; the rules if it must be cut, else `null`. */

@@ -104,8 +104,9 @@ export class StreamRestorer {
   }
 
   #putBack(channel: Channel, reader: PlaceholderReader, piece: string, ended: boolean, from = 0): void {
-    for (const { start, end, value } of reader.push(piece, ended))
-      redactHeld(this.#held, channel, from + start, from + end, value)
+    const found = reader.push(piece, ended)
+    const edits = found.map(({ start, end, value }) => ({ start: from + start, end: from + end, text: value }))
+    redactHeld(this.#held, channel, edits)
     channel.settled = from + reader.settled
   }
 
