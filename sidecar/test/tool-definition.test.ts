@@ -6,7 +6,7 @@ import { LikenessIndex } from '../inspect/tool-pins/pieces.ts'
 import { requestSegments as messagesSegments } from '../providers/anthropic/segments.ts'
 import { requestSegments as geminiSegments } from '../providers/gemini/segments.ts'
 import { requestSegments as responsesSegments } from '../providers/openai/responses/segments.ts'
-import { IN_FORMATS } from './support/tools.ts'
+import { IN_FORMATS, pinsFor } from './support/tools.ts'
 
 const parameters = {
   type: 'object',
@@ -140,14 +140,67 @@ t.test('a server that is held by its members is one definition, without its cred
   )
 })
 
-t.test('a hosted tool is a definition, and its settings are', async (t) => {
+t.test('a tool that the provider hosts is held to what it is, and not to what a request sets for it', async (t) => {
   const of = (tool: object) => hashesOf(responsesSegments({ tools: [tool] }))[0]
-  t.equal(of({ type: 'web_search' }), of({ type: 'web_search' }))
-  t.not(of({ type: 'web_search' }), of({ type: 'web_search', filters: { allowed_domains: ['a.example'] } }))
-  t.same(
-    definedTools(geminiSegments({ tools: [{ googleSearch: {}, codeExecution: {} }] })).map(({ tool }) => tool),
-    ['googleSearch', 'codeExecution'],
+  const ofMessages = (tool: object) => hashesOf(messagesSegments({ tools: [tool] }))[0]
+  const settings: readonly (readonly [string, object, object])[] = [
+    ['file_search', { vector_store_ids: ['vs_1'] }, { vector_store_ids: ['vs_2'], max_num_results: 3 }],
+    ['code_interpreter', { container: 'cntr_1' }, { container: { type: 'auto', file_ids: ['file_1'] } }],
+    ['web_search', {}, { filters: { allowed_domains: ['a.example'] } }],
+    ['web_search', { user_location: { city: 'Rome' } }, { user_location: { city: 'Oslo' } }],
+    ['image_generation', { size: '1024x1024' }, { size: 'auto', quality: 'low' }],
+  ]
+  for (const [type, one, another] of settings) t.equal(of({ type, ...one }), of({ type, ...another }), type)
+  t.not(of({ type: 'web_search' }), of({ type: 'web_search_preview' }))
+  const search = { type: 'web_search_20250305', name: 'web_search' }
+  t.equal(ofMessages({ ...search, max_uses: 5 }), ofMessages({ ...search, max_uses: 3 }))
+  const gemini = [{}, { timeRangeFilter: { startTime: 'x' } }].map((googleSearch) =>
+    definedTools(geminiSegments({ tools: [{ googleSearch, codeExecution: {} }] })),
   )
+  for (const tools of gemini)
+    t.same(
+      tools.map(({ tool }) => tool),
+      ['googleSearch', 'codeExecution'],
+    )
+  const [first, second] = gemini.map((tools) => tools.map((tool) => readTool(tool, false).hash))
+  t.same(first, second)
+  t.equal(new Set(first).size, 2)
+
+  const server = { type: 'mcp', server_label: 'mail', server_url: 'https://a.example/sse' }
+  for (const setting of [{ allowed_tools: ['read'] }, { require_approval: 'never' }, { authorization: 'x' }])
+    t.equal(of({ ...server, ...setting }), of(server), Object.keys(setting).join())
+  t.not(of({ ...server, server_url: 'https://b.example/sse' }), of(server), 'its address is what it is')
+  t.not(of({ ...server, server_description: 'Ask it first.' }), of(server), 'and so is what the model is told of it')
+  const words = { type: 'tool_search', execution: 'client', description: 'Finds tools.' }
+  t.not(
+    of(words),
+    of({ ...words, description: 'Finds tools, and tells of them.' }),
+    'a kind that says something is read',
+  )
+  t.not(of({ type: 'odd', name: 'x', parameters: { a: 'b' } }), of({ type: 'odd', name: 'x', parameters: { a: 'c' } }))
+})
+
+t.test('what a schema requires and allows are sets', async (t) => {
+  const of = (required: readonly string[], values: readonly unknown[]) =>
+    readDefinition({ name: 'x', parameters: { required, properties: { a: { enum: values } } } }).hash
+  t.equal(of(['a', 'b'], ['x', 1, null]), of(['b', 'a'], [null, 'x', 1]))
+  t.not(of(['a', 'b'], ['x']), of(['a'], ['x']))
+  t.not(of(['a'], ['x']), of(['a'], ['y']))
+  t.not(of(['a'], [{ a: 1 }, 'x']), of(['a'], ['x', { a: 1 }]), 'of objects the order counts')
+})
+
+t.test('tools of one name that two servers list are two tools', async (t) => {
+  const listed = (server_label: string) => ({
+    type: 'mcp_list_tools',
+    server_label,
+    tools: [{ name: 'search', description: `Searches ${server_label}.`, input_schema: { type: 'object' } }],
+  })
+  t.same(
+    definedTools(responsesSegments({ input: [listed('mail'), listed('docs')] })).map(({ tool }) => tool),
+    ['mail/search', 'docs/search'],
+  )
+  const { check } = pinsFor()
+  for (const server of ['mail', 'docs']) t.same(await check(responsesSegments({ input: [listed(server)] })), [], server)
 })
 
 t.test('a definition that is too long to be read is compared as it was sent', async (t) => {

@@ -33,6 +33,21 @@ const NAMES: ReadonlyMap<string, string> = new Map(
     (name) => [name, 'schema'] as const,
   ),
 )
+/** Members that say what a tool of the client is. One that the provider or a server runs says it nowhere in a request. */
+const OWN_WORDS: readonly string[] = ['description', 'tools', ...NAMES.keys()]
+/** What is held of such a tool: which it is, whose, and what the model is told of it. The rest is a request's choice. */
+const HOSTED: ReadonlySet<string> = new Set([
+  'type',
+  'name',
+  'server_label',
+  'server_url',
+  'server_description',
+  'connector_id',
+  'mcp_server_name',
+  'url',
+])
+/** Members of a schema that are sets, in whatever order they are written. */
+const SETS: ReadonlySet<string> = new Set(['required', 'enum'])
 
 /** Reads the JSON of a definition in any of the wire formats. */
 export function readDefinition(json: Readonly<Record<string, unknown>>): ToolDefinition {
@@ -55,6 +70,11 @@ const NOTHING: ReadonlyMap<never, never> = new Map<never, never>()
 /** What it says, under the names that we give it. */
 function normalised(json: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const wrapper = WRAPPERS.find((name) => isRecord(json[name]))
+  if (wrapper === undefined && isHosted(json))
+    return Object.fromEntries(Object.entries(json).filter(([key, value]) => HOSTED.has(key) && value))
+  const [only, ...others] = Object.entries(json)
+  // As Gemini names what it hosts.
+  if (wrapper === undefined && only && others.length === 0 && isRecord(only[1])) return { type: only[0] }
   const inner = wrapper === undefined ? json : json[wrapper]
   const members = new Map<string, unknown>()
   const add = (from: unknown): void => {
@@ -72,6 +92,9 @@ function normalised(json: Readonly<Record<string, unknown>>): Readonly<Record<st
   return Object.fromEntries(members)
 }
 
+const isHosted = (json: Readonly<Record<string, unknown>>): boolean =>
+  typeof json.type === 'string' && !PLAIN_KINDS.has(json.type) && !OWN_WORDS.some((word) => Object.hasOwn(json, word))
+
 /** Writes a value as canonical JSON, and notes what it is made of on the way. */
 class Reader {
   readonly leaves = new Map<string, number>()
@@ -82,7 +105,8 @@ class Reader {
     if (typeof value !== 'object' || value === null || depth > DEPTH_MAX) return this.#leaf(value, path, key)
     if (Array.isArray(value)) {
       if (value.length === 0) return this.#leaf(value, path, key)
-      return `[${value.map((item, at) => this.read(item, `${path}[${at}]`, key, depth + 1)).join()}]`
+      const items = SETS.has(key) && value.every(isScalar) ? value.toSorted(byText) : value
+      return `[${items.map((item, at) => this.read(item, `${path}[${at}]`, key, depth + 1)).join()}]`
     }
     const members = Object.entries(value).toSorted(byKey)
     if (members.length === 0) return this.#leaf(value, path, key)
@@ -111,6 +135,10 @@ class Reader {
 const WORDLESS: ReadonlySet<string> = new Set(['type', '$schema', 'name'])
 
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
+
+const isScalar = (value: unknown): boolean => typeof value !== 'object' || value === null
+
+const byText = (a: unknown, b: unknown): number => ((JSON.stringify(a) ?? '') < (JSON.stringify(b) ?? '') ? -1 : 1)
 
 /** A key as it stands in a path; one that may be a text rather than a name is not told. */
 const nameOf = (key: string): string => (/^[A-Za-z_$][\w$-]{0,39}$/.test(key) ? key : '?')

@@ -66,7 +66,7 @@ export function requestSegments(json: Json, passedOver: PassedOver = UNREAD): re
   addItems(segments, 'user', ['input'], json.input, passedOver)
   // What a conversation begins with, or gets.
   addItems(segments, 'user', ['items'], json.items, passedOver)
-  addTools(segments, ['tools'], json.tools)
+  addTools(segments, ['tools'], json.tools, null)
   if (isRecord(json.prompt)) {
     for (const key of Object.keys(json.prompt))
       if (!SETTINGS.has(key)) addValue(segments, 'user', ['prompt', key], key, json.prompt[key], 0, passedOver)
@@ -140,7 +140,8 @@ function addPart(
     if (SETTINGS.has(key) && (typeof part[key] !== 'object' || HOLDS_NO_TEXT.has(key))) continue
     if (isPicture && key === 'result') continue
     if (CALL_MEMBERS.has(key)) addJson(into, 'tool_call', [...path, key], part[key])
-    else if (key === 'tools') addTools(into, [...path, key], part[key])
+    else if (key === 'tools')
+      addTools(into, [...path, key], part[key], type === 'mcp_list_tools' ? part.server_label : null)
     else
       addValue(
         into,
@@ -190,7 +191,8 @@ function addValue(
 /** A server's credentials go where they are meant to go; everything else of a definition is judged. */
 const CREDENTIALS = new Set(['authorization', 'headers'])
 
-function addTools(into: Segment[], path: Path, tools: unknown): void {
+/** @param server whose the tools are that it listed: two servers may have one of the same name */
+function addTools(into: Segment[], path: Path, tools: unknown, server: unknown): void {
   if (!Array.isArray(tools)) addJson(into, 'tool_definition', path, tools)
   readArray(tools).forEach((tool, index) => {
     const from = into.length
@@ -199,7 +201,8 @@ function addTools(into: Segment[], path: Path, tools: unknown): void {
     else
       for (const key of Object.keys(tool))
         if (!CREDENTIALS.has(key)) addJson(into, 'tool_definition', [...path, index, key], tool[key])
-    nameTool(into, from, definedName(tool))
+    const name = definedName(tool)
+    nameTool(into, from, typeof server === 'string' && typeof name === 'string' ? `${server}/${name}` : name)
   })
 }
 
