@@ -1,4 +1,5 @@
 import type { Segment } from '@agentcostcontrol/contract'
+import { DETECTORS } from '@agentcostcontrol/detectors'
 import t from 'tap'
 import { bestCpuUs } from '../../detectors/test/support/cpu.ts'
 import { PinStore } from '../inspect/tool-pins/pin-store.ts'
@@ -30,8 +31,8 @@ t.test(
       finding: {
         detectorId: 'tool-poisoning',
         ruleId: 'definition-changed',
-        severity: 'high',
-        score: 0.95,
+        severity: 'medium',
+        score: 0.89,
         start: 0,
         end: chat([EVIL])[0]?.text.length,
         taxonomy: { owaspAgentic: 'ASI04' },
@@ -106,6 +107,23 @@ t.test('a tool that comes in place of one that is much like it is found, and is 
   t.same(await rules([MAIL, renamed, tool('other')]), [], 'beside the other it is one more tool')
   t.same(await rules([tool('unlike', 'Reads the weather of a town.'), tool('other')]), [])
 })
+
+t.test(
+  'a change grades as medium where a policy sets no grades of its own, and what was rejected as critical',
+  async (t) => {
+    const { check, reports, decide } = pinsFor()
+    const grades = DETECTORS.find(({ id }) => id === 'tool-poisoning')?.grades?.tool_definition
+    const { medium = 1, high = 0, critical = 1 } = grades ?? {}
+    const scoreOf = async (segments: readonly Segment[]) => (await check(segments))[0]?.finding.score ?? 0
+    await check(chat([MAIL]))
+    for (const other of [EVIL, { ...EVIL, name: 'mail_sender' }]) {
+      const score = await scoreOf(chat([other]))
+      t.ok(score >= medium && score < high, `${score}`)
+    }
+    decide('send_mail', reports[0]?.hash ?? '', 'rejected')
+    t.ok((await scoreOf(chat([MAIL]))) >= critical)
+  },
+)
 
 t.test('what people approve passes and is held to; what they reject is found, the first one as well', async (t) => {
   const { rules, reports, decide, store } = pinsFor()

@@ -12,7 +12,7 @@ const SECURITY = `apiVersion: agentcostcontrol.io/v1
 kind: SecurityPolicy
 metadata: { name: test }
 spec:
-  detectors: { tool-poisoning: { request: { critical: block, high: block } } }
+  detectors: { tool-poisoning: { request: { critical: block, high: block, medium: block } } }
   timeoutMs: 60000`
 
 const tool = (name: string, description: string, properties: object = {}) => ({

@@ -7,7 +7,7 @@ import { until } from '../support/until.ts'
 const SECURITY = `apiVersion: agentcostcontrol.io/v1
 kind: SecurityPolicy
 metadata: { name: test }
-spec: { detectors: { tool-poisoning: { request: { critical: block, high: block } } } }`
+spec: { detectors: { tool-poisoning: { request: { critical: block, high: block, medium: block } } } }`
 
 interface Listed {
   readonly toolPins: readonly {
@@ -66,7 +66,7 @@ t.test(
       BACK_MS,
     )
     t.match(events, [
-      { agent: 'clerk', detector: 'tool-poisoning', severity: 'high', action: 'block', source: 'tool_definition' },
+      { agent: 'clerk', detector: 'tool-poisoning', severity: 'medium', action: 'block', source: 'tool_definition' },
       { agent: 'clerk', tool: 'read_mail' },
     ])
 

@@ -17,10 +17,13 @@ export function ruleOf(
   return isReplaced ? 'definition-replaced' : null
 }
 
-/** Nobody looked at a change yet; of what was rejected somebody knows that it is bad. */
+/**
+ * Most changes are upgrades, and standing alone nobody can approve one: the detector's grades take them as medium, just
+ * below high. Of what was rejected somebody knows that it is bad.
+ */
 const GRADES = {
-  'definition-changed': { severity: 'high', score: 0.95 },
-  'definition-replaced': { severity: 'high', score: 0.95 },
+  'definition-changed': { severity: 'medium', score: 0.89 },
+  'definition-replaced': { severity: 'medium', score: 0.89 },
   'definition-rejected': { severity: 'critical', score: 0.99 },
 } as const
 
