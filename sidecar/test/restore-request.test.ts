@@ -115,6 +115,14 @@ t.test('a value that was found is taken out where no detector sees it, as a word
   t.throws(() => withRepeats([segment('tool_call', '[5550100.5,"5550100"]')], [], values, false), /JSON of a call/)
 })
 
+t.test('what only begins like a long value does not keep others from being found', async (t) => {
+  const key = `-----BEGIN PRIVATE ${'KEY-----'}\n${'A'.repeat(1_700)}`
+  const { values, placeholders } = redacted([key, 'ann@example.org'])
+  const tables = `|${'-'.repeat(400)}|\n`.repeat(50)
+  const [edit] = withRepeats([segment('tool_result', `${tables}ann@example.org`)], [], values, false)
+  t.equal(edit?.text, `${tables}${placeholders[1]}`)
+})
+
 t.test('looking for values, and putting them back, takes time by the length of the text', async (t) => {
   const many = Array.from({ length: 400 }, (_, at) => `aaaaaaaaaaaaaaaa${at}`)
   const { values, placeholders } = redacted(many)

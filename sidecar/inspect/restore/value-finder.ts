@@ -39,14 +39,22 @@ export function createValueFinder(placeholders: ReadonlyMap<string, string>): Fi
       const at = end + 1 - HEAD_CHARS
       if (at < from) continue
       const found = byHead.get(text.slice(at, at + HEAD_CHARS))?.find((value) => {
-        left -= value.length
-        return left > 0 && text.startsWith(value, at) && isWord(text, at, at + value.length)
+        const alike = charsAlike(text, at, value)
+        left -= alike
+        return left > 0 && alike === value.length && isWord(text, at, at + value.length)
       })
       if (found === undefined) continue
       onValue(at, at + found.length, placeholders.get(found) ?? '')
       from = at + found.length
     }
   }
+}
+
+/** How many characters of a value stand in a text, the first four being known to. */
+function charsAlike(text: string, at: number, value: string): number {
+  let alike = HEAD_CHARS
+  while (alike < value.length && text.charCodeAt(at + alike) === value.charCodeAt(alike)) alike++
+  return alike
 }
 
 /** The slot of the last four characters: each is shifted out of its 16 bits by the fourth behind it. */
