@@ -191,7 +191,7 @@ for (const folder of ['starter', 'demo']) {
       detectors: [
         {
           request: { critical: 'block', high: 'block', medium: 'alert' },
-          response: { critical: 'redact', high: 'alert' },
+          response: { critical: 'redact', high: folder === 'demo' ? 'alert' : 'redact' },
         },
       ],
     })

@@ -10,12 +10,12 @@ export interface ClockedDatabase extends TestDatabase {
   setClock(time: number | string): Promise<void>
 }
 
-/** Functions of PostgreSQL that say what the time is. */
-const TIMES = ['now', 'statement_timestamp', 'clock_timestamp'] as const
+/** Functions that say what the time is: PostgreSQL's, and the one by which periods go. */
+const TIMES = ['now', 'statement_timestamp', 'clock_timestamp', 'ledger_clock'] as const
 
 /**
  * A database, migrated, that tells the control plane the time that it was set to. What it is asked is found along a search
- * path, on which functions of the same names stand in front of PostgreSQL's own: not a word of SQL differs. The owner of
+ * path, on which functions of the same names stand in front of the real ones: not a word of SQL differs. The owner of
  * the tables, and what columns are filled with by default, go by the real time.
  */
 export async function clockedDatabaseFor(scope: Scope, url: string): Promise<ClockedDatabase> {
