@@ -99,6 +99,27 @@ t.test('in the text of JSON a value is written as JSON writes it', async (t) => 
   t.equal(withValues(`[${odd}`, values), `[${ODD}`, 'and nowhere else')
 })
 
+t.test('a value cannot add members to JSON that is a string of JSON', async (t) => {
+  for (const [text, expected] of [
+    [`{"body":"{\\"to\\":\\"${odd}\\"}"}`, odd],
+    [`{"body":" [\\"${odd}\\"]","then":"x"}`, odd],
+    [`{"body":"\\u007b\\u0022to\\u0022:\\u0022${odd}\\u0022}"}`, odd],
+    [`{"body":"{\\"to\\":\\"${mail}\\"}"}`, 'ann@example.org'],
+    [`{"body":"{}","to":"${odd}"}`, JSON.stringify(ODD).slice(1, -1)],
+  ] as const) {
+    t.equal(
+      withValues(text, values),
+      text.replace(/\[RED[^\]]*\]/, () => expected),
+      text,
+    )
+    t.equal(
+      withValues(text, values, 'mail'),
+      text.replace(/\[RED[^\]]*\]/, () => expected),
+      text,
+    )
+  }
+})
+
 t.test('what the request did not take out is never put in', async (t) => {
   for (const text of [foreign('ann@example.org'), nameless, mail.toUpperCase(), mail.replace(':key:', ':email:')])
     t.equal(withValues(`a ${text} b`, values), `a ${text} b`)

@@ -1,3 +1,4 @@
+import { JsonChars } from './json-chars.ts'
 import { LinkWatch } from './link-watch.ts'
 import { PLACEHOLDER_START } from './placeholders.ts'
 import type { RedactedValue, RedactedValues } from './redacted-values.ts'
@@ -20,6 +21,8 @@ export interface CalledWith {
 /** What a text begins with that is the text of JSON: in its strings a value is written as JSON writes it. */
 const JSON_HEADS: ReadonlySet<string> = new Set(['{"', '["', '[{'])
 const HEAD_CHARS = 2
+/** What JSON in a string of JSON begins with. */
+const NESTED: ReadonlySet<string> = new Set(['{', '['])
 
 /**
  * Finds the placeholders of a request in one text of its answer, piece by piece. What could still become one is not
@@ -31,6 +34,9 @@ export class PlaceholderReader {
   readonly #links: LinkWatch | null
   /** The first characters that are no white space. */
   #head = ''
+  readonly #json = new JsonChars()
+  /** The first character in the string of JSON that is read, white space apart. */
+  #stringHead = ''
   /** What is not settled. */
   #open = ''
   #settled = 0
@@ -86,7 +92,14 @@ export class PlaceholderReader {
   #valueOf(placeholder: string): string | null {
     const value = this.#values.get(placeholder)
     if (value === undefined || !this.#mayHave(value)) return null
-    return (this.#call?.isJson ?? JSON_HEADS.has(this.#head)) ? inJson(value.text) : value.text
+    if (!this.#isJson) return value.text
+    const written = inJson(value.text)
+    // In JSON in a string of JSON it would have to be escaped once more, or end the inner string.
+    return written !== value.text && NESTED.has(this.#stringHead) ? null : written
+  }
+
+  get #isJson(): boolean {
+    return this.#call?.isJson ?? JSON_HEADS.has(this.#head)
   }
 
   #mayHave({ tools }: RedactedValue): boolean {
@@ -99,6 +112,15 @@ export class PlaceholderReader {
     for (let at = 0; at < written.length && this.#head.length < HEAD_CHARS; at++)
       if (!SPACE.test(written.charAt(at))) this.#head += written.charAt(at)
     this.#links?.read(text, JSON_HEADS.has(this.#head))
+    if (this.#isJson) this.#readJson(text)
+  }
+
+  #readJson(text: string): void {
+    for (const char of text) {
+      const said = this.#json.read(char)
+      if (said === null) this.#stringHead = ''
+      else if (this.#stringHead === '') this.#stringHead = said.trim()
+    }
   }
 }
 

@@ -1,0 +1,2 @@
+import { createPipeline } from '../sidecar/pipeline.ts'
+export const planted = createPipeline
