@@ -1,2 +1,0 @@
-import { createPipeline } from '../sidecar/pipeline.ts'
-export const planted = createPipeline
