@@ -59,7 +59,11 @@ export class StaleHolderError extends Error {
 export interface LeaseSource {
   /** True for a control plane, which may be away. */
   readonly isRemote: boolean
-  hello(hello: Hello): Promise<Welcome>
+  /**
+   * @param reread the leases as the disk has them now, where a hello takes several messages; throws once nobody waits for
+   *   the answer any more: no further message is sent then
+   */
+  hello(hello: Hello, reread?: () => Promise<readonly HeldLease[]>): Promise<Welcome>
   /**
    * All amounts are cumulative, so a message may be repeated. One is under way at a time.
    * @throws StaleHolderError if the holder is not the one that the last {@link Welcome} named

@@ -47,7 +47,11 @@ export function createLedgerSession(options: LedgerSessionOptions): LedgerSessio
   async function greet(): Promise<void> {
     // A grant that was heard and is not on disk yet would be left out, and the ledger take itself for whole without it.
     await options.commit()
-    const welcome = await source.hello(options.hello())
+    const welcome = await source.hello(options.hello(), async () => {
+      await options.commit()
+      if (state !== 'due') throw new StaleHolderError(state)
+      return options.hello().leases
+    })
     if (state !== 'due') return
     if (welcome.generation !== identity.generation) {
       state = 'fenced'

@@ -4,23 +4,19 @@ import type { HeldLease } from '../budget/lease-source.ts'
 /** Part of a hello. */
 export interface HelloPage {
   readonly leases: readonly HeldLease[]
-  /** Keys of counters; `null` where it is the whole hello. */
-  readonly page: { readonly after: string | null; readonly through: string | null } | null
+  /** The key of its last counter; `null` where nothing is left to tell: the last page. */
+  readonly through: string | null
 }
 
-/** A hello of very many leases, cut between counters: those of one, of several generations, stand in one page. */
-export function helloPages(leases: readonly HeldLease[]): readonly HelloPage[] {
-  if (leases.length <= HELLO_PAGE_LEASES) return [{ leases, page: null }]
-  const sorted = leases.toSorted((one, other) => (one.key < other.key ? -1 : one.key > other.key ? 1 : 0))
-  const pages: HelloPage[] = []
-  let after: string | null = null
-  for (let from = 0; from < sorted.length; ) {
-    let to = Math.min(from + HELLO_PAGE_LEASES, sorted.length)
-    while (to < sorted.length && sorted[to]?.key === sorted[to - 1]?.key) to++
-    const through: string | null = to < sorted.length ? (sorted[to - 1]?.key ?? null) : null
-    pages.push({ leases: sorted.slice(from, to), page: { after, through } })
-    after = through
-    from = to
-  }
-  return pages
+/**
+ * The page that follows a counter's key, of leases as they stand now. It is cut between counters: the leases of one, of
+ * several generations, stand in one page.
+ */
+export function pageAfter(leases: readonly HeldLease[], after: string | null): HelloPage {
+  const left = leases
+    .filter(({ key }) => after === null || key > after)
+    .toSorted((one, other) => (one.key < other.key ? -1 : one.key > other.key ? 1 : 0))
+  let to = Math.min(left.length, HELLO_PAGE_LEASES)
+  while (to < left.length && left[to]?.key === left[to - 1]?.key) to++
+  return { leases: left.slice(0, to), through: left[to - 1]?.key ?? null }
 }

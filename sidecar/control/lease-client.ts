@@ -14,7 +14,7 @@ import { type GrantedLease, type HeldLease, type LeaseSource, StaleHolderError }
 import type { LedgerTime } from '../budget/ledger-time.ts'
 import type { Clock } from '../clock.ts'
 import { ControlPlaneError } from './client.ts'
-import { helloPages } from './hello-pages.ts'
+import { pageAfter } from './hello-pages.ts'
 
 /** The calls that leases need. */
 export interface LeaseCalls {
@@ -31,24 +31,38 @@ export interface LeaseClientOptions {
 }
 
 const CONFLICT = 409
+/**
+ * How often a page that is not sound is said, each time of leases as they stand then: an event that is booked while a page
+ * is under way tells the ledger more than the page does. It judges nobody by any page but the last, which tells nothing.
+ */
+const PAGE_TRIES = 3
 
 /** The ledger of the control plane as a source of leases. */
 export function createLeaseClient({ calls, clock, time }: LeaseClientOptions): LeaseSource {
   let ledgerEpoch = 0
   return {
     isRemote: true,
-    hello: async ({ generation, ledgerEpoch: known, leases, ...hello }) => {
+    hello: async ({ generation, ledgerEpoch: known, leases, ...hello }, reread = async () => leases) => {
       let { continuity } = hello
+      let after: string | null = null
+      let tries = 1
       const heard: LeaseWelcome['leases'] = []
-      for (const { leases: told, page } of helloPages(leases)) {
+      for (let held = leases; ; held = await reread()) {
+        const { leases: told, through } = pageAfter(held, after)
         const askedAtMs = clock.monotonicMs()
         const message = { generation, continuity, ledgerEpoch: known, leases: told.map(heldToWire) }
-        const welcome = await calls.leaseHello(page === null ? message : { ...message, page })
+        const isWhole = after === null && through === null
+        const welcome = await calls.leaseHello(isWhole ? message : { ...message, page: { after, through } })
         time.hear(welcome.nowMs, askedAtMs)
-        for (const lease of welcome.leases) heard.push(lease)
-        // One page that is not sound is a holder that is not.
-        if (page !== null && page.through !== null) {
-          if (welcome.continuity === 'broken') continuity = 'broken'
+        if (through !== null) {
+          if (welcome.continuity === 'broken' && continuity === 'same') {
+            if (tries++ < PAGE_TRIES) continue
+            // One page that is not sound is a holder that is not.
+            continuity = 'broken'
+          }
+          heard.push(...welcome.leases)
+          after = through
+          tries = 1
           continue
         }
         ledgerEpoch = welcome.ledgerEpoch
@@ -56,11 +70,10 @@ export function createLeaseClient({ calls, clock, time }: LeaseClientOptions): L
           generation: welcome.generation,
           continuity: welcome.continuity,
           ledgerEpoch,
-          leases: (welcome.generation === generation ? heard : welcome.leases).map(grantedOf),
+          leases: (welcome.generation === generation ? [...heard, ...welcome.leases] : welcome.leases).map(grantedOf),
           periods: welcome.periods,
         }
       }
-      throw new Error('a hello without a last page')
     },
     sync: async ({ generation }, items) => {
       const askedAtMs = clock.monotonicMs()

@@ -74,7 +74,7 @@ const HELLO_TIMEOUT_MS = 3_000
 
 /** Says hello to the grantor, resolves what the last process left open (H7), and starts. */
 export async function startSpend(options: SpendCoreOptions): Promise<SpendCore> {
-  const { db, ballast, source, clock, timers, log, bootId } = options
+  const { db, ballast, source, clock, log, bootId } = options
   const { instance, generation: lastGeneration, boot, clean, ledgerEpoch: lastEpoch } = db.meta
   const isSound = !options.damaged && (clean === '1' || (boot === bootId && bootId !== ''))
   // What a ledger of one's own granted is not known to that of a control plane.
@@ -86,7 +86,7 @@ export async function startSpend(options: SpendCoreOptions): Promise<SpendCore> 
     ledgerEpoch: Number(lastEpoch),
     leases: db.heldLeases(),
   }
-  const greeting = source.isRemote ? await inTime(source.hello(hello), timers) : await source.hello(hello)
+  const greeting = source.isRemote ? await greetInTime(options, hello) : await source.hello(hello)
   const welcome = greeting ?? unanswered(hello)
   const { generation, continuity } = welcome
   // A sound disk knows what was sent, whoever grants from now on.
@@ -170,11 +170,19 @@ export async function startSpend(options: SpendCoreOptions): Promise<SpendCore> 
   }
 }
 
-/** The answer, or `null` if there is none in time. */
-async function inTime(answer: Promise<Welcome>, timers: Timers): Promise<Welcome | null> {
+/** The answer, or `null` if there is none in time: nothing more is sent then, since what is told may have changed. */
+async function greetInTime({ source, db, timers }: SpendCoreOptions, hello: Hello): Promise<Welcome | null> {
+  let isLate = false
   let callOff = (): void => {}
   const late = new Promise<null>((resolve) => {
-    callOff = timers.after(HELLO_TIMEOUT_MS, () => resolve(null))
+    callOff = timers.after(HELLO_TIMEOUT_MS, () => {
+      isLate = true
+      resolve(null)
+    })
+  })
+  const answer = source.hello(hello, async () => {
+    if (isLate) throw new Error('the start did not wait for the ledger')
+    return db.heldLeases()
   })
   return Promise.race([answer.catch(() => null), late]).finally(callOff)
 }

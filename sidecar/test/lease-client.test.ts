@@ -84,11 +84,11 @@ t.test('a message carries the epoch of the last hello; figures above 64 bits end
 
 t.test('a hello of very many leases goes in pages, and one that is not sound breaks the rest', async (t) => {
   const told: LeaseHello[] = []
-  let broken = -1
+  let broken: string | null | undefined
   const { client } = clientOf({
     leaseHello: async (hello) => {
       told.push(hello)
-      const isBroken = hello.continuity === 'broken' || told.length - 1 === broken
+      const isBroken = hello.continuity === 'broken' || hello.page?.after === broken
       return {
         generation: hello.page?.through === null && isBroken ? 2 : 1,
         continuity: isBroken ? 'broken' : 'same',
@@ -108,21 +108,59 @@ t.test('a hello of very many leases goes in pages, and one that is not sound bre
   }).toReversed()
   const sizes = (): readonly number[] => told.map((hello) => hello.leases.length)
   const welcome = await client.hello({ ...HELLO, leases })
-  t.same(sizes(), [HELLO_PAGE_LEASES + 1, HELLO_PAGE_LEASES, 4])
-  const [first, second, last] = told.map(({ page }) => page)
+  t.same(sizes(), [HELLO_PAGE_LEASES + 1, HELLO_PAGE_LEASES, 4, 0])
+  const [first, second, third, last] = told.map(({ page }) => page)
   t.equal(first?.after, null)
-  t.same([second?.after, last?.after, last?.through], [first?.through, second?.through, null])
+  t.same([second?.after, third?.after, last?.after], [first?.through, second?.through, third?.through])
+  t.equal(last?.through, null)
   t.match(welcome, { generation: 1, continuity: 'same', leases: { length: 3 } }, 'with what each page was answered')
   told.length = 0
-  broken = 0
-  t.match(await client.hello({ ...HELLO, leases }), { generation: 2, continuity: 'broken', leases: { length: 1 } })
+  broken = null
+  t.match(await client.hello({ ...HELLO, leases }), { generation: 2, continuity: 'broken' })
   t.same(
     told.map(({ continuity }) => continuity),
-    ['same', 'broken', 'broken'],
+    ['same', 'same', 'same', 'broken', 'broken', 'broken'],
+    'it is said again twice',
   )
   told.length = 0
-  await client.hello({ ...HELLO, leases: leases.slice(0, HELLO_PAGE_LEASES) })
-  t.same([sizes(), told[0] && 'page' in told[0]], [[HELLO_PAGE_LEASES], false])
+  await client.hello(HELLO)
+  t.same([sizes(), told[0] && 'page' in told[0]], [[0], false])
+})
+
+t.test('a page tells of leases as they stand when it is sent, and none is sent once nobody waits', async (t) => {
+  const lease = { counter: COUNTER, key: counterKey(COUNTER), generation: 1, granted: nanoUsd(9n), returned: ZERO }
+  let charged = nanoUsd(1n)
+  let settled = 1n
+  const told: LeaseHello[] = []
+  const { client } = clientOf({
+    leaseHello: async (hello) => {
+      told.push(hello)
+      // While the first one is under way a request ends, and its event is booked.
+      if (told.length === 1) {
+        charged = nanoUsd(3n)
+        settled = 3n
+      }
+      const isBroken = hello.leases.some((own) => BigInt(own.charged) < settled)
+      return {
+        generation: 1,
+        continuity: isBroken ? 'broken' : 'same',
+        ledgerEpoch: 3,
+        nowMs: 0,
+        leases: [],
+        periods: [],
+      }
+    },
+  })
+  const now = () => [{ ...lease, charged }]
+  t.match(await client.hello({ ...HELLO, leases: now() }, async () => now()), { continuity: 'same', generation: 1 })
+  t.same(
+    told.map((hello) => hello.leases.map((own) => own.charged)),
+    [['1'], ['3'], []],
+  )
+  told.length = 0
+  const late = async () => Promise.reject(new Error('late'))
+  await t.rejects(client.hello({ ...HELLO, leases: now() }, late), /late/)
+  t.equal(told.length, 1)
 })
 
 t.test('who is told that another holder is in force knows it; any other failure is none of the kind', async (t) => {

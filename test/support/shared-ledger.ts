@@ -24,6 +24,8 @@ export class SharedLedger {
   readonly #owner: OwnerSql
   readonly #ingest: IngestService
   readonly worlds: SpendWorld[] = []
+  /** Happens while a hello is under way, before the ledger looks at it. */
+  beforeHello: () => Promise<void> = async () => {}
 
   private constructor(database: Database, owner: OwnerSql, orgId: string) {
     this.orgId = orgId
@@ -55,8 +57,10 @@ export class SharedLedger {
       const remote: SpendWorld['remote'] = (instanceId, world) => {
         const caller = shared.#callerOf(instanceId)
         const calls = {
-          leaseHello: (hello: Parameters<LedgerService['hello']>[1]) =>
-            shared.ledger.hello(caller, hello).catch(asStatus),
+          leaseHello: async (hello: Parameters<LedgerService['hello']>[1]) => {
+            await shared.beforeHello()
+            return shared.ledger.hello(caller, hello).catch(asStatus)
+          },
           leaseSync: (message: Parameters<LedgerService['sync']>[1]) =>
             shared.ledger.sync(caller, message).catch(asStatus),
         }
@@ -78,6 +82,12 @@ export class SharedLedger {
 
   /** A sidecar's events go up. @param heard whether the answer reaches it */
   async upload(world: SpendWorld, heard: boolean): Promise<void> {
+    await this.bringUp(world, heard)
+    await world.settleDown()
+  }
+
+  /** The same, while the sidecar may be waiting for an answer. */
+  async bringUp(world: SpendWorld, heard: boolean): Promise<void> {
     const { outbox } = world.core
     const db = new DatabaseSync(join(world.folder, 'outbox.sqlite'), { readOnly: true })
     try {
@@ -97,7 +107,6 @@ export class SharedLedger {
     } finally {
       db.close()
     }
-    await world.settleDown()
   }
 
   /** A sidecar follows what was recalled. */

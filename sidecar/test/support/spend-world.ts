@@ -436,7 +436,8 @@ class Life {
     }
     return {
       isRemote: grantor.isRemote,
-      hello: (hello) => (grantor.isRemote ? asked(() => grantor.hello(hello)) : grantor.hello(hello)),
+      hello: (hello, reread) =>
+        grantor.isRemote ? asked(() => grantor.hello(hello, reread)) : grantor.hello(hello, reread),
       sync: (holder: Holder, items: readonly LeaseSyncItem[]) =>
         asked(() => {
           messages.push(items)
