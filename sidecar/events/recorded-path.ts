@@ -1,4 +1,5 @@
 import { piiDetector, redactText, secretsDetector } from '@agentcostcontrol/detectors'
+import { percentDecoded } from '../percent-decoded.ts'
 
 const CHARS_MAX = 512
 /** Of a longer path no more is looked at, and the rest is not kept. */
@@ -17,17 +18,9 @@ export function recordedPath(target: string, known: boolean): string {
   const query = target.indexOf('?')
   const path = (query === -1 ? target : target.slice(0, query)).slice(0, LOOKED_AT_MAX)
   if (known) return path.slice(0, CHARS_MAX)
-  const plain = decoded(path)
+  const plain = percentDecoded(path)
   const findings = DETECTORS.flatMap((detector) =>
     detector.detect(plain, { source: 'user' }).filter(({ ruleId }) => !detector.rulesOff.includes(ruleId)),
   )
   return (findings.length === 0 ? path : redactText(plain, findings)).slice(0, CHARS_MAX)
-}
-
-function decoded(path: string): string {
-  try {
-    return path.includes('%') ? decodeURIComponent(path) : path
-  } catch {
-    return path
-  }
 }

@@ -3,6 +3,8 @@
  * only a viewer can read are passed over, and counted.
  */
 import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
+import { percentDecoded } from '../percent-decoded.ts'
+import { textOf } from './text-of.ts'
 
 /** What is passed over; `cut` is the rest of a text that is longer than what is read of one. */
 export const MEDIA = ['image', 'audio', 'video', 'pdf', 'other', 'cut'] as const
@@ -18,9 +20,9 @@ export const UNREAD: PassedOver = () => undefined
 /** Of a longer text the beginning is judged. */
 const BYTES_MAX = 1 << 20
 const BASE64_CHARS_MAX = Math.floor(BYTES_MAX / 3) * 4
-/** So much of a file tells whether it is text. */
-const HEAD_BYTES = 1_024
 const DATA_URL = /^data:([^,;]{0,128})([^,]{0,256}),/i
+/** What a model is given as text, whatever bytes are in it. */
+const TEXT_TYPE = /^(?:text\/|image\/svg|application\/(?:[\w.-]+\+)?(?:json|xml|csv|yaml|x-yaml|javascript)\b)/i
 const LEADING_TYPES: Readonly<Record<string, Media>> = { image: 'image', audio: 'audio', video: 'video', font: 'other' }
 
 type Path = Segment['path']
@@ -41,7 +43,7 @@ export function addFile(
     return
   }
   const bytes = Buffer.from(base64.slice(0, BASE64_CHARS_MAX), 'base64')
-  const text = textOf(bytes)
+  const text = textOf(bytes, TEXT_TYPE.test(mediaType.trim()))
   if (text === null) {
     passedOver(bytes.subarray(0, 5).toString('latin1') === '%PDF-' ? 'pdf' : 'other')
     return
@@ -65,7 +67,7 @@ export function addDataUrl(
   else {
     const known = mediaOf(mediaType)
     if (known !== null) passedOver(known)
-    else addDecoded(into, source, path, unescaped(url.slice(head.length, head.length + BYTES_MAX)))
+    else addDecoded(into, source, path, percentDecoded(url.slice(head.length, head.length + BYTES_MAX)))
   }
 }
 
@@ -79,20 +81,4 @@ function mediaOf(mediaType: string): Media | null {
   if (type === 'application/pdf') return 'pdf'
   if (/^image\/svg/.test(type)) return null
   return LEADING_TYPES[type.split('/', 1)[0] ?? ''] ?? null
-}
-
-/** Bytes as text, in UTF-8, or UTF-16 with a mark of its order; `null` where they hold what no text does. */
-function textOf(bytes: Buffer): string | null {
-  if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.toString('utf16le', 2)
-  for (const byte of bytes.subarray(0, HEAD_BYTES))
-    if (byte < 0x20 && byte !== 9 && byte !== 10 && byte !== 13 && byte !== 12 && byte !== 27) return null
-  return bytes.toString('utf8')
-}
-
-function unescaped(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }
