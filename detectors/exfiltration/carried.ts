@@ -17,6 +17,8 @@ const WORD_CHARS_MAX = 14
 const SIGNED =
   /[?&](?:x-amz-|x-goog-|x-ms-|sig=|signature=|expires=|hmac=|hm=|policy=|key-pair-id=|awsaccesskeyid=|se=)/i
 const NAMES = /^(?:utm_|response-content|rsc[dt]$|filename$|alt$|x-amz-|x-goog-)/i
+/** What is written on a picture that is made for a heading. */
+const HEADING = /^(?:title|text)$/i
 const JWT = /^eyJ[\w-]+\.[\w-]+\.[\w-]*$/
 /** What resizes pictures, and what signs addresses, writes JSON for itself. */
 const MACHINE_JSON = /"(?:bucket|Statement|Resource|alg|edits)"/
@@ -97,7 +99,8 @@ function judgePlain(name: string | null, plain: string, value: string, sent: str
   if (!isSpaced(text)) return null
   const words = wordsIn(text)
   if (words < WORDS_SOME - 1) return null
-  if (name !== null && (words >= WORDS_MANY || SENSITIVE.test(text))) return { rule, severity: 'high' }
+  if (name !== null && !HEADING.test(name) && (words >= WORDS_MANY || SENSITIVE.test(text)))
+    return { rule, severity: 'high' }
   return words >= (name === null ? WORDS_MANY : WORDS_SOME) ? { rule, severity: 'medium' } : null
 }
 

@@ -44,7 +44,7 @@ export function judgeUrl(text: string, url: Url, source: SegmentSource, isConten
   if (source === 'tool_result') {
     if (templates.length === 0 && !rest.includes('=')) return drop
     const asked = placeholdersOf(text, url, settingOf(text, url.start).isFetched)
-    return asked === null || isQuietHost(host) ? drop : asked
+    return asked === null || isQuietHost(host, rest) ? drop : asked
   }
   if (drop?.severity === 'high') return drop
   const named = carriedByName(text.slice(hostStart, hostEnd))
@@ -52,7 +52,7 @@ export function judgeUrl(text: string, url: Url, source: SegmentSource, isConten
   if (rest.length <= REST_CHARS_MIN) return drop
   // Of most nothing is to be said, wherever they stand.
   let carried = carriedBy(rest, true)
-  if (carried === null || isQuietHost(host)) return drop
+  if (carried === null || isQuietHost(host, rest)) return drop
   if (!settingOf(text, url.start).isFetched) carried = carriedBy(rest, false)
   return carried ?? drop
 }

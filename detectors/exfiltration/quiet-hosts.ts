@@ -1,7 +1,8 @@
 /**
  * Hosts that are told by their address what to show or count, as their documentation says: badges, diagrams, charts, maps,
- * avatars, formulas, placeholders, page views, calendars and searches. Nobody but their operator reads what is sent there, so
- * what it carries is no finding; a leading dot takes every host below. Add what is missing.
+ * avatars, formulas, placeholders, calendars and searches. Whoever sends something there has no account at which to read it, so
+ * what it carries is no finding, unless it names another host to send it on to; a leading dot takes every host below. Nothing
+ * belongs here that counts, translates, fetches or runs something for anybody, or passes a message on. Add what is missing.
  */
 const QUIET: readonly string[] = [
   // Badges
@@ -12,27 +13,35 @@ const QUIET: readonly string[] = [
   // Diagrams, charts, formulas, codes
   'mermaid.ink kroki.io www.plantuml.com plantuml.com quickchart.io chart.googleapis.com image-charts.com yuml.me',
   'latex.codecogs.com render.githubusercontent.com math.now.sh chart.apis.google.com api.qrserver.com carbon.now.sh',
-  'image.pollinations.ai ray.so swagger.io validator.swagger.io svgur.com contrib.rocks asciinema.org',
+  'image.pollinations.ai ray.so svgur.com asciinema.org',
   // Placeholders and avatars
   'placehold.co placehold.it via.placeholder.com placeholder.com dummyimage.com fakeimg.pl picsum.photos placekitten.com',
   'www.gravatar.com gravatar.com secure.gravatar.com ui-avatars.com .dicebear.com robohash.org avatars.githubusercontent.com',
-  // Maps, calendars, searches, translations
-  'maps.googleapis.com maps.google.com www.google.com google.com calendar.google.com translate.google.com api.mapbox.com',
+  // Maps, calendars, searches
+  'maps.googleapis.com maps.google.com www.google.com google.com calendar.google.com api.mapbox.com',
   'www.openstreetmap.org dev.virtualearth.net www.bing.com duckduckgo.com scholar.google.com outlook.live.com',
-  'outlook.office.com outlook.office365.com wa.me api.whatsapp.com twitter.com x.com www.facebook.com www.linkedin.com',
-  // Page views
-  'www.google-analytics.com ssl.google-analytics.com ga-beacon.appspot.com www.googletagmanager.com stats.g.doubleclick.net',
-  // What proxies and keeps pictures under opaque names
-  'camo.githubusercontent.com private-user-images.githubusercontent.com user-images.githubusercontent.com',
-  '.googleusercontent.com .ggpht.com .fbcdn.net .cdninstagram.com .licdn.com .redd.it .pinimg.com .ytimg.com .twimg.com',
+  'outlook.office.com outlook.office365.com twitter.com x.com www.facebook.com www.linkedin.com',
+  // What keeps pictures under opaque names
+  'private-user-images.githubusercontent.com user-images.githubusercontent.com',
+  'lh1.googleusercontent.com lh2.googleusercontent.com lh3.googleusercontent.com lh4.googleusercontent.com',
+  'lh5.googleusercontent.com lh6.googleusercontent.com .ggpht.com .fbcdn.net .cdninstagram.com .licdn.com .redd.it .pinimg.com .ytimg.com .twimg.com',
   'cdn.discordapp.com media.discordapp.net i.imgur.com upload.wikimedia.org oaidalleapiprodscus.blob.core.windows.net',
 ]
 
 const HOSTS = new Set(QUIET.flatMap((line) => line.split(' ')))
 
-/** Whether a host in lower case is one of them, or this machine itself. */
-export function isQuietHost(host: string): boolean {
-  if (HOSTS.has(host) || LOCAL.test(host)) return true
+/** Another address in an address, however often it is escaped. */
+const ONWARD = /(?:https?(?::|%(?:25){0,4}3a)|=)(?:\/|%(?:25){0,4}2f){2}/i
+
+/** Whether a host in lower case is one of them, or this machine itself. @param rest what stands behind it in its address */
+export function isQuietHost(host: string, rest: string): boolean {
+  if (LOCAL.test(host)) return true
+  if (!isListed(host)) return false
+  return !ONWARD.test(rest)
+}
+
+function isListed(host: string): boolean {
+  if (HOSTS.has(host)) return true
   for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1))
     if (HOSTS.has(host.slice(dot))) return true
   return false

