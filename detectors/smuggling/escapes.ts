@@ -5,7 +5,7 @@ interface EscapeKind {
   readonly way: Way
   /** Texts with which one may begin. */
   readonly leads: readonly string[]
-  /** A stretch of at least four, bounded; the next one follows it. */
+  /** A stretch of at least four, bounded; the next one follows it. Nothing in it can be read in two ways: trying them takes time. */
   readonly stretch: RegExp
   readonly one: RegExp
   readonly decode: (match: RegExpExecArray) => string
@@ -42,7 +42,7 @@ const KINDS: readonly EscapeKind[] = [
   {
     way: 'html-entities',
     leads: ['&#'],
-    stretch: /(?:&(?:#x[0-9a-fA-F]{1,6}|#\d{1,7}|[a-z]{2,4});?[^&]{0,16}){4,1024}/y,
+    stretch: /(?:&(?:#x[0-9a-fA-F]{1,6}(?![0-9a-fA-F])|#\d{1,7}(?!\d)|[a-z]{2,4}(?![a-z]));?[^&]{0,16}){4,1024}/y,
     one: /&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(lt|gt|amp|quot|apos|nbsp));?/g,
     decode: ([, hex, decimal, name]) =>
       hex !== undefined ? point(hex, 16) : decimal !== undefined ? point(decimal, 10) : (NAMED[name ?? ''] ?? ''),

@@ -22,6 +22,8 @@ const UNITS: readonly string[] = [
   '&#65;',
   '&#65',
   '&#x41;a',
+  `${'&#1111111;'.repeat(3)}${' '.repeat(19)}`,
+  `${'&#x111111'.repeat(3)}&zzzz ${'0'.repeat(19)}`,
   '\\u00',
   '\\u0061',
   '\\x61 ',
