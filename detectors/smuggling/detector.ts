@@ -1,5 +1,7 @@
 import { hash } from 'node:crypto'
 import { type Finding, SEGMENT_SOURCES, type Severity } from '@agentcostcontrol/contract'
+import { leavesOf } from '../dangerous-command/json-leaves.ts'
+import { kindOf } from '../dangerous-command/leaf-kind.ts'
 import { mergeFindings } from '../redact.ts'
 import { PROMPT_OBFUSCATION } from '../taxonomy.ts'
 import type { Detector, DetectorContext, SelfTestedDetector } from '../types.ts'
@@ -58,9 +60,10 @@ function findingsIn(inner: readonly Detector[], text: string, context: DetectorC
   if (pieces.length === 0 && (odd === null || odd.oddities.length === 0)) return []
   const inside = pieces.length > 0 ? judge(inner, pieces, context, 1, text.length * DECODED_SHARE_MAX) : []
   const plain = inside.some(({ piece }) => isPartlyPlain(piece.way)) ? verdictsOf(inner, text, context) : []
+  const isContent = contentOf(text, context)
   const findings = inside
     .filter(({ piece, found }) => !isPartlyPlain(piece.way) || !plain.some((each) => isSame(each, found)))
-    .map(({ piece, found }) => told(piece, found, context))
+    .map(({ piece, found }) => told(piece, found, context, isContent(piece)))
   for (const { rule, start, end } of [
     ...(odd?.oddities ?? []),
     ...hidden.map(({ start, end }): Oddity => ({ rule: 'hidden-text', start, end })),
@@ -73,6 +76,18 @@ const NONE: readonly Piece[] = []
 function encodedIn(text: string, ascii: Uint8Array): readonly Piece[] {
   const charsMax = text.length
   return [...runsIn(text, ascii, charsMax), ...escapesIn(text, charsMax), ...ciphersIn(text, ascii, charsMax)]
+}
+
+/** Tells whether a piece stands in what a call writes down; its strings are read when first asked. */
+function contentOf(text: string, { source, tool = '' }: DetectorContext): (piece: Piece) => boolean {
+  if (source !== 'tool_call') return () => false
+  let spans: readonly { readonly start: number; readonly end: number }[] | null = null
+  return ({ start }) => {
+    spans ??= leavesOf(text)
+      .filter((leaf) => kindOf(leaf, tool) === 'content')
+      .map(({ value, spanOf }) => spanOf(0, value.length))
+    return spans.some((span) => span.start <= start && start < span.end)
+  }
 }
 
 /** The same detector finds it in the text as it stands. */
@@ -102,10 +117,10 @@ function judge(
   return inside.flatMap((each) => joined.locate(each) ?? [])
 }
 
-function told(piece: Piece, found: Inside, context: DetectorContext): Finding {
+function told(piece: Piece, found: Inside, context: DetectorContext, isContent: boolean): Finding {
   // Nothing of what is not seen is of use to anybody.
   const { start, end } = isHidden(piece.way) ? piece : found
-  const severity = severityOf(found, piece, context)
+  const severity = severityOf(found, piece, context, isContent)
   return {
     ...finding(ruleOf(piece.way, found.by), piece.way, severity, found.score, start, end),
     taxonomy: found.taxonomy,

@@ -3,6 +3,8 @@ import { type Decoded, Rewriter } from './decoded.ts'
 
 const TAG_LEAD = 0xdb40
 const BITS = 8
+/** What fills the preview of a mail repeats itself, and so would what it said; words have more letters. */
+const LETTERS_MIN = 4
 
 /** What tag characters (U+E0000 to U+E007F, as surrogate pairs) say in ASCII. @param from where the run begins in its text */
 export function decodeTags(run: string, from: number): Decoded {
@@ -40,7 +42,8 @@ export function decodeBits(run: string, from: number): Decoded | null {
       plain = isPlain(byte)
       rewriter.put(String.fromCharCode(byte), from + at, from + at + BITS)
     }
-    if (plain) return rewriter.done()
+    const decoded = rewriter.done()
+    if (plain && new Set(decoded.text).size >= LETTERS_MIN) return decoded
   }
   return null
 }

@@ -71,9 +71,18 @@ function lowestGrade({ grades }: Detector, source: SegmentSource): number {
   return grades === null ? 0 : Math.min(...Object.values(grades[source] ?? {}), Number.POSITIVE_INFINITY)
 }
 
-/** How bad something is where it stands: what is hidden is at its worst, a command outside a call is none yet. */
-export function severityOf({ by, severity }: Inside, { way }: Piece, { source }: DetectorContext): Severity {
+/**
+ * How bad something is where it stands: what is hidden is at its worst, a command outside a call is none yet, nor is one in
+ * what a call only writes down (`isContent`).
+ */
+export function severityOf(
+  { by, severity }: Inside,
+  { way }: Piece,
+  { source }: DetectorContext,
+  isContent: boolean,
+): Severity {
   if (isHidden(way)) return 'critical'
-  if (by !== 'dangerous-command' || source === 'tool_call') return severity
+  if (by !== 'dangerous-command') return severity
+  if (source === 'tool_call') return isContent ? 'low' : severity
   return severity === 'low' ? 'low' : 'medium'
 }
