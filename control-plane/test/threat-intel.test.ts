@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { ChannelAnswer } from '@agentcostcontrol/contract'
 import { createThreatIntelDetector } from '@agentcostcontrol/detectors'
@@ -90,6 +91,28 @@ t.test('an upload that comes again changes nothing, whether it is packed or not'
   t.match(await upload('mine/content', 'worse.example\n'), { status: 200, body: { entries: 1 } })
   t.match(await told(news?.version), { version: /./ })
   t.match((await ask()).body.lists, [{ name: 'mine', contentBytes: 14 }])
+})
+
+t.test('uploads whose connections close while their key is looked up take nobody’s place', async (t) => {
+  const { adminKey, upload } = await begun()
+  const connections = () =>
+    new Promise<number>((resolve) => one.app.server.getConnections((_, count) => resolve(count)))
+  const before = await connections()
+  const head = `PUT /api/v1${PATH}/mine/content?format=plain HTTP/1.1\r\nhost: here\r\nauthorization: Bearer ${adminKey}\r\n`
+  await db.owner.begin(async (tx) => {
+    await tx`LOCK TABLE acc.keys`
+    const sockets = Array.from({ length: 5 }, () => connect(Number(new URL(one.url).port), '127.0.0.1'))
+    for (const socket of sockets) socket.write(`${head}content-length: 12\r\n\r\n`)
+    await until('their key is looked up', async () => {
+      // A transaction sees one moment of it otherwise.
+      await tx`SELECT pg_stat_clear_snapshot()`
+      const waiting = await tx`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%keys%'`
+      return waiting.length === 5 ? true : null
+    })
+    for (const socket of sockets) socket.destroy()
+    await until('they are closed', async () => ((await connections()) <= before ? true : null))
+  })
+  t.match(await upload('mine/content?format=plain', 'evil.example'), { status: 200 })
 })
 
 t.test('what a list of what is no threat names is not taken from the others, whichever came first', async (t) => {

@@ -175,13 +175,23 @@ function uploadRoute(api: Api, intel: ThreatIntelService): void {
       bodyLimit: LIST_BYTES_MAX,
       config: { callers: ADMIN },
       // Behind the key, and before the body.
-      preParsing: (_, reply, payload, done) => {
+      preParsing: ({ raw: { socket } }, reply, payload, done) => {
+        // Whoever went while the key was looked up has told so already, and tells it to nobody any more.
+        if (socket.destroyed) {
+          done(new ApiError('acc_api_unavailable', 'The connection was closed.'))
+          return
+        }
         if (uploads >= UPLOADS_MAX) {
           done(new ApiError('acc_api_unavailable', `${UPLOADS_MAX} lists are uploaded already: try again.`))
           return
         }
         uploads++
-        reply.raw.once('close', () => uploads--)
+        // An answer that waits behind another one on its connection does not tell that the connection closed.
+        const free = (): void => {
+          for (const each of [socket, reply.raw]) each.off('close', free)
+          uploads--
+        }
+        for (const each of [socket, reply.raw]) each.on('close', free)
         done(null, payload)
       },
       schema: {
