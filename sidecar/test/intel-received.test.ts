@@ -6,9 +6,10 @@ import { createThreatIntelDetector, ThreatIndex } from '@agentcostcontrol/detect
 import { compileFeeds } from '@agentcostcontrol/detectors/threat-intel'
 import t, { type Test } from 'tap'
 import { until } from '../../test/support/until.ts'
-import { systemClock, systemTimers } from '../clock.ts'
+import { systemClock, systemTimers, type Timers } from '../clock.ts'
 import type { ReceivedIntel } from '../threat-intel/received.ts'
 import { openReceivedIntel } from '../threat-intel/received.ts'
+import { FakeTime } from './support/fake-time.ts'
 import { silentLog } from './support/silent-log.ts'
 
 const BUILT_AT = '2026-11-23T12:00:00.000Z'
@@ -25,8 +26,16 @@ const ONE = indexOf('one.example')
 const TWO = indexOf('two.example')
 const NONE = { version: null, bytes: 0, builtAt: null }
 
+/** The same index in a format that this version does not know, by its right name. */
+function ofTheFuture() {
+  const bytes = Buffer.from(ONE.bytes)
+  bytes.writeUInt32LE(99, 4)
+  const version = createHash('sha256').update(bytes).digest('hex')
+  return { bytes, news: { version, bytes: bytes.length, builtAt: BUILT_AT } }
+}
+
 /** A control plane that serves these bytes under any name, and a sidecar's data folder. */
-function begun(t: Test) {
+function begun(t: Test, timers: Timers = systemTimers) {
   const folder = mkdtempSync(join(tmpdir(), 'acc-received-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'threat-intel.index')
@@ -45,7 +54,7 @@ function begun(t: Test) {
         },
       },
       clock: systemClock,
-      timers: systemTimers,
+      timers,
       random: () => 0,
       log: silentLog,
     })
@@ -109,10 +118,8 @@ t.test('bytes that are another index, cut, too long or of a format of the future
   plane.served = ONE.bytes
   received.take(ONE.news)
   await inForce(received, ['one.example'])
-  const future = Buffer.from(ONE.bytes)
-  future.writeUInt32LE(99, 4)
+  const { bytes: future, news: named } = ofTheFuture()
   t.throws(() => new ThreatIndex(new Uint8Array(future).buffer as never), 'the test knows where the format stands')
-  const named = { version: createHash('sha256').update(future).digest('hex'), bytes: future.length, builtAt: BUILT_AT }
   const flipped = Buffer.from(TWO.bytes)
   flipped[flipped.length - 1] = (flipped.at(-1) ?? 0) ^ 1
   const cases: readonly (readonly [string, Uint8Array, typeof named])[] = [
@@ -132,6 +139,38 @@ t.test('bytes that are another index, cut, too long or of a format of the future
   plane.served = TWO.bytes
   received.take(TWO.news)
   await inForce(received, ['two.example'])
+})
+
+t.test('an index that this version cannot read is fetched once, until another one is told', async (t) => {
+  const time = new FakeTime()
+  const { plane, open } = begun(t, time)
+  const received = await open()
+  const future = ofTheFuture()
+  plane.served = future.bytes
+  received.take(future.news)
+  await result(received, 'refused', 1)
+  t.equal(time.pass(86_400_000), 0, 'nothing is planned')
+  t.equal(plane.asked.length, 1)
+  plane.served = TWO.bytes
+  received.take(TWO.news)
+  await inForce(received, ['two.example'])
+})
+
+t.test('an index that is cut on its way is fetched again, an hour apart at most', async (t) => {
+  const time = new FakeTime()
+  const { plane, open } = begun(t, time)
+  const received = await open()
+  plane.served = ONE.bytes.subarray(0, 99)
+  received.take(ONE.news)
+  for (let refused = 1; refused <= 12; refused++) {
+    await result(received, 'refused', refused)
+    // Half of it, by this test's dice.
+    const pauseMs = Math.min(3_600_000, 5_000 * 2 ** (refused - 1)) / 2
+    t.equal(time.pass(pauseMs - 1), 0)
+    t.equal(time.pass(1), 1)
+  }
+  plane.served = ONE.bytes
+  await inForce(received, ['one.example'])
 })
 
 t.test('a control plane that goes while it is fetched is asked again until it answers', async (t) => {

@@ -14,6 +14,12 @@ export interface NamedIndex extends Intel {
 /** Bytes that are not the index that they should be, or none that this sidecar can read. */
 export class IndexRefused extends Error {
   override readonly name = 'IndexRefused'
+  /** Whether the bytes are the right ones: they would be the same the next time. */
+  readonly isWhole: boolean
+  constructor(message: string, isWhole = false) {
+    super(message)
+    this.isWhole = isWhole
+  }
 }
 
 /** The file is these and then the index: SHA-256 of the index, and when it was built as a double. */
@@ -53,7 +59,7 @@ export class ArrivingIndex {
       return { version, index: this.#index, entries, builtAtMs }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      throw new IndexRefused(`${reason}: bring this sidecar to the version of its control plane`)
+      throw new IndexRefused(`${reason}: bring this sidecar to the version of its control plane`, true)
     }
   }
 }

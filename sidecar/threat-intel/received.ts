@@ -42,8 +42,10 @@ export interface ReceivedIntelOptions {
   readonly log: Logger
 }
 
-/** Quick at first, as the channel is; an index that is refused would be refused again, unless it was cut on its way. */
+/** Quick at first, as the channel is. */
 const BACKOFF = { firstMs: 200, mostMs: 60_000 } as const
+/** What was changed on its way may be so again, and each try costs all of its bytes. */
+const REFUSED_BACKOFF = { firstMs: 5_000, mostMs: 3_600_000 } as const
 
 /** Opens it with the index that was in force when the last process ended. */
 export async function openReceivedIntel(options: ReceivedIntelOptions): Promise<ReceivedIntel> {
@@ -117,9 +119,16 @@ class Received implements ReceivedIntel {
       } catch (error) {
         if (this.#ending.signal.aborted) return
         this.#failed(told, error, ++failures)
-        if (this.#told === told) await this.#pauses.wait(backoffMs(BACKOFF, failures, this.#options.random()))
+        if (this.#told === told) await this.#pauses.wait(this.#pauseMs(error, failures))
+        if (this.#told !== told) failures = 0
       }
     }
+  }
+
+  /** @returns `undefined`: until another one is told */
+  #pauseMs(error: unknown, failures: number): number | undefined {
+    if (!(error instanceof IndexRefused)) return backoffMs(BACKOFF, failures, this.#options.random())
+    return error.isWhole ? undefined : backoffMs(REFUSED_BACKOFF, failures, this.#options.random())
   }
 
   async #follow(told: ThreatIntelNews): Promise<void> {
