@@ -3,6 +3,7 @@ import { type BudgetDecision, formatUsd, minUsd, type NanoUsd } from '@agentcost
 import type { CompiledBudget, MatchedBudget } from '@agentcostcontrol/policy'
 import { type BudgetNotices, type Denial, type Inspected, isDenial } from '../exchange.ts'
 import type { Throttle } from '../throttle.ts'
+import { told } from '../told.ts'
 import { cheaperThan, type DowngradeOptions } from './downgrade.ts'
 import {
   type Held,
@@ -128,7 +129,7 @@ function chooseAmong(
 }
 
 const downgraded = (decision: BudgetDecision | null, model: string): BudgetDecision | null =>
-  decision && { ...decision, action: 'downgrade_model', asked_model: model.slice(0, MODEL_CHARS_MAX) }
+  decision && { ...decision, action: 'downgrade_model', asked_model: told(model, MODEL_CHARS_MAX) }
 
 const MODEL_CHARS_MAX = 256
 

@@ -1,5 +1,6 @@
 import { piiDetector, redactText, secretsDetector } from '@agentcostcontrol/detectors'
 import { percentDecoded } from '../percent-decoded.ts'
+import { told } from '../told.ts'
 
 const CHARS_MAX = 512
 /** Of a longer path no more is looked at, and the rest is not kept. */
@@ -22,5 +23,5 @@ export function recordedPath(target: string, known: boolean): string {
   const findings = DETECTORS.flatMap((detector) =>
     detector.detect(plain, { source: 'user' }).filter(({ ruleId }) => !detector.rulesOff.includes(ruleId)),
   )
-  return (findings.length === 0 ? path : redactText(plain, findings)).slice(0, CHARS_MAX)
+  return findings.length === 0 ? path.slice(0, CHARS_MAX) : told(redactText(plain, findings), CHARS_MAX)
 }

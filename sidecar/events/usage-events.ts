@@ -17,6 +17,7 @@ import type { Clock } from '../clock.ts'
 import { type Identified, type Inspected, isDenial, type RawExchange, type Reserved, type Target } from '../exchange.ts'
 import type { Metered } from '../metering/meter.ts'
 import type { ReadPrincipal } from '../principal.ts'
+import { told } from '../told.ts'
 import type { Forwarded } from '../upstream/forward.ts'
 import { recordedPath } from './recorded-path.ts'
 
@@ -88,7 +89,7 @@ export function createUsageEvents({ instanceId, prices, clock, readPrincipal }: 
 
   const attempt = (target: Target, bound: string): UsageAttempt => ({
     provider: target.provider.provider,
-    requestedModel: target.model.slice(0, 256),
+    requestedModel: told(target.model, 256),
     responseModel: null,
     responseId: null,
     status: null,
@@ -145,8 +146,8 @@ export function createUsageEvents({ instanceId, prices, clock, readPrincipal }: 
         clientStatus: result.clientStatus,
         attempts: event.attempts.map((sent) => ({
           ...sent,
-          responseModel: responseModel === target.model ? sent.requestedModel : (responseModel?.slice(0, 256) ?? null),
-          responseId: result.facts?.responseId?.slice(0, 256) ?? null,
+          responseModel: responseModel === target.model ? sent.requestedModel : toldOrNull(responseModel),
+          responseId: toldOrNull(result.facts?.responseId ?? null),
           status: forwarded.status,
           precision: metered.precision,
           reason: metered.reason,
@@ -226,3 +227,5 @@ function componentsToWire(
   }
   return wire
 }
+
+const toldOrNull = (text: string | null): string | null => (text === null ? null : told(text, 256))

@@ -1,4 +1,5 @@
 import type { Segment } from '@agentcostcontrol/contract'
+import { told } from '../told.ts'
 import { isRecord, readArray } from './read.ts'
 
 const NAME_CHARS_MAX = 253
@@ -6,7 +7,7 @@ const NAME_CHARS_MAX = 253
 /** A tool's name as it may be told: of its length, and of characters that every database takes; `null` for none. */
 export function toolName(name: unknown): string | null {
   if (typeof name !== 'string' || name === '') return null
-  return name.slice(0, NAME_CHARS_MAX).replaceAll('\u0000', '').toWellFormed()
+  return told(name, NAME_CHARS_MAX)
 }
 
 /** Says of the segments from `from` on which tool they are of, where that is known. */
