@@ -13,10 +13,11 @@ export interface BodyTemplate {
 const MARK_BYTES = 8
 const MARK = '@'.repeat(MARK_BYTES)
 
+/** Words of which no row reads like an order to a model: each request must pass all detectors. */
 const WORDS = (
-  'the agent reads a file and then asks for more context because its plan needs one further step before it can answer ' +
+  'the worker reads a file and then asks for more context because its plan needs one further step before it can answer ' +
   'please compare both versions explain what changed list every function that calls this one and say whether tests cover ' +
-  'café naïve résumé module server request answer budget window retry queue stream parser handler result error value'
+  'café naïve résumé module server caller answer budget window retry queue stream parser handler result error value'
 ).split(' ')
 
 /** A small generator of its own, so that every run sends the same conversation. */
