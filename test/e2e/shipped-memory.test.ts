@@ -16,6 +16,14 @@ const STREAMS = 100
 /** How often it is measured: a machine that is busy with other things lets garbage lie. */
 const TRIES_MAX = 3
 
+/** Resident bytes. */
+interface Memory {
+  readonly idle: number
+  readonly most: number
+}
+
+const isWithin = ({ idle, most }: Memory): boolean => idle <= IDLE_BYTES_MAX && most <= STREAMS_BYTES_MAX
+
 t.test(
   'the shipped sidecar stays within 130 MB idle and 180 MB with 100 streams',
   {
@@ -32,14 +40,6 @@ t.test(
     t.ok(seen.some(isWithin), `with ${STREAMS} streams and a scan worker: ${told}`)
   },
 )
-
-/** Resident bytes. */
-interface Memory {
-  readonly idle: number
-  readonly most: number
-}
-
-const isWithin = ({ idle, most }: Memory): boolean => idle <= IDLE_BYTES_MAX && most <= STREAMS_BYTES_MAX
 
 async function measure(t: Test, app: string, image: readonly Instruction[]): Promise<Memory> {
   const [, ...words]: readonly string[] = JSON.parse(said(image, 'CMD'))
