@@ -40,7 +40,8 @@ t.test('in what a tool is called with, redacting and putting back is the same ca
   fc.assert(
     fc.property(value, fc.string(), (value, beside) => {
       const text = JSON.stringify({ a: `${beside} ${value}`, b: [value, 1], c: { d: beside } })
-      if (beside.includes('<') || beside.includes('[')) return
+      // What begins like JSON in a string of JSON is another matter: restore-text.test.ts.
+      if (/[<[{]/.test(beside)) return
       const { values } = redacted([], ['*'])
       const findings = findAll(text, [inJson(value)])
       const writer = writerFor({ source: 'tool_call', text }, findings, values.noting(placeholderOf))
