@@ -3,6 +3,7 @@ import { isMainThread } from 'node:worker_threads'
 import { DETECTORS } from '../../detectors/registry.ts'
 import type { Detector } from '../../detectors/types.ts'
 
+const NEVER = new Int32Array(new SharedArrayBuffer(4))
 const secrets: { detect: Detector['detect'] } | undefined = DETECTORS.find(({ id }) => id === 'secrets')
 if (!isMainThread && secrets) {
   const { detect } = secrets
@@ -11,9 +12,8 @@ if (!isMainThread && secrets) {
     if (text.startsWith('scan:throw')) throw new TypeError(`cannot scan ${text.slice(0, 60)}`)
     const kept: unknown[] = []
     while (text.startsWith('scan:memory')) kept.push(new Array(100_000).fill(kept.length))
-    while (text.startsWith('scan:loop')) {
-      // A scan that runs away.
-    }
+    // A scan that hangs. An empty loop would do the same, but its optimised code hears of no end, and the process with it.
+    while (text.startsWith('scan:loop')) Atomics.wait(NEVER, 0, 0, 50)
     return detect(text, context)
   }
 }
