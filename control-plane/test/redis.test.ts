@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { askApi, controlPlaneFor, type TestControlPlane } from '../../test/support/control-plane.ts'
+import { askApi, askApiOnce, controlPlaneFor, type TestControlPlane } from '../../test/support/control-plane.ts'
 import { absentRedisFor, redisFor, type TestRedis } from '../../test/support/redis.ts'
 import { until } from '../../test/support/until.ts'
 import { shareWakes } from '../db/shared-wakes.ts'
@@ -10,6 +10,8 @@ import { createRedisLink } from '../redis.ts'
 import { clusterFor, databaseFor, QUIET } from './support/database.ts'
 
 const RATE = { perSecond: 0.01, burst: 20 }
+/** Whoever waits for a Redis that hangs does so for ever; a busy machine lets nobody wait for so long. */
+const SOON_MS = 20_000
 
 /** A replica's link, gone with the test. */
 function linkOf(t: Test, { url }: TestRedis) {
@@ -65,15 +67,16 @@ for (const [what, break_] of [
       const waits: number[] = []
       let longestMs = 0
       const before = link.stats().failures
+      const fromMs = performance.now()
       for (let at = 0; at < 2 * RATE.burst; at++) {
         const asked = performance.now()
         waits.push(await limited.take('a'))
         longestMs = Math.max(longestMs, performance.now() - asked)
       }
+      const seconds = (performance.now() - fromMs) / 1_000
       t.equal(waits.filter((ms) => ms === 0).length, RATE.burst - 1)
-      t.ok(longestMs < 500, `the longest took ${longestMs} ms`)
-      // One in a second is kept waiting, and all of this takes less than two.
-      t.ok(link.stats().failures - before <= 3, 'nobody else is kept waiting')
+      t.ok(longestMs < SOON_MS, `the longest took ${longestMs} ms`)
+      t.ok(link.stats().failures - before <= seconds + 2, 'one in a second is kept waiting, and nobody else')
       if (what === 'killed') await redis.again()
       else redis.resume()
       const other = limit('other')
@@ -141,7 +144,7 @@ t.test(
     const late = randomUUID()
     const from = performance.now()
     await change(late)
-    t.ok(performance.now() - from < 1_000, 'announcing waits for nobody')
+    t.ok(performance.now() - from < SOON_MS, 'announcing waits for nobody')
     await until('it is heard of by the database', () => (lastly.includes(`policy ${late}`) ? true : null))
     redis.resume()
   },
@@ -153,7 +156,7 @@ async function isServed(t: Test, plane: TestControlPlane, what: string): Promise
     const from = performance.now()
     const { status } = await askApi(`${plane.url}/api/v1/usage/summary`, plane.adminKey)
     t.equal(status, 200, what)
-    t.ok(performance.now() - from < 2_000, what)
+    t.ok(performance.now() - from < SOON_MS, what)
   }
 }
 
@@ -176,11 +179,10 @@ t.test(
     redis.resume()
     await redis.kill()
     await isServed(t, plane, 'killed')
-    const tries = await Promise.all(Array.from({ length: 60 }, () => askApi(`${plane.url}/api/v1/requests`, 'guess')))
-    t.ok(
-      tries.some(({ status }) => status === 429),
-      'its own limit holds',
-    )
+    await until('its own limit holds', async () => {
+      const guesses = Array.from({ length: 60 }, () => askApiOnce(`${plane.url}/api/v1/requests`, 'guess'))
+      return (await Promise.all(guesses)).find(({ status }) => status === 429) ?? null
+    })
     await redis.again()
     await found('found again')
     redis.hang()

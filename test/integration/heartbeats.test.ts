@@ -6,7 +6,7 @@ import type { Agent, AgentPage, TaskPage } from '../../control-plane/agents/serv
 import type { SidecarPage } from '../../control-plane/sidecars/service.ts'
 import { TASKS_MAX } from '../../sidecar/agents/reports.ts'
 import { send } from '../support/ask.ts'
-import { askApi, enrol, type TestControlPlane } from '../support/control-plane.ts'
+import { askApi, enrol, readApi, type TestControlPlane } from '../support/control-plane.ts'
 import { planeFor } from '../support/plane.ts'
 import { chunked, RawConnection, request } from '../support/raw-http.ts'
 import { readEvents, sidecarFor, type TestSidecar, withPolicy } from '../support/sidecar.ts'
@@ -29,9 +29,9 @@ async function tell(sidecar: TestSidecar, what: Reported, body: unknown, agent: 
 }
 
 const agentsOf = async (plane: TestControlPlane, key: string): Promise<readonly Agent[]> =>
-  (await askApi<AgentPage>(`${plane.url}/api/v1/agents`, key)).body.agents ?? []
+  (await readApi<AgentPage>(`${plane.url}/api/v1/agents`, key)).agents
 const tasksOf = async (plane: TestControlPlane, key: string, query = ''): Promise<TaskPage['tasks']> =>
-  (await askApi<TaskPage>(`${plane.url}/api/v1/tasks${query}`, key)).body.tasks ?? []
+  (await readApi<TaskPage>(`${plane.url}/api/v1/tasks${query}`, key)).tasks
 
 const SLOW_MS = 30_000
 
@@ -90,8 +90,8 @@ t.test(
     const { sidecars } = await until(
       'figures of both sidecars',
       async () => {
-        const { body } = await askApi<SidecarPage>(`${plane.url}/api/v1/sidecars`, key)
-        return body.sidecars.filter(({ figures }) => figures !== null).length === 2 ? body : null
+        const page = await readApi<SidecarPage>(`${plane.url}/api/v1/sidecars`, key)
+        return page.sidecars.filter(({ figures }) => figures !== null).length === 2 ? page : null
       },
       SLOW_MS,
     )

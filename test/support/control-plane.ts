@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import type { EnrolmentAnswer, EventBatchAnswer } from '@agentcostcontrol/contract'
 import { runningClusterUrl } from '../../control-plane/db/cluster.ts'
 import { inCheckout } from './paths.ts'
@@ -136,8 +137,20 @@ export interface ApiAnswer<Body> {
   readonly body: Body
 }
 
-/** Asks the API: by GET, or by POST with a body or with `''` for none, unless a method is named. */
-export async function askApi<Body>(
+/**
+ * Asks the API: by GET, or by POST with a body or with `''` for none, unless a method is named. Where it is told to ask
+ * less often it waits and asks again, since nothing was done: a test that polls asks as often as the machine is fast.
+ */
+export async function askApi<Body>(...asked: Parameters<typeof askApiOnce>): Promise<ApiAnswer<Body>> {
+  for (;;) {
+    const answer = await askApiOnce<Body>(...asked)
+    if (answer.status !== 429) return answer
+    await setTimeout(Number(answer.headers.get('retry-after')) * 1_000)
+  }
+}
+
+/** The same for one who looks at how often it may ask. */
+export async function askApiOnce<Body>(
   url: string,
   key: string | null,
   body?: unknown,
@@ -153,6 +166,13 @@ export async function askApi<Body>(
   })
   const text = await response.text()
   return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
+}
+
+/** What the API tells at a URL. @throws where it is anything but that */
+export async function readApi<Body>(url: string, key: string | null): Promise<Body> {
+  const { status, body } = await askApi<Body>(url, key)
+  if (status !== 200) throw new Error(`${url} answered ${status}: ${JSON.stringify(body)}`)
+  return body
 }
 
 /** Enrols a sidecar. @returns its credential */
