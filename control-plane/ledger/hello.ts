@@ -1,12 +1,4 @@
-import {
-  type Counter,
-  counterKey,
-  type LeaseHello,
-  type LeaseWelcome,
-  maxUsd,
-  minUsd,
-  nanoUsd,
-} from '@agentcostcontrol/contract'
+import { counterKey, type LeaseHello, type LeaseWelcome, maxUsd, minUsd, nanoUsd } from '@agentcostcontrol/contract'
 import type { Tx } from '../db/database.ts'
 import { Books, NO_LEASE, newLease } from './books.ts'
 import { endedRepository } from './ended-repository.ts'
@@ -33,7 +25,7 @@ export async function greet(
     known === hello.generation + 1 &&
     (await ledgerRepository.activeLeases(tx, instanceId, known)).length === 0
   const generation = trusted ? hello.generation : repeated ? known : Math.max(known, hello.generation) + 1
-  const isBehind = await adopt(tx, instanceId, hello, trusted, state)
+  const isBehind = await adopt(tx, instanceId, hello, trusted)
   await ledgerRepository.fenceFormer(tx, instanceId, generation)
   await ledgerRepository.saveHolder(tx, instanceId, generation, state.epoch)
   const [leases, periods] = await Promise.all([
@@ -52,7 +44,7 @@ async function greetPage(
   trusted: boolean,
   state: LedgerState,
 ): Promise<{ readonly welcome: LeaseWelcome; readonly isBehind: boolean }> {
-  const isBehind = await adopt(tx, instanceId, hello, trusted, state)
+  const isBehind = await adopt(tx, instanceId, hello, trusted)
   const leases = await ledgerRepository.activeLeases(tx, instanceId, hello.generation)
   const welcome = welcomeOf(hello, Math.max(1, hello.generation), trusted, state, leases)
   return { isBehind: isBehind && hello.ledgerEpoch === state.epoch, welcome }
@@ -106,20 +98,22 @@ function isTrusted(
   })
 }
 
-/** Takes over what a holder knows and the ledger does not. @returns whether money was granted that is not known here */
+/**
+ * Takes over what a holder knows and the ledger does not, also of periods that ended: a lease is closed only where it is
+ * known. @returns whether money was granted that is not known here
+ */
 async function adopt(
   tx: Tx,
   instanceId: string,
   { leases, generation }: LeaseHello,
   trusted: boolean,
-  { nowMs }: LedgerState,
 ): Promise<boolean> {
-  const running = leases.filter(({ counter }) => !isOver(counter, nowMs))
+  const sound = leases.filter(({ counter }) => readPeriod(counter.periodId) !== null)
   const removed = await endedRepository.removedAmong(
     tx,
-    running.map(({ counter }) => counter),
+    sound.map(({ counter }) => counter),
   )
-  const held = running.filter(({ counter }) => !removed.has(counterKey(counter)))
+  const held = sound.filter(({ counter }) => !removed.has(counterKey(counter)))
   if (held.length === 0) return false
   await ledgerRepository.planForMany(tx)
   const books = await Books.open(
@@ -144,9 +138,4 @@ async function adopt(
   }
   await books.write(tx, LEASE_TTL_MS)
   return isBehind
-}
-
-function isOver({ periodId }: Counter, nowMs: number): boolean {
-  const period = readPeriod(periodId)
-  return period === null || period.endsAtMs <= nowMs
 }

@@ -50,7 +50,8 @@ export const ledgerRepository = {
     return begun
   },
   /**
-   * Another epoch begins, unless one did since: open counters grant nothing until an operator ends that.
+   * Another epoch begins, unless one did since: open counters grant nothing until an operator ends that. While that lasts
+   * nobody's word alone begins one: sidecars are as many as enrol, and each would put the end off.
    * @param seen the epoch in which something was found to be lost; `null` for whatever it is
    * @param above what a holder knows of
    * @param by the holder whose word alone tells it; `null` where it is known otherwise
@@ -60,7 +61,8 @@ export const ledgerRepository = {
       await tx`
         UPDATE ledgers SET epoch = greatest(epoch, ${above}::float8::bigint) + 1, epoch_at = ledger_clock(), recovering = true, begun_by = ${by},
           system_identifier = this_system(), timeline = this_timeline()
-        WHERE ${seen}::float8 IS NULL OR epoch = ${seen}::float8::bigint OR epoch < ${above}::float8::bigint`
+        WHERE (${seen}::float8 IS NULL OR epoch = ${seen}::float8::bigint OR epoch < ${above}::float8::bigint)
+          AND (${by}::text IS NULL OR NOT recovering)`
     ).count === 1,
   /**
    * Until the end of the transaction no budget changes (`share`), or no counter is made (`update`): one that was made at
@@ -82,15 +84,11 @@ export const ledgerRepository = {
       SELECT generation::float8 AS generation FROM holders WHERE instance_id = ${instanceId} FOR UPDATE`
     return row?.generation ?? null
   },
-  /**
-   * Those of these holders whose word begins no epoch: it began the one that is being recovered from, or one that an
-   * operator ended.
-   */
+  /** Those of these holders whose word begins no epoch: it began one that an operator ended. */
   unheeded: async (tx: Tx, instanceIds: readonly string[]): Promise<ReadonlySet<string>> => {
     const rows = await tx<{ instanceId: string }[]>`
       SELECT instance_id AS "instanceId" FROM holders
-      WHERE instance_id = ANY (${instanceIds}::text[]::uuid[])
-        AND (unheeded OR instance_id = (SELECT begun_by FROM ledgers WHERE recovering))`
+      WHERE instance_id = ANY (${instanceIds}::text[]::uuid[]) AND unheeded`
     return new Set(rows.map(({ instanceId }) => instanceId))
   },
   /** The generations of holders, which stay so until the end of the transaction. */

@@ -81,7 +81,8 @@ export async function answerAll(tx: Tx, questions: readonly Question[]): Promise
     unknownToo: false,
     asked: items.map(({ counter }) => counter),
   })
-  // Before anything is changed: it would stay. Of a period of which leases were removed that some are not here tells nothing.
+  // Before anything is changed: it would stay. Of a period of which leases were removed that some are not here tells nothing;
+  // of another that ended it does: with it those of a period that runs may be lost, whose holders are away.
   const lacking = new Map(heard.map((question) => [question, behindOn(books, question)]))
   const removed = await endedRepository.removedAmong(tx, [...lacking.values()].flat())
   const isLost = (counter: Counter): boolean => !removed.has(counterKey(counter))

@@ -22,6 +22,7 @@ const fault =
 
 const ledger = fault('control-plane/test/ledger.test.ts')
 const hostile = fault('control-plane/test/ledger-hostile.test.ts')
+const restored = fault('control-plane/test/ledger-restored.test.ts')
 const groups = fault('control-plane/test/ledger-groups.test.ts')
 const periods = fault('control-plane/test/ledger-periods.test.ts')
 const alone = fault('sidecar/test/local-ledger-periods.test.ts')
@@ -88,6 +89,16 @@ export const LEDGER: readonly Fault[] = [
     'a recovery grants of a counter that was lost with its period running',
     'lost a whole counter',
     edit(SYNC, ' || startsAtMs - GRANTS_AHEAD_MS < epochAtMs', ''),
+  ),
+  restored(
+    'leases of a period that has ended are not taken over',
+    'taken over, charged and closed',
+    edit(HELLO, 'readPeriod(counter.periodId) !== null', 'readPeriod(counter.periodId)?.endsAtMs === Infinity'),
+  ),
+  restored(
+    'whoever enrols puts the end of a recovery off',
+    'while the ledger recovers',
+    edit(REPOSITORY, ' OR NOT recovering', ' OR true'),
   ),
   ahead(
     'no lease of the next period is fetched',

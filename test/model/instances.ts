@@ -82,6 +82,14 @@ export const INSTANCES = {
     begins: -1,
     allowed: { roll: 1, restore: 1 },
   },
+  endedRestore: {
+    name: 'the ledger is restored from a copy after a period has ended',
+    sidecars: 1,
+    limits: [2, 1],
+    requests: ['period', 'period', 'period'],
+    inFlight: 1,
+    allowed: { roll: 1, restore: 1 },
+  },
   overlap: {
     name: 'two overlapping budgets',
     sidecars: 1,
@@ -134,4 +142,5 @@ export const MUTANTS: readonly Mutant[] = [
   { rule: 'billsInFull', instance: 'overrun', breaks: 'I8' },
   { rule: 'aheadIsNotSpent', instance: 'ahead', breaks: 'H1' },
   { rule: 'recoveryFreezesAhead', instance: 'aheadRestore', breaks: 'I8' },
+  { rule: 'endedIsTakenOver', instance: 'endedRestore', breaks: 'I3' },
 ]

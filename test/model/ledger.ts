@@ -119,7 +119,7 @@ export function answerSync(
   if (message.epoch !== ledger.epoch) return { ledger, answer: null }
   const own = findLease(ledger, instance, current, counter)
   if (message.granted > own.granted && rules.epochRises)
-    return { ledger: raiseEpoch(of, rules, ledger, period), answer: null }
+    return { ledger: ledger.recovering ? ledger : raiseEpoch(of, rules, ledger, period), answer: null }
   if (own.state !== 'active') return { ledger, answer: null }
   const isFrozen = ledger.recovering && rules.recoveryFreezes && counter <= ledger.frozenThrough
   const isDue = period === null || counter === period || (of.ahead === true && counter === period + 1)
@@ -177,12 +177,16 @@ export function answerHello(
   message: Hello,
 ): Answered {
   const { instance } = message
-  const raised = (ledger: Ledger): Ledger => raiseEpoch(of, rules, ledger, period)
-  let ledger = message.epoch > before.epoch ? { ...raised(before), epoch: message.epoch + 1 } : before
+  // While it recovers no holder's word begins another epoch.
+  const raised = (ledger: Ledger, known: number): Ledger =>
+    ledger.recovering ? ledger : { ...raiseEpoch(of, rules, ledger, period), epoch: known + 1 }
+  let ledger = message.epoch > before.epoch ? raised(before, message.epoch) : before
+  const isHeard = (counter: number): boolean => rules.endedIsTakenOver || period === null || counter >= period
   const knowsMore = message.leases.some(
-    ({ granted }, counter) => granted > findLease(ledger, instance, message.generation, counter).granted,
+    ({ granted }, counter) =>
+      isHeard(counter) && granted > findLease(ledger, instance, message.generation, counter).granted,
   )
-  if (knowsMore && message.epoch === ledger.epoch && rules.epochRises) ledger = raised(ledger)
+  if (knowsMore && message.epoch === ledger.epoch && rules.epochRises) ledger = raised(ledger, ledger.epoch)
   const known = generationOf(ledger, instance)
   const active = ledger.leases.filter(
     (each) => each.instance === instance && each.generation === message.generation && each.state === 'active',
@@ -196,7 +200,7 @@ export function answerHello(
   const repeated = !trusted && known === message.generation + 1 && isEmpty
   const generation = trusted ? message.generation : repeated ? known : Math.max(known, message.generation) + 1
   for (const [counter, { granted, returned }] of message.leases.entries()) {
-    if (granted === 0) continue
+    if (granted === 0 || !isHeard(counter)) continue
     const row = findLease(ledger, instance, message.generation, counter)
     const isUnknown = !ledger.leases.includes(row)
     const taken = Number(maxUsd(nano(row.granted), nano(granted)))

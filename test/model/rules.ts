@@ -53,6 +53,8 @@ export interface Rules {
   readonly aheadIsNotSpent: boolean
   /** A ledger that recovers grants nothing of a period that was granted from before it began. */
   readonly recoveryFreezesAhead: boolean
+  /** A ledger that was restored takes over also leases of a period that has ended: they would never be closed. */
+  readonly endedIsTakenOver: boolean
 }
 
 /** As shipped. */
@@ -82,4 +84,5 @@ export const SHIPPED: Rules = {
   billsInFull: true,
   aheadIsNotSpent: true,
   recoveryFreezesAhead: true,
+  endedIsTakenOver: true,
 }
