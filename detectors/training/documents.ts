@@ -1,5 +1,5 @@
 import { FEATURES, FeatureReader } from '../words/features.ts'
-import { WordReader } from '../words/reader.ts'
+import { KEPT_WORDS, WordReader } from '../words/reader.ts'
 import type { Row } from './rows.ts'
 
 /** A text as the model sees it. */
@@ -16,18 +16,17 @@ export interface Document {
 export function toDocument(row: Row, weight: number): Document {
   const words = new WordReader()
   const reader = new FeatureReader()
-  let features = new Int32Array(256)
-  let count = 0
+  const batches: Int32Array[] = []
   words.open(row.text)
   while (words.next()) {
     reader.take(words)
-    if ((count + 1) * FEATURES > features.length) {
-      const longer = new Int32Array(features.length * 2)
-      longer.set(features)
-      features = longer
-    }
-    features.set(reader.features, count * FEATURES)
-    count++
+    batches.push(reader.features.slice(KEPT_WORDS * FEATURES, words.end * FEATURES))
   }
-  return { row, weight, words: count, features: features.slice(0, count * FEATURES) }
+  const features = new Int32Array(batches.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const batch of batches) {
+    features.set(batch, at)
+    at += batch.length
+  }
+  return { row, weight, words: features.length / FEATURES, features }
 }

@@ -1,4 +1,4 @@
-import type { WordReader } from './reader.ts'
+import { COLUMN_WORDS, KEPT_WORDS, type WordReader } from './reader.ts'
 
 /**
  * Features that a word brings: itself, with the word before, with the two before, and with the one before the last; in
@@ -24,13 +24,16 @@ function mix(a: number, b: number): number {
 /** Pairs of words that came again within so many words are passed over: a table says the same in each row. */
 const REPEAT_WORDS = 32
 const SEEN = 256
+/** Words are counted on from text to text up to so many. */
+const WORDS_MAX = 1 << 30
 
 /** Turns words into the model's features; one for training and for use, so that both see the same. */
 export class FeatureReader {
-  /** The features of the last word, 32 bits each; all 0 where it says nothing new. */
-  readonly features = new Int32Array(FEATURES)
+  /** {@link FEATURES} of each word of a reader, 32 bits each, where the word stands in its columns; all 0 where it says nothing new. */
+  readonly features = new Int32Array(COLUMN_WORDS * FEATURES)
   readonly #seen = new Int32Array(SEEN)
   readonly #seenAt = new Int32Array(SEEN)
+  /** Words of this text and of those before it. */
   #words = 0
   #meaning = 0
   #since = 0
@@ -39,48 +42,64 @@ export class FeatureReader {
 
   /** Forgets the words so far. */
   reset(): void {
-    this.#seen.fill(0)
-    this.#words = 0
+    // What was seen is too far back now.
+    this.#words += REPEAT_WORDS + 1
+    if (this.#words > WORDS_MAX) this.#forget()
     this.#meaning = 0
     this.#since = 0
     this.#last = 0
     this.#beforeLast = 0
   }
 
-  /** Takes in the word at which a reader stands. */
-  take({ hash, meaning }: WordReader): void {
-    const { features } = this
-    // A word that means what others mean stands for all of them.
-    const word = meaning === 0 ? hash : mix(meaning, 7)
-    const last = this.#last
-    const beforeLast = this.#beforeLast
-    this.#since++
-    const pair = mix(last, word)
-    this.#beforeLast = last
-    this.#last = word
-    if (this.#isRepeat(pair)) {
-      features.fill(0)
-      return
-    }
-    features[0] = mix(hash, 1)
-    features[1] = pair
-    features[2] = mix(beforeLast, pair)
-    features[3] =
-      meaning !== 0 && this.#meaning !== 0 && this.#since <= GAP_MAX
-        ? mix(this.#meaning ^ FAR, meaning)
-        : mix(beforeLast ^ SKIPPED, word)
-    if (meaning !== 0) {
-      this.#meaning = meaning
-      this.#since = 0
-    }
+  #forget(): void {
+    this.#seen.fill(0)
+    this.#words = 0
   }
 
-  #isRepeat(pair: number): boolean {
-    const slot = pair & (SEEN - 1)
-    const now = this.#words++
-    const repeats = this.#seen[slot] === pair && now - (this.#seenAt[slot] ?? 0) <= REPEAT_WORDS
-    this.#seen[slot] = pair
-    this.#seenAt[slot] = now
-    return repeats
+  /** Takes in the words that a reader read last. */
+  take({ hashes, meanings, end }: WordReader): void {
+    const { features } = this
+    const seen = this.#seen
+    const seenAt = this.#seenAt
+    let now = this.#words
+    let before = this.#meaning
+    let since = this.#since
+    let last = this.#last
+    let beforeLast = this.#beforeLast
+    for (let at = KEPT_WORDS; at < end; at++, now++) {
+      const hash = hashes[at] ?? 0
+      const meaning = meanings[at] ?? 0
+      // A word that means what others mean stands for all of them.
+      const word = meaning === 0 ? hash : mix(meaning, 7)
+      const pair = mix(last, word)
+      const slot = pair & (SEEN - 1)
+      const repeats = seen[slot] === pair && now - (seenAt[slot] ?? 0) <= REPEAT_WORDS
+      const to = at * FEATURES
+      since++
+      seen[slot] = pair
+      seenAt[slot] = now
+      if (repeats) {
+        for (let index = 0; index < FEATURES; index++) features[to + index] = 0
+      } else {
+        features[to] = mix(hash, 1)
+        features[to + 1] = pair
+        features[to + 2] = mix(beforeLast, pair)
+        features[to + 3] =
+          meaning !== 0 && before !== 0 && since <= GAP_MAX
+            ? mix(before ^ FAR, meaning)
+            : mix(beforeLast ^ SKIPPED, word)
+        if (meaning !== 0) {
+          before = meaning
+          since = 0
+        }
+      }
+      beforeLast = last
+      last = word
+    }
+    this.#words = now
+    this.#meaning = before
+    this.#since = since
+    this.#last = last
+    this.#beforeLast = beforeLast
   }
 }

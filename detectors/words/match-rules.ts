@@ -1,9 +1,9 @@
 import { classBit, type WordClass } from './lexicon.ts'
-import { BREAK, TAG } from './reader.ts'
+import { BREAK, TAG, type WordReader } from './reader.ts'
 import { WORD_RULES, type WordRule } from './rules.ts'
 
 /** Words that are looked at behind one another; a rule never reaches further. */
-export const REACH = 16
+const REACH = 16
 /** Words before a rule's first one in which a "not" turns it round. */
 const NEGATION_REACH = 3
 
@@ -26,33 +26,31 @@ const NEGATION = bitsOf(['negation'])
 /** Classes of words that can end a rule: at others there is nothing to look for. */
 export const LAST_BITS = compiled.reduce((bits, { last }) => bits | last, 0)
 
-/** The last words of a text: rings of {@link REACH} of their classes and marks. */
-export interface LastWords {
-  readonly classes: Int32Array
-  readonly marks: Int32Array
-}
-
-/** Calls `found` for every rule that ends in the word numbered `at`, with the number of its first word. */
-export function matchRules(words: LastWords, at: number, found: (rule: WordRule, first: number) => void): void {
-  const bits = words.classes[at % REACH] ?? 0
-  const marks = words.marks[at % REACH] ?? 0
+/** Calls `found` for every rule that ends in the word at a place of a reader's columns, with the place of its first word. */
+export function matchRules(
+  words: WordReader,
+  at: number,
+  found: (rule: WordRule, first: number, last: number) => void,
+): void {
+  const bits = words.classes[at] ?? 0
+  const marks = words.marks[at] ?? 0
   for (const { rule, last, steps } of compiled) {
     if ((bits & last) === 0 || (rule.tag && (marks & TAG) === 0)) continue
     const first = firstWord(words, at, steps)
-    if (first >= 0 && (rule.negated || !isNegated(words, first, at))) found(rule, first)
+    if (first >= 0 && (rule.negated || !isNegated(words, first, at))) found(rule, first, at)
   }
 }
 
 /** Where a rule that ends at `at` begins; -1 if it does not fit. */
-function firstWord(words: LastWords, at: number, steps: readonly Step[]): number {
-  const end = Math.max(0, at - REACH + 1)
+function firstWord(words: WordReader, at: number, steps: readonly Step[]): number {
+  const end = Math.max(words.first, at - REACH + 1)
   let here = at
   for (const { bits, gapMax } of steps) {
     let gap = gapMax
     for (;;) {
-      if (here <= end || (words.marks[here % REACH] ?? 0) & BREAK) return -1
+      if (here <= end || (words.marks[here] ?? 0) & BREAK) return -1
       here--
-      const classes = words.classes[here % REACH] ?? 0
+      const classes = words.classes[here] ?? 0
       if (classes & bits) break
       if ((classes & FILLER) === 0 && --gap < 0) return -1
     }
@@ -60,11 +58,11 @@ function firstWord(words: LastWords, at: number, steps: readonly Step[]): number
   return here
 }
 
-function isNegated(words: LastWords, first: number, at: number): boolean {
-  const end = Math.max(0, first - NEGATION_REACH, at - REACH + 1)
-  for (let here = first; here > end && ((words.marks[here % REACH] ?? 0) & BREAK) === 0; ) {
+function isNegated(words: WordReader, first: number, at: number): boolean {
+  const end = Math.max(words.first, first - NEGATION_REACH, at - REACH + 1)
+  for (let here = first; here > end && ((words.marks[here] ?? 0) & BREAK) === 0; ) {
     here--
-    if ((words.classes[here % REACH] ?? 0) & NEGATION) return true
+    if ((words.classes[here] ?? 0) & NEGATION) return true
   }
   return false
 }

@@ -1,3 +1,5 @@
+import { codesOf } from '../scan/units.ts'
+import { BACKSLASH, END, NOTHING, READS, SEPARATOR, SINGLE } from './characters.ts'
 import { classBit, lexicon } from './lexicon.ts'
 import { meanings } from './meanings.ts'
 
@@ -6,165 +8,141 @@ export const BREAK = 1
 /** The word is the name of a tag: one of the class `tag`, behind `<` or `</`. */
 export const TAG = 2
 
+const NO_CODES = new Uint16Array(1)
 const TAG_NAMES = classBit('tag')
 const KEYS = 2_048
-const CHARS = 65_536
-/** What a character is: a separator, the end of a sentence, JSON's escape, nothing at all, a word of its own; */
-const SEPARATOR = 0
-const END = 1
-const BACKSLASH = 2
-const NOTHING = 3
-const SINGLE = 4
-// or else what it reads as: above 4, since the letters and 0 are.
+
+/** Words that are read at once. */
+const BATCH = 256
+/** Words of those before that stay in front of them: no window and no rule looks further back. */
+export const KEPT_WORDS = 64
+/** Words that a column has room for. */
+export const COLUMN_WORDS = KEPT_WORDS + BATCH
 
 /**
  * Reads a text word by word, without making strings of them: letters in lower case, digits all alike, marks inside a word
  * and characters without width passed over, a Chinese or Japanese character a word by itself, JSON's escapes as blanks.
+ * What it says of words stands in columns, those read last from {@link KEPT_WORDS} on; before the first word of a text
+ * all of it is 0.
  */
 export class WordReader {
-  /** Hash of the word, 32 bits. */
-  hash = 0
+  /** Hash of each word, 32 bits. */
+  readonly hashes = new Int32Array(COLUMN_WORDS)
   /** Bits of its classes; see {@link lexicon}. */
-  classes = 0
+  readonly classes = new Int32Array(COLUMN_WORDS)
   /** The number of its meaning; see {@link meanings}. 0 if it has none that counts. */
-  meaning = 0
+  readonly meanings = new Uint8Array(COLUMN_WORDS)
   /** {@link BREAK} and {@link TAG}. */
-  marks = 0
-  start = 0
-  end = 0
-  #text = ''
+  readonly marks = new Uint8Array(COLUMN_WORDS)
+  readonly starts = new Int32Array(COLUMN_WORDS)
+  readonly ends = new Int32Array(COLUMN_WORDS)
+  /** Where the words stop that were read last. */
+  end = KEPT_WORDS
+  /** Where the first word of the text stands, or the first that is kept. */
+  first = KEPT_WORDS
+  #codes: Uint16Array = NO_CODES
+  #length = 0
   #at = 0
 
   /** Starts at the beginning of a text. */
   open(text: string): void {
-    this.#text = text
+    this.#codes = codesOf(text)
+    this.#length = text.length
     this.#at = 0
-    this.end = 0
+    this.end = KEPT_WORDS
+    this.first = KEPT_WORDS
   }
 
   /** Lets go of the text. */
   close(): void {
-    this.#text = ''
+    this.#codes = NO_CODES
   }
 
-  /** Goes to the next word; false behind the last one. */
+  /** Reads on; false if there were no more words. No other text may be read meanwhile. */
   next(): boolean {
-    const text = this.#text
-    const length = text.length
+    if (this.#at >= this.#length) return false
+    this.#keep()
+    const { hashes, classes, meanings, marks, starts, ends } = this
+    const codes = this.#codes
+    const length = this.#length
     let at = this.#at
-    let marks = 0
-    let reads = SEPARATOR
-    for (; at < length; at++) {
-      reads = READS[text.charCodeAt(at)] ?? 0
-      if (reads === SEPARATOR) continue
-      if (reads >= SINGLE) break
-      if (reads === END) marks |= endsSentence(text, at) ? BREAK : 0
-      else if (reads === BACKSLASH) at += escapeChars(text, at)
-    }
-    if (at >= length) {
-      this.#at = length
-      return false
-    }
-    this.start = at
-    let hash = SEED
-    if (reads === SINGLE) {
-      hash = Math.imul(hash ^ text.charCodeAt(at++), PRIME)
-    } else {
-      for (;;) {
-        while (reads > SINGLE) {
-          hash = Math.imul(hash ^ reads, PRIME)
-          at++
-          if (at >= length) break
-          reads = READS[text.charCodeAt(at)] ?? 0
-        }
-        if (reads !== NOTHING || ++at >= length) break
-        reads = READS[text.charCodeAt(at)] ?? 0
-        if (reads < NOTHING || reads === SINGLE) break
+    let word = KEPT_WORDS
+    while (word < COLUMN_WORDS) {
+      let mark = 0
+      let reads = SEPARATOR
+      for (; at < length; at++) {
+        reads = READS[codes[at] ?? 0] ?? 0
+        if (reads === SEPARATOR) continue
+        if (reads >= SINGLE) break
+        if (reads === END) mark |= isNamePart(codes[at + 1] ?? 0) ? 0 : BREAK
+        else if (reads === BACKSLASH) at += escapeChars(codes[at + 1] ?? 0)
       }
+      if (at >= length) break
+      const start = at
+      let hash = SEED
+      if (reads === SINGLE) {
+        hash = Math.imul(hash ^ (codes[at++] ?? 0), PRIME)
+      } else {
+        // The zero behind the text ends the last word.
+        do {
+          while (reads > SINGLE) {
+            hash = Math.imul(hash ^ reads, PRIME)
+            reads = READS[codes[++at] ?? 0] ?? 0
+          }
+          if (reads !== NOTHING) break
+          reads = READS[codes[++at] ?? 0] ?? 0
+        } while (reads >= NOTHING && reads !== SINGLE)
+      }
+      hash ^= hash >>> 15
+      hashes[word] = hash
+      starts[word] = start
+      ends[word] = at
+      const entry = entryOf(hash)
+      const bits = entry < 0 ? 0 : (entryBits[entry] ?? 0)
+      classes[word] = bits
+      meanings[word] = entry < 0 ? 0 : (entryMeanings[entry] ?? 0)
+      marks[word] = bits & TAG_NAMES && opensTag(codes, start) ? mark | TAG : mark
+      word++
     }
-    hash ^= hash >>> 15
     this.#at = at
-    this.end = at
-    this.hash = hash
-    const entry = entryOf(hash)
-    const classes = entry < 0 ? 0 : (bits[entry] ?? 0)
-    this.meaning = entry < 0 ? 0 : (numbers[entry] ?? 0)
-    if (classes & TAG_NAMES && opensTag(text, this.start)) marks |= TAG
-    this.marks = marks
-    this.classes = classes
-    return true
+    this.end = word
+    return word > KEPT_WORDS
+  }
+
+  /** Puts the last words in front of those to come. */
+  #keep(): void {
+    const { end, first } = this
+    if (end === KEPT_WORDS) return
+    for (const column of [this.hashes, this.classes, this.meanings, this.marks, this.starts, this.ends]) {
+      column.copyWithin(0, end - KEPT_WORDS, end)
+    }
+    this.first = Math.max(0, first - (end - KEPT_WORDS))
   }
 }
 
 const SEED = 0x811c9dc5 | 0
 const PRIME = 0x01000193
 
-/** Whether a full stop is one: in names of files, hosts and versions there is no blank behind it. */
-function endsSentence(text: string, at: number): boolean {
-  const next = text.charCodeAt(at + 1)
-  return !isNamePart(next)
-}
-
-/** Letters, digits, "/", "~", "_" and "-". */
+/** Letters, digits, "/", "~", "_" and "-": behind a full stop they make it one of a file, a host or a version. */
 const isNamePart = (code: number): boolean =>
   (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 45 && code <= 57) || code === 95 || code === 126
 
-/** Letters behind a backslash that belong to the escape. */
-function escapeChars(text: string, at: number): number {
-  const code = text.charCodeAt(at + 1)
+/** How many characters behind a backslash belong to the escape, by the first of them. */
+function escapeChars(code: number): number {
   if (code === 110 || code === 114 || code === 116) return 1
   return code === 117 ? 5 : 0
 }
 
 /** Whether `<` or `</` stands before it. */
-function opensTag(text: string, at: number): boolean {
+function opensTag(codes: Uint16Array, at: number): boolean {
   if (at === 0) return false
-  const before = text.charCodeAt(at - 1)
-  return before === 60 || (before === 47 && at > 1 && text.charCodeAt(at - 2) === 60)
+  const before = codes[at - 1]
+  return before === 60 || (before === 47 && at > 1 && codes[at - 2] === 60)
 }
-
-const WORD = /[\p{L}\p{N}\p{M}]/u
-/** Up to here each character is looked up; those behind are told by their blocks, which takes no time at a start. */
-const LOOKED_UP = 0x600
-/** Blocks of Unicode, ascending: from where on, and what the characters read as; a letter each where it is `null`. */
-const BLOCKS: readonly (readonly [number, number | null])[] = [
-  [0x600, null],
-  [0x0e00, SINGLE], // Thai
-  [0x0e80, null],
-  [0x2000, SEPARATOR], // punctuation, symbols, arrows, boxes
-  [0x2c00, null],
-  [0x2e00, SEPARATOR],
-  [0x2e80, SINGLE], // Chinese and Japanese
-  [0x3000, SEPARATOR],
-  [0x3040, SINGLE],
-  [0xa000, null],
-  [0xd800, SEPARATOR], // halves of surrogate pairs, private use
-  [0xf900, SINGLE],
-  [0xfb00, null],
-  [0xff00, SEPARATOR],
-]
-
-const READS = new Uint16Array(CHARS)
-
-function fillReads(): void {
-  for (let code = 0; code < LOOKED_UP; code++) {
-    const char = String.fromCharCode(code)
-    if (/\p{N}/u.test(char)) READS[code] = 48
-    else if (WORD.test(char)) READS[code] = char.toLowerCase().charCodeAt(0)
-  }
-  BLOCKS.forEach(([from, reads], index) => {
-    const end = BLOCKS[index + 1]?.[0] ?? CHARS
-    for (let code = from; code < end; code++) READS[code] = reads ?? code
-  })
-  for (const char of '.!?;\u3002\uff01\uff1f') READS[char.charCodeAt(0)] = END
-  for (const char of "'\u2019\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff") READS[char.charCodeAt(0)] = NOTHING
-  READS[92] = BACKSLASH
-}
-fillReads()
 
 const keys = new Int32Array(KEYS)
-const bits = new Int32Array(KEYS)
-const numbers = new Uint8Array(KEYS)
+const entryBits = new Int32Array(KEYS)
+const entryMeanings = new Uint8Array(KEYS)
 
 /** Where a word stands in the tables; -1 if it does not. */
 function entryOf(hash: number): number {
@@ -179,11 +157,12 @@ function learn(): void {
   for (const word of new Set([...classes.keys(), ...known.keys()])) {
     reader.open(word)
     reader.next()
-    let at = reader.hash & (KEYS - 1)
-    while (keys[at] !== 0 && keys[at] !== reader.hash) at = (at + 1) & (KEYS - 1)
-    keys[at] = reader.hash
-    bits[at] = (bits[at] ?? 0) | (classes.get(word) ?? 0)
-    numbers[at] = numbers[at] || (known.get(word) ?? 0)
+    const hash = reader.hashes[KEPT_WORDS] ?? 0
+    let at = hash & (KEYS - 1)
+    while (keys[at] !== 0 && keys[at] !== hash) at = (at + 1) & (KEYS - 1)
+    keys[at] = hash
+    entryBits[at] = (entryBits[at] ?? 0) | (classes.get(word) ?? 0)
+    entryMeanings[at] = entryMeanings[at] || (known.get(word) ?? 0)
   }
 }
 learn()

@@ -1,14 +1,11 @@
 import { FeatureReader } from './features.ts'
-import { LAST_BITS, matchRules, REACH } from './match-rules.ts'
+import { LAST_BITS, matchRules } from './match-rules.ts'
 import type { Model } from './model.ts'
 import { isQuoted } from './quoted.ts'
-import { WordReader } from './reader.ts'
+import { KEPT_WORDS, WordReader } from './reader.ts'
 import { MODEL_RULE, type Region, Regions } from './regions.ts'
 import type { WordRule } from './rules.ts'
 import { Windows } from './windows.ts'
-
-/** Windows below this logit are never told; see {@link scoreOf}. */
-const LOGIT_MIN = -1
 
 /** What was seen in a text. */
 export interface WordScan {
@@ -18,38 +15,58 @@ export interface WordScan {
   readonly poison: readonly Region[]
 }
 
+const NOTHING: WordScan = { orders: [], poison: [] }
+
 /** Makes a reader of texts; it keeps what it needs for one text, and has one at a time. */
 export function createWordScan(model: Model): (text: string) => WordScan {
   const reader = new WordReader()
   const features = new FeatureReader()
   const windows = new Windows(model)
-  const ring = { classes: new Int32Array(REACH), marks: new Int32Array(REACH), starts: new Int32Array(REACH) }
 
-  return (text) => {
-    const orders = new Regions()
-    const poison = new Regions()
-    const addRule = ({ kind, id, score: whole, quoted }: WordRule, first: number): void => {
-      const start = ring.starts[first % REACH] ?? 0
-      const score = quoted !== undefined && isQuoted(text, start) ? quoted : whole
-      const into = kind === 'tool-poisoning' ? poison : orders
-      into.add(kind, id, score, start, reader.end)
+  let text = ''
+  let orders: Regions | null = null
+  let poison: Regions | null = null
+  const addRule = ({ kind, id, score: whole, quoted }: WordRule, first: number, last: number): void => {
+    const start = reader.starts[first] ?? 0
+    const score = quoted !== undefined && isQuoted(text, start) ? quoted : whole
+    const end = reader.ends[last] ?? 0
+    if (kind === 'tool-poisoning') {
+      poison ??= new Regions()
+      poison.add(kind, id, score, start, end)
+    } else {
+      orders ??= new Regions()
+      orders.add(kind, id, score, start, end)
     }
+  }
+  const addModel = (word: number): void => {
+    const kind = windows.kind(word) > 0 ? 'jailbreak' : 'prompt-injection'
+    const start = reader.starts[windows.start(word, reader.first)] ?? 0
+    orders ??= new Regions()
+    orders.add(kind, MODEL_RULE, scoreOf(windows.logit(word)), start, reader.ends[word] ?? 0)
+  }
+
+  const { classes } = reader
+  const { told } = windows
+  return (whole) => {
+    text = whole
     features.reset()
     windows.reset()
     reader.open(text)
-    for (let word = 0; reader.next(); word++) {
+    while (reader.next()) {
       features.take(reader)
-      windows.take(features.features, reader.start)
-      ring.classes[word % REACH] = reader.classes
-      ring.marks[word % REACH] = reader.marks
-      ring.starts[word % REACH] = reader.start
-      if (reader.classes & LAST_BITS) matchRules(ring, word, addRule)
-      if (windows.added <= 0 || windows.logit <= LOGIT_MIN) continue
-      const kind = windows.kind() > 0 ? 'jailbreak' : 'prompt-injection'
-      orders.add(kind, MODEL_RULE, scoreOf(windows.logit), windows.start(), reader.end)
+      windows.take(features.features, reader.end)
+      for (let word = KEPT_WORDS; word < reader.end; word++) {
+        if ((classes[word] ?? 0) & LAST_BITS) matchRules(reader, word, addRule)
+        if (told[word] === 1) addModel(word)
+      }
     }
     reader.close()
-    return { orders: orders.all(), poison: poison.all() }
+    const seen =
+      orders === null && poison === null ? NOTHING : { orders: orders?.all() ?? [], poison: poison?.all() ?? [] }
+    text = ''
+    orders = null
+    poison = null
+    return seen
   }
 }
 
