@@ -35,15 +35,15 @@ const FIELD_BEHIND = new Set(['"', "'", ',', '<', '>', '|', ']', '}', '\n', '\t'
 const NEAR_BEFORE_CHARS = 100
 const NEAR_BEHIND_CHARS = 40
 
-/** The stretch of the same line or record around a span, where the name of whose value it is stands. */
-export function nearby(text: string, start: number, end: number): string {
+/** Where the stretch of the same line or record around a span begins and ends: there stands the name of whose value it is. */
+export function nearby(text: string, start: number, end: number): readonly [from: number, to: number] {
   let from = start
   const least = Math.max(0, start - NEAR_BEFORE_CHARS)
   while (from > least && !isRecordEnd(text.charCodeAt(from - 1))) from--
   let to = end
   const most = Math.min(text.length, end + NEAR_BEHIND_CHARS)
   while (to < most && !isRecordEnd(text.charCodeAt(to))) to++
-  return text.slice(from, to)
+  return [from, to]
 }
 
 /** A line's end, or a record's in JSON. */

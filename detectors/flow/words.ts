@@ -1,4 +1,6 @@
 /** Words of people's texts: whom a user names, and what a user asks to be looked up. */
+import { readWords, type WordReader } from './word-reader.ts'
+import { WordTable } from './word-table.ts'
 
 /** What a user leaves to a text that is yet to be read: whom to write to, what to pay, which link to follow. */
 export type Delegated = 'email' | 'account' | 'url'
@@ -27,45 +29,62 @@ const LEADERS = listed(
   'to with from for by invite email message contact ask tell pay refund notify call cc mail reimburse owe named called text remind',
 )
 
-/** Told of each word: lower case, three characters or more. */
-type OnWord = (word: string) => void
+/** Told of each word as a span of a text: three characters or more, in upper or lower case where they are ASCII, else lower. */
+type OnWord = (text: string, start: number, end: number) => void
 
-const WORD = /[\p{L}][\p{L}'\d]*/gu
+const COMMON_BIT = 1
+const LEADER_BIT = 2
+const DELEGATED_BITS: Readonly<Record<Delegated, number>> = { email: 4, account: 8, url: 16 }
+const DELEGATED: readonly Delegated[] = ['email', 'account', 'url']
+
+const table = new WordTable([
+  [COMMON, COMMON_BIT],
+  [LEADERS, LEADER_BIT],
+  ...DELEGATED.map((kind) => [POINTERS[kind], DELEGATED_BITS[kind]] as const),
+])
+
 /** Longer texts of a user hold material; who is meant stands in front or at the end. */
 const PART_CHARS = 4_000
+const WORD_CHARS_MIN = 3
+const APOSTROPHE = 39
 
-/** Whom or what a user's text names: words in capitals, and those behind a word like "to" or "invite". */
-export function namesIn(text: string, name: OnWord): void {
-  let before = ''
-  for (const [found] of ends(text).matchAll(WORD)) {
-    const word = found.toLowerCase().replace(/'s$/, '')
-    if (word.length >= 3 && !COMMON.has(word) && (word.charCodeAt(0) !== found.charCodeAt(0) || LEADERS.has(before)))
-      name(word)
-    before = word
+/** What texts leave to be looked up, by the bits of its words. */
+const DELEGATIONS: readonly ReadonlySet<Delegated>[] = Array.from(
+  { length: 8 },
+  (_, bits) => new Set(DELEGATED.filter((kind) => ((bits << 2) & DELEGATED_BITS[kind]) !== 0)),
+)
+
+/**
+ * Reads a user's text once.
+ * @param name told whom or what it names: words in capitals, and those behind a word like "to" or "invite"
+ * @returns what it leaves to be looked up
+ */
+export function readAsked(text: string, name: OnWord): ReadonlySet<Delegated> {
+  let pointers = 0
+  let isLed = false
+  const word: WordReader = (word, start, end, hash, isCapital) => {
+    const whole = table.bitsOf(word, start, end, hash)
+    pointers |= whole
+    // "Anna's" names Anna.
+    const isOwner =
+      end - start > 2 && word.charCodeAt(end - 2) === APOSTROPHE && (word.charCodeAt(end - 1) | 32) === 115
+    const until = isOwner ? end - 2 : end
+    const bits = isOwner ? table.bitsOf(word, start, until) : whole
+    if (until - start >= WORD_CHARS_MIN && (bits & COMMON_BIT) === 0 && (isCapital || isLed)) name(word, start, until)
+    isLed = (bits & LEADER_BIT) !== 0
   }
+  if (text.length <= 2 * PART_CHARS) readWords(text, 0, text.length, true, word)
+  else {
+    readWords(text, 0, PART_CHARS, true, word)
+    readWords(text, text.length - PART_CHARS, text.length, true, word)
+  }
+  return DELEGATIONS[pointers >> 2] ?? DELEGATIONS[0] ?? new Set()
 }
 
-/** What a user's text leaves to be looked up. */
-export function delegatedBy(text: string): ReadonlySet<Delegated> {
-  const delegated = new Set<Delegated>()
-  for (const [found] of ends(text).matchAll(WORD)) {
-    const word = found.toLowerCase()
-    if (POINTERS.email.has(word)) delegated.add('email')
-    if (POINTERS.account.has(word)) delegated.add('account')
-    if (POINTERS.url.has(word)) delegated.add('url')
-  }
-  return delegated
+/** Words of at least three letters that may be names, of a stretch of text. */
+export function wordsNear(text: string, from: number, until: number, found: OnWord): void {
+  readWords(text, from, until, false, (word, start, end, hash) => {
+    if (end - start >= WORD_CHARS_MIN && (table.bitsOf(word, start, end, hash) & COMMON_BIT) === 0)
+      found(word, start, end)
+  })
 }
-
-/** Words of at least three letters that may be names, of a short stretch of text. */
-export function wordsNear(text: string, found: OnWord): void {
-  for (const [word] of text.matchAll(NEAR)) {
-    const lower = word.toLowerCase()
-    if (!COMMON.has(lower)) found(lower)
-  }
-}
-
-const NEAR = /\p{L}{3,}/gu
-
-const ends = (text: string): string =>
-  text.length <= 2 * PART_CHARS ? text : `${text.slice(0, PART_CHARS)}\n${text.slice(-PART_CHARS)}`

@@ -1,13 +1,12 @@
 import type { Finding, Segment, SegmentSource } from '@agentcostcontrol/contract'
 import {
   type Delegated,
-  delegatedBy,
   extractValues,
   findCues,
   isCued,
   isField,
-  namesIn,
   nearby,
+  readAsked,
   readCall,
   type ValueKind,
   wordsNear,
@@ -52,13 +51,13 @@ export interface TextFacts {
 /** Most values that are kept of one text. */
 const VALUES_MAX = 1_024
 const NAMES_MAX = 512
+/** Characters of a call in which what it is about is looked for. */
+const CALL_CHARS_MAX = 2_000
 /** Characters around a finding of an injection in which values are its own. */
 const HOSTILE_REACH_CHARS = 600
 const NOTHING_DELEGATED: ReadonlySet<Delegated> = new Set()
 const NO_NUMBERS: readonly number[] = []
 const PRIVATE_SOURCES: ReadonlySet<SegmentSource> = new Set(['user', 'system', 'tool_result'])
-
-const nameKey = (word: string): number => fingerprint(word, 0, word.length, false)
 
 /** The fingerprint of a value as {@link extractValues} found it. */
 export const valueKey = (text: string, kind: ValueKind, start: number, end: number): number =>
@@ -79,6 +78,9 @@ export function readFacts({ source, text, tool }: Segment, verdict: readonly Fin
   const isResult = source === 'tool_result'
   const cues = isResult ? findCues(text) : NO_NUMBERS
   const secrets = PRIVATE_SOURCES.has(source) ? secretsOf(text, verdict) : []
+  const names = new Set<number>()
+  const delegated = source === 'user' ? readAsked(text, adding(names)) : NOTHING_DELEGATED
+  if (source === 'tool_call') wordsNear(text, 0, Math.min(text.length, CALL_CHARS_MAX), adding(names))
   return {
     source,
     tool,
@@ -91,13 +93,8 @@ export function readFacts({ source, text, tool }: Segment, verdict: readonly Fin
     secrets,
     isPrivate: secrets.length > 0 || (PRIVATE_SOURCES.has(source) && verdict.some(isPersonal)),
     isHostile: isResult && (cues.length > 0 || hostile.length > 0),
-    names:
-      source === 'user'
-        ? namesOf((name) => namesIn(text, name))
-        : source === 'tool_call'
-          ? namesOf((name) => wordsNear(text.slice(0, 2_000), name))
-          : NO_NUMBERS,
-    delegated: source === 'user' ? delegatedBy(text) : NOTHING_DELEGATED,
+    names: [...names],
+    delegated,
     prompt: source === 'system' ? promptShingles(text) : null,
   }
 }
@@ -108,13 +105,12 @@ const isInjection = ({ detectorId, severity }: Finding): boolean =>
 const isPersonal = ({ detectorId, severity }: Finding): boolean =>
   detectorId === 'secrets' || (detectorId === 'pii' && severity !== 'low')
 
-function namesOf(read: (name: (word: string) => void) => void): readonly number[] {
-  const names = new Set<number>()
-  read((word) => {
-    if (names.size < NAMES_MAX) names.add(nameKey(word))
-  })
-  return [...names]
-}
+/** Adds the fingerprints of the words that it is told of. */
+const adding =
+  (names: Set<number>) =>
+  (text: string, start: number, end: number): void => {
+    if (names.size < NAMES_MAX) names.add(fingerprint(text, start, end, false))
+  }
 
 /** Where a value stands does not matter for text of the user, the system and the model. */
 function plainValues(text: string): readonly ValueFact[] {
@@ -143,6 +139,13 @@ const callValues = (text: string, tool: string | undefined): readonly ValueFact[
 const shapeOf = (text: string, kind: ValueKind, start: number): string =>
   kind === 'account' && text.charCodeAt(start) >= 65 ? 'iban' : kind
 
+function namesNear(text: string, start: number, end: number): readonly number[] {
+  const names = new Set<number>()
+  const [from, to] = nearby(text, start, end)
+  wordsNear(text, from, to, adding(names))
+  return [...names]
+}
+
 function resultValues(text: string, cues: readonly number[], hostile: readonly Finding[]): readonly ValueFact[] {
   const values = new Map<number, ValueFact>()
   const shapes = new Map<number, string>()
@@ -157,7 +160,7 @@ function resultValues(text: string, cues: readonly number[], hostile: readonly F
     const cued =
       isCued(cues, start, end) ||
       hostile.some((one) => start < one.end + HOSTILE_REACH_CHARS && end > one.start - HOSTILE_REACH_CHARS)
-    const near = kind === 'path' ? NO_NUMBERS : namesOf((name) => wordsNear(nearby(text, start, end), name))
+    const near = kind === 'path' ? NO_NUMBERS : namesNear(text, start, end)
     values.set(key, {
       key,
       kind,
