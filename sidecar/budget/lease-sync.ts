@@ -4,6 +4,7 @@ import {
   maxUsd,
   type NanoUsd,
   nanoUsd,
+  SYNC_ITEMS_MAX,
   ZERO_USD,
 } from '@agentcostcontrol/contract'
 import type { Clock, Timers } from '../clock.ts'
@@ -24,7 +25,7 @@ export interface Ask {
   readonly unmet: number
 }
 
-/** Talks to the grantor: one message under way at a time, with everything that is to be said at that moment. */
+/** Talks to the grantor: one message under way at a time, with as much as it holds of what is to be said at that moment. */
 export interface LeaseSync {
   /** There is something to say. */
   kick(): void
@@ -45,7 +46,7 @@ export interface LeaseSyncOptions {
   random(): number
   /** Resolves when every change of the accounts so far is on disk. */
   commit(): Promise<void>
-  /** What is asked for now; called for each message. */
+  /** What is asked for now; called anew when all of that has been asked. */
   demand(): ReadonlyMap<Account, Ask>
   /** An answer came, or none: those who wait look again. */
   onAnswer(): void
@@ -55,8 +56,8 @@ export interface LeaseSyncOptions {
 const EXHAUSTED_MS = 1_000
 /** Pause after a sync that failed. */
 const RETRY_MS = 200
-/** Most accounts that one message returns money of. */
-const ITEMS_MAX = 512
+/** Most accounts that one message returns money of, and most that it asks for. */
+const ITEMS_MAX = SYNC_ITEMS_MAX / 2
 const NOTHING: ReadonlyMap<Account, Ask> = new Map()
 
 /** Makes the sync. */
@@ -74,8 +75,7 @@ export function createLeaseSync(options: LeaseSyncOptions): LeaseSync {
         try {
           // Returns come first: a counter that is asked about may follow one that they belong to.
           while (holder.untold > ITEMS_MAX) await say(NOTHING)
-          const asks = demand()
-          if (asks.size > 0 || holder.untold > 0) await say(asks)
+          await sayAll([...demand()])
           wanted ||= holder.untold > 0
         } catch {
           // Returns that were not told are on disk and are told with a later message.
@@ -86,6 +86,17 @@ export function createLeaseSync(options: LeaseSyncOptions): LeaseSync {
       }
     } finally {
       running = null
+    }
+  }
+
+  /** Asks in as many messages as it takes: what comes first does not ask again before all others have asked once. */
+  async function sayAll(asks: readonly (readonly [Account, Ask])[]): Promise<void> {
+    if (asks.length === 0 && holder.untold > 0) await say(NOTHING)
+    for (let at = 0; at < asks.length; at += ITEMS_MAX) {
+      // One of a period that has ended may have been closed meanwhile.
+      const page = asks.slice(at, at + ITEMS_MAX).filter(([account]) => !account.closed)
+      if (page.length > 0) await say(new Map(page))
+      onAnswer()
     }
   }
 

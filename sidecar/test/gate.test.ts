@@ -1,4 +1,4 @@
-import { nanoUsd, SUBJECT_NONE } from '@agentcostcontrol/contract'
+import { counterKey, nanoUsd, SUBJECT_NONE, SYNC_ITEMS_MAX } from '@agentcostcontrol/contract'
 import t from 'tap'
 import type { ReserveOutcome } from '../budget/types.ts'
 import { budgetOf, linesOf } from './support/budgets.ts'
@@ -316,6 +316,64 @@ t.test('a lease of a period that is over is closed when its last request ends, a
   await look()
   t.same(world.db.heldLeases(), [], 'its row goes from the disk too')
 })
+
+/** As many counters as one message cannot name: each of these agents has one of each budget. */
+const AGENTS = SYNC_ITEMS_MAX / 2
+const EACH = ['one', 'two', 'three'].map((name) => budgetOf({ name, scope: 'per_agent', limit: 1_000 }))
+const agents = Array.from({ length: AGENTS }, (_, at) => `agent-${at}`)
+const itemsOf = ({ messages }: SpendWorld): readonly number[] => messages.map((items) => items.length)
+
+t.test(
+  'a burst over more counters than a message names is served in several, and each counter asks once',
+  async (t) => {
+    const world = await SpendWorld.open(t, EACH)
+    const asked = agents.map((agent) => world.ask(linesOf(agent, ...EACH), 300))
+    await world.settleDown()
+    const outcomes = await Promise.all(asked)
+    t.ok(outcomes.every(({ kind }) => kind === 'reserved'))
+    t.ok(
+      itemsOf(world).every((items) => items <= SYNC_ITEMS_MAX),
+      `${itemsOf(world)}`,
+    )
+    const needs = world.messages.flat().filter(({ need }) => need > 0n)
+    const keys = needs.map(({ counter }) => counterKey(counter))
+    t.same([keys.length, new Set(keys).size], [EACH.length * AGENTS, EACH.length * AGENTS])
+  },
+)
+
+t.test('of more counters than a message names, those that wait in vain keep none of the others waiting', async (t) => {
+  const held = budgetOf({ name: 'held', scope: 'per_agent', limit: 100 })
+  const world = await SpendWorld.open(t, [held, ...EACH])
+  const running = agents.map((agent) => world.ask(linesOf(agent, held), 80))
+  await world.settleDown()
+  const waiting = agents.map((agent) => world.ask(linesOf(agent, held, ...EACH.slice(0, 1)), 30))
+  const others = agents.map((agent) => world.ask(linesOf(agent, ...EACH.slice(1)), 300))
+  await world.settleDown()
+  const kinds = async (asked: typeof running) => new Set((await Promise.all(asked)).map(kindOf))
+  t.same(await kinds(running), new Set(['reserved']))
+  t.same(await kinds(others), new Set(['reserved']), 'without a moment of time')
+  await world.pass(1_500)
+  t.same(await kinds(waiting), new Set(['busy']), 'what runs may come back')
+  t.ok(
+    itemsOf(world).every((items) => items <= SYNC_ITEMS_MAX),
+    `${itemsOf(world)}`,
+  )
+})
+
+t.test(
+  'budgets in audit mode over more counters than a message names are overdrawn, and all of them told',
+  async (t) => {
+    const audits = EACH.map((budget) => ({ ...budget, mode: 'audit' as const, isHard: false }))
+    const world = await SpendWorld.open(t, audits)
+    for (const agent of agents) t.match(world.ask(linesOf(agent, ...audits), 1_001), { kind: 'reserved' })
+    await world.settleDown()
+    t.ok(
+      itemsOf(world).every((items) => items <= SYNC_ITEMS_MAX),
+      `${itemsOf(world)}`,
+    )
+    t.equal(world.core.gate.stats().wouldDeny, EACH.length * AGENTS)
+  },
+)
 
 t.test('a failing grantor refuses nobody who is covered, and the others are busy', async (t) => {
   const budget = budgetOf({ limit: 1_000 })

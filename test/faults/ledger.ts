@@ -275,6 +275,11 @@ export const LEDGER: readonly Fault[] = [
     edit(CLIENT, 'error.status === CONFLICT', 'error.status === 0'),
   ),
   gate(
+    'all that is asked for goes in one message',
+    'a burst over more counters',
+    edit('sidecar/budget/lease-sync.ts', 'asks.slice(at, at + ITEMS_MAX)', 'asks.slice(at)'),
+  ),
+  gate(
     'a recall is ignored',
     'what somebody else needs',
     edit(GATE, 'if (account) holder.giveBack(account)', 'if (account?.closed) holder.giveBack(account)'),
