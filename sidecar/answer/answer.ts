@@ -62,8 +62,13 @@ export interface Answer {
 /** Told once by each path when nothing more will happen. */
 export type Finish = (result: AnswerResult) => void
 
-/** A result with nothing read. */
-export const unread = (outcome: Outcome, code: Code | null, clientStatus: number | null): AnswerResult => ({
+/** A result with nothing read. @param findings that nothing was, where somebody wanted it to be */
+export const unread = (
+  outcome: Outcome,
+  code: Code | null,
+  clientStatus: number | null,
+  findings: readonly EventFinding[] = [],
+): AnswerResult => ({
   outcome,
   code,
   clientStatus,
@@ -71,5 +76,5 @@ export const unread = (outcome: Outcome, code: Code | null, clientStatus: number
   outputBytes: null,
   readingWasPaused: false,
   endSeen: false,
-  findings: [],
+  findings,
 })

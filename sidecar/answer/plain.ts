@@ -1,11 +1,12 @@
 import type { EventFinding } from '@agentcostcontrol/contract'
 import { usSince } from '../clock.ts'
-import { type Denial, denial } from '../exchange.ts'
+import type { Denial } from '../exchange.ts'
 import { stoppingRules, stops } from '../inspect/decide.ts'
 import { toEventFindings } from '../inspect/event-findings.ts'
 import { blocked } from '../inspect/inspect-request.ts'
 import { judgeTexts } from '../inspect/judge.ts'
 import { restoreAnswer } from '../inspect/restore/restore-answer.ts'
+import type { Unreadable } from '../inspect/scan-failure.ts'
 import type { ScanResult } from '../inspect/worker.ts'
 import type { AnswerFacts, MeteredRequest, ProviderAdapter } from '../providers/provider.ts'
 import { turnsEnd } from '../turn.ts'
@@ -13,16 +14,10 @@ import { type Answer, type Finish, type Reply, type Upstream, type UpstreamFault
 import type { ContentCoding } from './coding.ts'
 import { Pump } from './flow.ts'
 import type { AnswerInspection } from './inspection.ts'
+import { unseen } from './unseen.ts'
 
 /** Largest JSON answer that is held whole, before and after decoding. */
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024
-
-const TOO_LARGE = denial('acc_inspection_unavailable', 'The answer is too large to be inspected.')
-const TOO_MUCH = denial(
-  'acc_inspection_unavailable',
-  'The answer could not be inspected: too much is held at once (ACC_BUFFERED_BYTES_MAX).',
-  { retryAfterS: 1 },
-)
 
 /** What a plain answer needs. */
 export interface PlainAnswerOptions {
@@ -55,15 +50,24 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
 
   const out = new Pump(reply, upstream)
 
-  /** @param refusal where the policy wants to have seen it */
-  function letPass(refusal: Denial): void {
-    if (inspection?.security.holdsResponses && inspection.security.onOverload === 'closed') {
+  /** Of an answer that was not inspected, for its event. */
+  let told: readonly EventFinding[] = []
+
+  /** @returns false where the policy would have seen it first, and it is refused */
+  function mayPass(reason: Unreadable): boolean {
+    const { refusal, findings } = unseen(inspection, reason)
+    told = findings
+    if (refusal === null) return true
+    finish(unread('cut', refusal.code, options.deny(refusal), findings))
+    return false
+  }
+
+  function letPass(reason: Unreadable): void {
+    if (!mayPass(reason)) {
       upstream.abort()
-      finish(unread('cut', refusal.code, options.deny(refusal)))
       return
     }
     passing = true
-    if (inspection) inspection.coverage.unseenAnswers++
     options.head('as-is')
     for (const chunk of chunks) out.push(chunk)
     chunks.length = 0
@@ -71,32 +75,29 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
 
   function passed(): void {
     reply.end()
-    finish(unread('completed', null, status))
+    finish(unread('completed', null, status, told))
   }
 
   async function complete(): Promise<void> {
     const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)
     let plain: Buffer
     let json: unknown
+    let decoded = false
     try {
       plain = coding === 'identity' ? body : await coding.decode(body, ANSWER_BYTES_MAX)
+      decoded = true
       if (plain !== body && !reply.hold(plain.length)) {
-        letPass(TOO_MUCH)
+        letPass('no-room')
         if (passing) passed()
         return
       }
       json = JSON.parse(plain.toString())
-    } catch {
+    } catch (error) {
       // Not what it says it is, so nothing is known of its usage, and it cannot be inspected.
-      if (inspection?.security.holdsResponses && inspection.security.onTimeout === 'closed') {
-        const refusal = denial('acc_inspection_unavailable', 'The answer is not the JSON that it says it is.')
-        finish(unread('cut', refusal.code, options.deny(refusal)))
-        return
-      }
-      if (inspection) inspection.coverage.unseenAnswers++
+      if (!mayPass(decoded ? 'not-json' : isTooLarge(error) ? 'too-large' : 'unreadable')) return
       options.head('as-is')
       reply.end(body)
-      finish(unread('completed', null, status))
+      finish(unread('completed', null, status, told))
       return
     }
     const facts = adapter.readAnswer(json, options.request)
@@ -124,8 +125,8 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
       chunks.push(chunk)
       bytes += chunk.length
       const fits = reply.hold(chunk.length)
-      if (bytes > ANSWER_BYTES_MAX) letPass(TOO_LARGE)
-      else if (!fits) letPass(TOO_MUCH)
+      if (bytes > ANSWER_BYTES_MAX) letPass('too-large')
+      else if (!fits) letPass('no-room')
     },
     end: () => {
       if (!passing) {
@@ -137,7 +138,7 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
       passed()
     },
     fail,
-    abandon: () => finish(unread('aborted', null, null)),
+    abandon: () => finish(unread('aborted', null, null, told)),
   }
 
   /**
@@ -150,9 +151,13 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
       if (inspection?.security.holdsResponses !== true) for (const chunk of chunks) reply.write(chunk)
     }
     reply.destroy()
-    finish(unread('failed', code, status))
+    finish(unread('failed', code, status, told))
   }
 }
+
+/** Whether there is more in a compressed answer than is held. */
+const isTooLarge = (error: unknown): boolean =>
+  error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE'
 
 const read = (outcome: 'cut' | 'completed', facts: AnswerFacts, judged: Judged | null, clientStatus: number) => ({
   outcome,
@@ -198,14 +203,8 @@ function judge(
   return scanned.then(decideAll, (error: unknown) => {
     const source = segments.at(-1)?.source ?? 'assistant'
     const failed = { error, direction: 'response', security, source, inspectionUs: usSince(clock, begunMs) } as const
-    const { passes, finding } = failures.after(failed)
-    if (passes) {
-      coverage.unseenAnswers++
-      return { body: null, refusal: null, findings: [finding] }
-    }
-    const refusal = denial('acc_inspection_unavailable', 'The answer could not be inspected in time.', {
-      retryAfterS: 1,
-    })
+    const { refusal, finding } = failures.after(failed)
+    if (refusal === null) coverage.unseenAnswers++
     return { body: null, refusal, findings: [finding] }
   })
 }

@@ -1,26 +1,18 @@
 import type { EventFinding } from '@agentcostcontrol/contract'
-import { type Denial, denial } from '../exchange.ts'
+import type { Denial } from '../exchange.ts'
 import { blocked } from '../inspect/inspect-request.ts'
+import type { Unreadable } from '../inspect/scan-failure.ts'
 import { StreamWindow, type WindowResult } from '../inspect/stream-window.ts'
 import type { EventData, EventSplitter, Framing } from '../providers/framing.ts'
 import { removeMember, splice } from '../providers/json-edit.ts'
 import type { StreamReader } from '../providers/provider.ts'
 import type { AnswerInspection } from './inspection.ts'
+import { unseen } from './unseen.ts'
 
 /** Largest single event of a stream that is held together. */
 const EVENT_BYTES_MAX = 8 * 1024 * 1024
 const EMPTY_USAGE = Buffer.from(',"usage":null')
 const USAGE_KEY = Buffer.from('"usage"')
-
-const UNREADABLE = denial(
-  'acc_inspection_unavailable',
-  'An event of the stream is not the JSON that it should be, and so it could not be inspected.',
-)
-
-const CALL_TOO_LONG = denial(
-  'acc_inspection_unavailable',
-  'A tool is called with more text than can be held until it is inspected.',
-)
 
 /** What some servers send to keep a stream alive or to end it, whatever its format. */
 const holdsNoText = (data: string): boolean => data.trim() === '' || data === '[DONE]'
@@ -42,6 +34,8 @@ export class StreamFilter {
   readonly #window: StreamWindow | null
   readonly #framing: Framing
   readonly #splitter: EventSplitter
+  /** What could not be inspected, by why. */
+  readonly #unseen = new Map<Unreadable, EventFinding>()
 
   constructor(reader: StreamReader, framing: Framing, hidesUsage: boolean, inspection: AnswerInspection | null) {
     this.#framing = framing
@@ -52,9 +46,17 @@ export class StreamFilter {
     this.#window = inspection && inspection.set.detectors.length > 0 ? new StreamWindow(inspection) : null
   }
 
-  /** What the window found. */
+  /** What the window found, and what it could not see. */
   get findings(): readonly EventFinding[] {
-    return this.#window?.findings ?? []
+    return [...this.#unseen.values(), ...(this.#window?.findings ?? [])]
+  }
+
+  /** Follows the policy's choice about a part that cannot be inspected. @returns `null` where the stream goes on */
+  passUnseen(reason: Unreadable): Denial | null {
+    const { refusal, findings } = unseen(this.#inspection, reason)
+    for (const finding of findings)
+      this.#unseen.set(reason, { ...finding, count: 1 + (this.#unseen.get(reason)?.count ?? 0) })
+    return refusal
   }
 
   /** @throws RangeError when an event exceeds its bound. */
@@ -80,10 +82,8 @@ export class StreamFilter {
       const facts = data === null ? null : this.#reader.read(data.text)
       if (data !== null && facts === null && this.#inspection && !holdsNoText(data.text)) {
         // As of a plain answer that is not the JSON it says it is.
-        const { security, coverage } = this.#inspection
-        if (this.#window && security.holdsResponses && security.onTimeout === 'closed')
-          return { bytes: joinAdjacent(out), refusal: UNREADABLE }
-        coverage.unseenAnswers++
+        const refusal = this.passUnseen('not-json')
+        if (refusal) return { bytes: joinAdjacent(out), refusal }
       }
       if (facts?.onlyUsage && this.#hidesUsage) continue
       const [bytes, span] =
@@ -106,7 +106,7 @@ export class StreamFilter {
 
   #released(result: WindowResult): Filtered {
     if (result.kind === 'release' || !this.#inspection) return { bytes: result.events, refusal: null }
-    if (result.kind === 'full') return { bytes: result.events, refusal: CALL_TOO_LONG }
+    if (result.kind === 'full') return { bytes: result.events, refusal: this.passUnseen('too-large') }
     return { bytes: result.events, refusal: blocked(this.#inspection.security, result.rules, []) }
   }
 }

@@ -52,6 +52,11 @@ export class StreamReading {
     return this.#over
   }
 
+  /** The rest of it cannot be read, and goes on all the same. */
+  passesUnread(): void {
+    if (!this.#over) this.#filter.passUnseen('unreadable')
+  }
+
   /** A piece of the stream. */
   read(chunk: Buffer): void {
     if (!this.#over) this.#pass(this.#filtered(() => this.#filter.push(chunk)))

@@ -65,6 +65,7 @@ function openCopiedStream(options: StreamAnswerOptions, coding: ContentCoding): 
     end: (whole) => {
       // A copy that cannot be read, or not to the end, is no fault of the client's bytes: only the estimate is wider.
       copy = whole && provider !== 'sends' ? 'done' : 'unreadable'
+      if (copy === 'unreadable' && (provider === 'sends' || provider === 'ended')) reading.passesUnread()
       conclude()
     },
   })

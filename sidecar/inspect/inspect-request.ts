@@ -10,7 +10,7 @@ import { judgeTexts } from './judge.ts'
 import type { MediaCounts } from './media-counts.ts'
 import { RedactedValues } from './restore/redacted-values.ts'
 import { withRepeats } from './restore/repeats.ts'
-import type { ScanFailure, ScanFailures } from './scan-failure.ts'
+import type { ScanFailures } from './scan-failure.ts'
 import type { Scanned, SegmentScanner } from './scanner.ts'
 import type { AnswerFlow } from './session/answer-flow.ts'
 import type { SegmentFinding, SessionInspection } from './session/session-inspection.ts'
@@ -70,23 +70,12 @@ export function createInspectRequest(
     return scanned.then(judge, (error: unknown) => {
       const source = segments.at(-1)?.source ?? 'user'
       const failed = { error, direction: 'request', security, source, inspectionUs: usSince(clock, begunMs) } as const
-      const { reason, passes, finding } = failures.after(failed)
-      if (!passes)
-        return denial(
-          'acc_inspection_unavailable',
-          `The request could not be inspected (${WHY[reason]}) and the security policy "${security.name}" is closed in that case. Try again.`,
-          { retryAfterS: 1, findings: [finding] },
-        )
+      const { reason, refusal, finding } = failures.after(failed)
+      if (refusal) return refusal
       stats[reason === 'overloaded' ? 'unseenOverload' : 'unseenTimeout']++
       return { ...unseen, findings: [finding] }
     })
   }
-}
-
-const WHY: Readonly<Record<ScanFailure, string>> = {
-  overloaded: 'the queue is full',
-  'timed-out': 'it took too long',
-  'worker-crashed': 'its worker died',
 }
 
 function judgeRequest(

@@ -1,12 +1,22 @@
 import type { EventFinding, SegmentSource } from '@agentcostcontrol/contract'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import type { Clock } from '../clock.ts'
+import { type Denial, denial } from '../exchange.ts'
 import { type Logger, unexpectedFields } from '../log.ts'
 
 /** Why a scan gave nothing: no room for it, no end in time, or its worker ended, threw or ran out of memory. */
 export const SCAN_FAILURES = ['overloaded', 'timed-out', 'worker-crashed'] as const
 /** One of {@link SCAN_FAILURES}. */
 export type ScanFailure = (typeof SCAN_FAILURES)[number]
+
+/**
+ * Why an answer was not scanned at all: it, or a call in it, is larger than is held; too much is held of all; its content
+ * type or coding is not read, or not what it says; it, or an event of it, is no JSON.
+ */
+export type Unreadable = 'too-large' | 'no-room' | 'unreadable' | 'not-json'
+
+/** Why nothing is known of a text. */
+export type Uninspected = ScanFailure | Unreadable
 
 /** A scan gave nothing. */
 export class ScanFailedError extends Error {
@@ -30,64 +40,105 @@ export interface Unscanned {
 
 /** What follows. */
 export interface AfterFailure {
-  readonly reason: ScanFailure
-  /** True if it goes on uninspected. */
-  readonly passes: boolean
+  readonly reason: Uninspected
+  /** For the client, with the finding in it; `null` where it goes on uninspected. */
+  readonly refusal: Denial | null
   /** For the event: so people see that nothing was seen, and what was done. */
   readonly finding: EventFinding
 }
 
-/** The log tells of failures at most once in this time, with how many there were. */
+/** The log tells of each kind of failure at most once in this time, with how many there were. */
 const LOG_EVERY_MS = 10_000
 
-/** Follows the policy's choice where a scan gave nothing, and tells of it: in the event, and in the log now and then. */
+/** For the client. */
+const WHY: Readonly<Record<Uninspected, string>> = {
+  overloaded: 'the queue is full',
+  'timed-out': 'it took too long',
+  'worker-crashed': 'its worker died',
+  'too-large': 'it, or what a tool is called with in it, is larger than can be held',
+  'no-room': 'too much is held at once, see ACC_BUFFERED_BYTES_MAX',
+  unreadable: 'its content type or coding is one that is not read, or not what it says',
+  'not-json': 'it, or an event of it, is not the JSON that it should be',
+}
+
+/** What is decided by `onOverload`: there is too much of something. */
+const OVERLOADS: ReadonlySet<Uninspected> = new Set(['overloaded', 'too-large', 'no-room'])
+/** What will be the same when it is tried again. */
+const LASTING: ReadonlySet<Uninspected> = new Set(['too-large', 'unreadable', 'not-json'])
+
+/** Follows the policy's choice where nothing is known of a text, and tells of it: in the event, and in the log now and then. */
 export class ScanFailures {
   readonly #log: Pick<Logger, 'error'>
   readonly #clock: Pick<Clock, 'monotonicMs'>
-  #loggedMs = Number.NEGATIVE_INFINITY
-  #unlogged = 0
+  readonly #told = new Map<Uninspected, { loggedMs: number; unlogged: number }>()
 
   constructor(log: Pick<Logger, 'error'>, clock: Pick<Clock, 'monotonicMs'>) {
     this.#log = log
     this.#clock = clock
   }
 
-  /** What is done now. An answer that nobody would have changed passes, whatever the policy chose. */
+  /** What is done now that a scan gave nothing. */
   after({ error, direction, security, source, inspectionUs }: Unscanned): AfterFailure {
     const reason = error instanceof ScanFailedError ? error.reason : 'worker-crashed'
-    const choice = reason === 'overloaded' ? security.onOverload : security.onTimeout
-    const passes = choice === 'open' || (direction === 'response' && !security.holdsResponses)
-    this.#tell(reason, direction, passes, error)
-    return { reason, passes, finding: findingOf(reason, direction, passes, source, inspectionUs) }
+    const fields = unexpectedFields(error instanceof Error ? (error.cause ?? error) : error)
+    return this.#follow({ reason, direction, security, source, inspectionUs }, fields)
   }
 
-  #tell(reason: ScanFailure, direction: Unscanned['direction'], passes: boolean, error: unknown): void {
-    this.#unlogged++
+  /** What is done about an answer that was not scanned. */
+  unread(reason: Unreadable, security: CompiledSecurity): AfterFailure {
+    return this.#follow({ reason, direction: 'response', security, source: 'assistant', inspectionUs: null }, {})
+  }
+
+  /** An answer that nobody would have changed passes, whatever the policy chose. */
+  #follow(unseen: Unseen, fields: object): AfterFailure {
+    const { reason, direction, security } = unseen
+    const choice = OVERLOADS.has(reason) ? security.onOverload : security.onTimeout
+    const passes = choice === 'open' || (direction === 'response' && !security.holdsResponses)
+    this.#tell(reason, direction, passes, fields)
+    const finding = findingOf(unseen, passes)
+    return { reason, finding, refusal: passes ? null : refusalOf(unseen, finding) }
+  }
+
+  #tell(reason: Uninspected, direction: Unscanned['direction'], passes: boolean, fields: object): void {
+    const told = this.#told.get(reason) ?? { loggedMs: Number.NEGATIVE_INFINITY, unlogged: 0 }
+    this.#told.set(reason, told)
+    told.unlogged++
     const nowMs = this.#clock.monotonicMs()
-    if (nowMs - this.#loggedMs < LOG_EVERY_MS) return
+    if (nowMs - told.loggedMs < LOG_EVERY_MS) return
     this.#log.error('a text could not be inspected', {
       reason,
       direction,
       done: passes ? 'passed uninspected' : 'refused',
-      sinceLastLine: this.#unlogged,
-      ...unexpectedFields(error instanceof Error ? (error.cause ?? error) : error),
+      sinceLastLine: told.unlogged,
+      ...fields,
     })
-    this.#loggedMs = nowMs
-    this.#unlogged = 0
+    told.loggedMs = nowMs
+    told.unlogged = 0
   }
+}
+
+/** A text of which nothing is known. */
+interface Unseen extends Pick<Unscanned, 'direction' | 'security' | 'source'> {
+  readonly reason: Uninspected
+  /** `null` where it did not begin. */
+  readonly inspectionUs: number | null
+}
+
+function refusalOf({ reason, direction, security }: Unseen, finding: EventFinding): Denial {
+  const what = direction === 'request' ? 'request' : 'answer'
+  const lasts = LASTING.has(reason)
+  return denial(
+    'acc_inspection_unavailable',
+    `The ${what} could not be inspected (${WHY[reason]}) and the security policy "${security.name}" is closed in that case.${lasts ? '' : ' Try again.'}`,
+    { retryAfterS: lasts ? null : 1, findings: [finding] },
+  )
 }
 
 const NO_TAXONOMY = { owaspLlm: null, owaspAgentic: null, mitreAtlas: null }
 
-const findingOf = (
-  ruleId: ScanFailure,
-  direction: Unscanned['direction'],
-  passes: boolean,
-  source: SegmentSource,
-  inspectionUs: number,
-): EventFinding => ({
+const findingOf = ({ reason, direction, source, inspectionUs }: Unseen, passes: boolean): EventFinding => ({
   detectorId: 'inspection',
-  ruleId,
+  ruleId: reason,
   severity: 'high',
   direction,
   action: passes ? 'alert' : 'block',

@@ -161,6 +161,9 @@ t.test(
     const open = await pass(body, { inspection, full: true })
     t.match(open, { head: 'as-is', bytes: body.toString(), refusal: null, result: { outcome: 'completed' } })
     t.equal(inspection.coverage.unseenAnswers, 1)
+    const told = { detectorId: 'inspection', ruleId: 'no-room', severity: 'high', direction: 'response' }
+    t.match(closed.result.findings, [{ ...told, action: 'block' }])
+    t.match(open.result.findings, [{ ...told, action: 'alert' }])
   },
 )
 

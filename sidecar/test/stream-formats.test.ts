@@ -85,11 +85,15 @@ for (const recorded of RECORDED) {
           : Buffer.from(event + clean)
       for (const event of unreadable) {
         for (const action of ['redact', 'block'] as const) {
-          const { text, refused } = pass(recorded, before(event), [], action)
-          t.same([text, refused], ['', ['acc_inspection_unavailable']], `${action}: ${event}`)
+          const { text, refused, findings } = pass(recorded, before(event), [], action)
+          t.same([text, refused, findings], ['', ['acc_inspection_unavailable'], 1], `${action}: ${event}`)
         }
         for (const action of [null, 'alert'] as const)
-          t.match(pass(recorded, before(event), [], action), { refused: [], known: { ended: true } }, event)
+          t.match(
+            pass(recorded, before(event), [], action),
+            { refused: [], known: { ended: true }, findings: action === null ? 0 : 1 },
+            event,
+          )
       }
       for (const event of alive) t.same(pass(recorded, before(event), [], 'block').refused, [], event)
     },

@@ -7,6 +7,7 @@ import type { AnswerInspection } from '../answer/inspection.ts'
 import { openPlainAnswer } from '../answer/plain.ts'
 import { openRawAnswer } from '../answer/raw.ts'
 import { changesStream, openStreamAnswer } from '../answer/stream.ts'
+import { unseen } from '../answer/unseen.ts'
 import type { Clock } from '../clock.ts'
 import { renderDenial, statusOf } from '../errors.ts'
 import { type Denial, denial, type Reserved } from '../exchange.ts'
@@ -196,17 +197,12 @@ class Attempt implements Dispatcher.DispatchHandler, Upstream {
     status: number,
     finish: (result: AnswerResult) => void,
   ): Answer {
-    if (inspection?.security.holdsResponses && inspection.security.onTimeout === 'closed') {
-      this.#refuse(
-        'acc_inspection_unavailable',
-        'The provider sent an answer that cannot be read, and so not inspected.',
-      )
+    const { refusal, findings } = unseen(inspection, 'unreadable')
+    if (refusal) {
+      finish(unread('cut', refusal.code, this.#deny(refusal), findings))
       this.abort()
-    } else {
-      if (inspection) inspection.coverage.unseenAnswers++
-      head('keep')
-    }
-    return openRawAnswer(this.#reply, this, status, finish)
+    } else head('keep')
+    return openRawAnswer(this.#reply, this, status, finish, findings)
   }
 
   #head(
