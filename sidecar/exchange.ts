@@ -13,6 +13,7 @@ import type {
 import type { Intent } from './events/types.ts'
 import type { RedactedValues } from './inspect/restore/redacted-values.ts'
 import type { AnswerFlow } from './inspect/session/answer-flow.ts'
+import type { Conversation } from './providers/kept-heads.ts'
 import type { ErrorFormat, MeteredRequest, ProviderAdapter } from './providers/provider.ts'
 
 /** The client's side of the exchange: whether it is still there. */
@@ -85,6 +86,8 @@ export interface Asked {
   request: MeteredRequest
   /** True if the strings of its body hold bytes (byte-strings.ts); its model's name is text. */
   readonly byteStrings: boolean
+  /** What what is known of its texts is kept by; left out, or `null`: nothing is. */
+  readonly conversation?: Conversation | null
 }
 
 /**

@@ -1,8 +1,9 @@
 import { headerValue } from './answer/headers.ts'
 import { type Ask, type Asked, type Denial, denial, type Identified, isDenial, type RawExchange } from './exchange.ts'
 import type { ReadPrincipal } from './principal.ts'
-import { isAsciiText, type ParsedBody, parseBody } from './providers/byte-strings.ts'
+import { isAsciiText } from './providers/byte-strings.ts'
 import type { Endpoint } from './providers/family.ts'
+import type { KeptHeads, ReadBody, WholeBody } from './providers/kept-heads.ts'
 import type { MeteredRequest, ProviderAdapter } from './providers/provider.ts'
 import { isRecord, keysWithin } from './providers/read.ts'
 import { routePath } from './providers/registry.ts'
@@ -16,8 +17,8 @@ const AMBIGUOUS_PATH = /\/\/|\/\.{1,2}(?:\/|$)|[\\;%#?\s]|\p{Cc}/u
 /** Nesting of a request body: beyond it what reads values level by level would run out of stack. */
 const DEPTH_MAX = 256
 
-/** Makes stage 2. */
-export function createIdentify(readPrincipal: ReadPrincipal): Identify {
+/** Makes stage 2. @param heads what bodies may begin with */
+export function createIdentify(readPrincipal: ReadPrincipal, heads: KeptHeads): Identify {
   return (raw) => {
     const query = raw.target.indexOf('?')
     const { provider, route, path: sent } = routePath(query === -1 ? raw.target : raw.target.slice(0, query))
@@ -31,7 +32,7 @@ export function createIdentify(readPrincipal: ReadPrincipal): Identify {
     const principal = readPrincipal(raw.headers)
     if (isDenial(principal)) return principal
     const endpoint = route.family.endpoint(raw.method, path, query === -1 ? '' : raw.target.slice(query + 1))
-    const ask = endpoint.kind === 'metered' ? readMetered(raw, endpoint) : passThrough(raw, endpoint)
+    const ask = endpoint.kind === 'metered' ? readMetered(raw, endpoint, heads) : passThrough(raw, endpoint, heads)
     if (isDenial(ask)) return ask
     return {
       raw,
@@ -50,24 +51,24 @@ type MeteredEndpoint = Extract<Endpoint, { readonly kind: 'metered' }>
 /** Nothing is known of the request that an answer is asked for again of. */
 const EARLIER: MeteredRequest = { model: '', stream: false, json: {} }
 
-function passThrough(raw: RawExchange, endpoint: Exclude<Endpoint, MeteredEndpoint>): Ask {
+function passThrough(raw: RawExchange, endpoint: Exclude<Endpoint, MeteredEndpoint>, heads: KeptHeads): Ask {
   if (endpoint.kind === 'billable') return { kind: 'passThrough', billable: true, again: null, carried: null }
   const { again, carries } = endpoint
   return {
     kind: 'passThrough',
     billable: false,
     again: again ? { adapter: again, request: EARLIER } : null,
-    carried: carries && raw.body.length > 0 ? readCarried(raw, carries) : null,
+    carried: carries && raw.body.length > 0 ? readCarried(raw, carries, heads) : null,
   }
 }
 
 /** Its text alone is of use: that it names no model is for the provider to refuse. */
-function readCarried(raw: RawExchange, adapter: ProviderAdapter): Asked | Denial {
-  const body = readBody(raw)
+function readCarried(raw: RawExchange, adapter: ProviderAdapter, heads: KeptHeads): Asked | Denial {
+  const body = readBody(raw, heads)
   if (isDenial(body)) return body
-  const { json, byteStrings } = body
+  const { json, byteStrings, conversation } = body
   if (!isRecord(json)) return denial('acc_body_not_json', 'The request body must be a JSON object.')
-  return { adapter, request: { model: '', stream: false, json }, byteStrings }
+  return { adapter, request: { model: '', stream: false, json }, byteStrings, conversation }
 }
 
 function decodePath(sent: string): string | null {
@@ -86,19 +87,20 @@ const NO_MODEL = denial(
   `The request names no model: a name has at most ${MODEL_CHARS_MAX} characters.`,
 )
 
-function readMetered(raw: RawExchange, { adapter, path }: MeteredEndpoint): Ask | Denial {
-  const body = readBody(raw)
+function readMetered(raw: RawExchange, { adapter, path }: MeteredEndpoint, heads: KeptHeads): Ask | Denial {
+  const body = readBody(raw, heads)
   if (isDenial(body)) return body
-  const { json, byteStrings } = body
+  const { json, byteStrings, conversation } = body
   const request = adapter.parse(json, path)
   if (isDenial(request)) return request
   if (request.model.length > MODEL_CHARS_MAX) return NO_MODEL
-  if (!byteStrings || isAsciiText(request.model)) return { kind: 'metered', adapter, request, byteStrings }
+  if (!byteStrings || isAsciiText(request.model))
+    return { kind: 'metered', adapter, request, byteStrings, conversation }
   const named = adapter.parse(JSON.parse(raw.body.toString()), path)
-  return isDenial(named) ? named : { kind: 'metered', adapter, request: named, byteStrings: false }
+  return isDenial(named) ? named : { kind: 'metered', adapter, request: named, byteStrings: false, conversation: null }
 }
 
-function readBody(raw: RawExchange): ParsedBody | Denial {
+function readBody(raw: RawExchange, heads: KeptHeads): WholeBody | Denial {
   const encoding = headerValue(raw.headers, 'content-encoding')
   if (encoding !== null && encoding.toLowerCase() !== 'identity') {
     return denial(
@@ -106,7 +108,7 @@ function readBody(raw: RawExchange): ParsedBody | Denial {
       `Request bodies with content-encoding "${encoding.slice(0, 40)}" cannot be inspected: send the JSON as it is.`,
     )
   }
-  const parsed = parse(raw.body)
+  const parsed = parse(raw.body, heads)
   if (isDenial(parsed)) return parsed
   const { json, text } = parsed
   const slashed: string[] = []
@@ -114,13 +116,13 @@ function readBody(raw: RawExchange): ParsedBody | Denial {
   if (keys === null) return denial('acc_body_not_json', `The request body is nested deeper than ${DEPTH_MAX} levels.`)
   if (slashed.length > 0 && isMisread(text, slashed)) return MISREAD
   const repeated = repeatedKey(text, keys)
-  return repeated === null ? parsed : ambiguous(repeated)
+  return repeated === null ? heads.whole(raw.body, parsed) : ambiguous(repeated)
 }
 
-function parse(body: Buffer): ParsedBody | Denial {
+function parse(body: Buffer, heads: KeptHeads): ReadBody | Denial {
   try {
     // Bytes that are not UTF-8 would be read differently here and at the provider.
-    return parseBody(body) ?? denial('acc_body_not_json', 'The request body is not valid UTF-8.')
+    return heads.parse(body) ?? denial('acc_body_not_json', 'The request body is not valid UTF-8.')
   } catch {
     return denial('acc_body_not_json', notJson(body))
   }

@@ -47,6 +47,7 @@ import manifest from './package.json' with { type: 'json' }
 import { createPipeline } from './pipeline.ts'
 import { openPolicies } from './policy-source.ts'
 import { createReadPrincipal } from './principal.ts'
+import { KEPT_BYTES_MAX, KeptHeads } from './providers/kept-heads.ts'
 import { createReadiness, lastWordText } from './readiness.ts'
 import { createReadings } from './readings.ts'
 import { createPlan } from './routing/plan.ts'
@@ -208,6 +209,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     media: new MediaCounts(),
   }
   const readPrincipal = createReadPrincipal(config)
+  const heads = new KeptHeads(KEPT_BYTES_MAX)
   const events = createUsageEvents({ instanceId: spend.instanceId, prices, clock, readPrincipal })
   const dead = detectorsFor(environment())
     .filter((detector) => !selfTest(detector))
@@ -221,7 +223,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   const securityFor = (principal: Principal) => policies.inForce()?.securityFor(principal, null) ?? null
   const runaway = createRunawayControl({ securityFor, agents, clock })
   const pipeline = createPipeline({
-    identify: createIdentify(readPrincipal),
+    identify: createIdentify(readPrincipal, heads),
     authorize: createAuthorize({
       current: () => policies.current(),
       isStale: () => policies.status().staleness === 'closed',
@@ -318,6 +320,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
       pools,
       scanPool,
       scanner,
+      heads,
       sessions,
       inspection,
       coverage,

@@ -18,6 +18,7 @@ import type { OpenToolPins } from './inspect/tool-pins/open-tool-pins.ts'
 import type { Jobs } from './jobs.ts'
 import type { Reading } from './metrics.ts'
 import type { PolicyStore } from './policy-store.ts'
+import type { KeptHeads } from './providers/kept-heads.ts'
 import type { RunawayControl } from './runaway/watch.ts'
 import type { DataServer } from './server.ts'
 import type { IntelFolder } from './threat-intel/folder.ts'
@@ -34,6 +35,7 @@ export interface ReadingSources {
   readonly pools: UpstreamPools
   readonly scanPool: ClosableScanPool
   readonly scanner: SegmentScanner
+  readonly heads: Pick<KeptHeads, 'stats'>
   readonly sessions: Pick<SessionInspection, 'stats'>
   readonly inspection: InspectionStats
   readonly flow: FlowStats
@@ -78,6 +80,7 @@ export function createReadings({
   pools,
   scanPool,
   scanner,
+  heads,
   sessions,
   inspection,
   flow,
@@ -282,6 +285,9 @@ export function createReadings({
       'Characters that were not read for values: a request had too many new ones',
       () => sessions.stats().unreadChars,
     ),
+    gauge('acc_kept_heads', 'Conversations whose head is kept', () => heads.stats().heads),
+    gauge('acc_kept_heads_bytes', 'Bytes of their bodies', () => heads.stats().bytes),
+    counter('acc_kept_heads_hits_total', 'Requests of which only the rest was parsed', () => heads.stats().hits),
     gauge('acc_verdict_cache_entries', 'Verdicts kept', () => scanner.stats().cache.entries),
     counter('acc_verdict_cache_hits_total', 'Texts whose verdict was known', () => scanner.stats().cache.hits),
     counter('acc_verdict_cache_misses_total', 'Texts whose verdict was not known', () => scanner.stats().cache.misses),

@@ -65,7 +65,7 @@ export function createInspectRequest(
       const pins = toolPins.check({ agent, segments, units: scanned.units, byteStrings: asked.byteStrings })
       return pins instanceof Promise ? pins.then(conclude) : conclude(pins)
     }
-    const scanned = scanner.scan(segments, inspection, 'request', asked.byteStrings)
+    const scanned = scanner.scan(segments, inspection, 'request', asked.byteStrings, asked.conversation)
     if (!(scanned instanceof Promise)) return judge(scanned)
     return scanned.then(judge, (error: unknown) => {
       const source = segments.at(-1)?.source ?? 'user'

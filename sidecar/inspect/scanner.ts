@@ -2,13 +2,15 @@ import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
 import { type Detector, type DetectorEnvironment, detectorsFor } from '@agentcostcontrol/detectors'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import { decodeSegment } from '../providers/byte-strings.ts'
+import type { Conversation } from '../providers/kept-heads.ts'
 import { countTexts, type Way } from './coverage.ts'
 import type { ScannedText } from './detect.ts'
 import { type DetectorTime, DetectorTimes } from './detector-times.ts'
 import type { Inspection } from './inspection.ts'
+import { KnownUnits } from './known-units.ts'
 import { sessionDetectors } from './session/session-detectors.ts'
 import type { SeenUnit } from './session/session-inspection.ts'
-import { keyOf, type Unit, unitsOf } from './units.ts'
+import type { Unit } from './units.ts'
 import { type Verdict, VerdictCache, type VerdictKey, type Verdicts } from './verdict-cache.ts'
 import type { ScanReply, ScanResult, ScanTask } from './worker.ts'
 
@@ -109,6 +111,7 @@ export class SegmentScanner {
   readonly #pool: ScanPool
   readonly #cache: VerdictCache
   readonly #times = new DetectorTimes()
+  readonly #known = new KnownUnits()
   #inlineTexts = 0
   #pooledTexts = 0
   #pooledTasks = 0
@@ -121,6 +124,7 @@ export class SegmentScanner {
   /**
    * The findings of each segment, in order; without a promise unless the pool is needed.
    * @param byteStrings whether the texts hold bytes: what is new of them is decoded first
+   * @param conversation what keys of their texts are kept by
    * @throws what {@link ScanPool.run} throws, as a rejection.
    */
   scan(
@@ -128,6 +132,7 @@ export class SegmentScanner {
     { set, judged, security }: Inspection,
     way: Way,
     byteStrings = false,
+    conversation: Conversation | null = null,
   ): Scanned | Promise<Scanned> {
     const scope = byteStrings ? `${set.scope}b` : set.scope
     const textsOf = ({ at }: Unit): readonly Segment[] => {
@@ -139,9 +144,8 @@ export class SegmentScanner {
     let freshTexts = 0
     let freshChars = 0
     const units: SeenUnit[] = []
-    for (const unit of unitsOf(segments)) {
-      const key = keyOf(unit, segments, scope)
-      units.push({ at: unit.at, key: key && key.scope + key.digest })
+    for (const { unit, key, seen } of this.#known.keyed(segments, scope, conversation)) {
+      units.push(seen)
       const known = key === null ? undefined : this.#cache.get(key)
       if (known !== undefined) {
         put(verdicts, unit, known)

@@ -10,6 +10,7 @@ import { type Abandoned, type Denial, isAbandoned, isDenial, type Planned, type 
 import { createIdentify } from '../../identify.ts'
 import { createMeter, type Metered } from '../../metering/meter.ts'
 import { createReadPrincipal } from '../../principal.ts'
+import { KEPT_BYTES_MAX, KeptHeads } from '../../providers/kept-heads.ts'
 import { createPlan } from '../../routing/plan.ts'
 import { Throttle } from '../../throttle.ts'
 import type { Forwarded } from '../../upstream/forward.ts'
@@ -87,7 +88,7 @@ export class Stages {
     identity: { agent: null, workflow: null, session: null, tags: {} },
     trustHeaders: new Set(['agent', 'workflow', 'session', 'tags'] as const),
   })
-  readonly #identify = createIdentify(this.#readPrincipal)
+  readonly #identify = createIdentify(this.#readPrincipal, new KeptHeads(KEPT_BYTES_MAX))
   readonly #plan = createPlan(this.prices, new Map([['openai', 'http://127.0.0.1:9/v1']]))
   readonly #meter = createMeter(this.prices)
   #exchanges = 0
