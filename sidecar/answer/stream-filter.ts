@@ -46,6 +46,11 @@ export class StreamFilter {
     this.#window = inspection && inspection.set.detectors.length > 0 ? new StreamWindow(inspection) : null
   }
 
+  /** Nothing more comes: what was put off is judged. */
+  conclude(): void {
+    this.#window?.conclude()
+  }
+
   /** What the window found, and what it could not see. */
   get findings(): readonly EventFinding[] {
     return [...this.#unseen.values(), ...(this.#window?.findings ?? [])]

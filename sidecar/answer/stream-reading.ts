@@ -1,4 +1,4 @@
-import type { Code, Outcome } from '@agentcostcontrol/contract'
+import type { Code, EventFinding, Outcome } from '@agentcostcontrol/contract'
 import { denial } from '../exchange.ts'
 import { StreamRestorer } from '../inspect/restore/restore-stream.ts'
 import type { StreamReader } from '../providers/provider.ts'
@@ -126,8 +126,17 @@ export class StreamReading {
       outputBytes: this.#outlet.sawAll() ? this.#reader.outputBytes() : null,
       readingWasPaused: this.#outlet.behind(),
       endSeen: this.#reader.ended(),
-      findings: this.#filter.findings,
+      findings: this.#findings(),
     })
     this.#outlet.over(outcome)
+  }
+
+  #findings(): readonly EventFinding[] {
+    try {
+      this.#filter.conclude()
+    } catch {
+      // The text has gone on already: what was found before is told all the same.
+    }
+    return this.#filter.findings
   }
 }

@@ -6,7 +6,12 @@ export type ScannedText = Pick<Segment, 'source' | 'tool' | 'text'>
 
 /** What detectors that look at its source find in a text. */
 export function detectAll(detectors: readonly Detector[], segment: ScannedText): readonly Finding[] {
-  const [only] = detectors
-  if (only && detectors.length === 1) return only.detect(segment.text, segment)
-  return detectors.flatMap((detector) => detector.detect(segment.text, segment))
+  let found = NOTHING
+  for (const detector of detectors) {
+    const own = detector.detect(segment.text, segment)
+    if (own.length > 0) found = found.length === 0 ? own : [...found, ...own]
+  }
+  return found
 }
+
+const NOTHING: readonly Finding[] = []

@@ -1,13 +1,16 @@
 import type { EventFinding, Finding } from '@agentcostcontrol/contract'
-import { mergeFindings, type PlaceholderOf } from '@agentcostcontrol/detectors'
+import { type Detector, mergeFindings, type PlaceholderOf } from '@agentcostcontrol/detectors'
+import type { CompiledDetectorPolicy } from '@agentcostcontrol/policy'
 import type { EventData } from '../providers/framing.ts'
 import type { EndedCall, TextPiece } from '../providers/provider.ts'
 import { type Decided, decide, type JudgedText, ruleIds, stoppingRules, stops, toRedact } from './decide.ts'
 import { detectAll } from './detect.ts'
 import { EventFindings } from './event-findings.ts'
+import { dropSettled, type FollowedText, followText, settleText, settleWhole } from './followed-text.ts'
 import { type HeldEvent, type HeldPiece, redactHeld, renderEvent } from './held-event.ts'
 import type { TurnInspection } from './inspection.ts'
 import { writerFor } from './restore/writer.ts'
+import { type ToldText, ToldTexts } from './told-texts.ts'
 
 /**
  * The window of a streamed answer. Text of each channel is followed by itself; an event is released when everything in
@@ -15,24 +18,15 @@ import { writerFor } from './restore/writer.ts'
  * with is held until it is complete.
  */
 
-/** Characters of settled text that stay in front, so that a rule can look at what precedes a match. */
-const CONTEXT_CHARS = 64
 /** Longest text that a tool is called with, and that is judged as it passes. */
 const CALL_CHARS_MAX = 128 * 1_024
 /** Most bytes of events that wait together. */
 const HELD_BYTES_MAX = 4 * 1_024 * 1_024
 /** Beyond so many channels, or twice those that are open, those go in which nothing is, and the context in front. */
 const CHANNELS_MAX = 512
-/** What is kept of a longer text is copied out of it, so that the text itself can go. */
-const COPIED_FROM_CHARS = 4_096
-
-interface Channel {
-  /** Text from `start` on: some settled context, then what is open. */
-  text: string
-  /** Offset of `text` in the channel. */
-  start: number
-  /** Everything before this offset of the channel is settled. */
-  settled: number
+interface Channel extends FollowedText {
+  /** The same text for those detectors whose findings are only recorded. */
+  readonly told: ToldText | null
   /** Its text must not be changed. */
   readonly sealed: boolean
   readonly isCall: boolean
@@ -42,20 +36,16 @@ const isOpenCall = ({ isCall, start, settled, text }: Channel): boolean => isCal
 
 const isTooLong = ({ isCall, text }: Channel): boolean => isCall && text.length > CALL_CHARS_MAX
 
+/** Whether what a detector finds in an answer may change or end it. */
+const mayHold = (settings: CompiledDetectorPolicy | undefined): boolean =>
+  settings?.mode === 'enforce' &&
+  Object.values(settings.response).some((action) => action === 'redact' || stops(action))
+
 /** How often each rule has found something. */
 function countsOf(findings: readonly Finding[]): Map<string, number> {
   const counts = new Map<string, number>()
   for (const { ruleId } of findings) counts.set(ruleId, (counts.get(ruleId) ?? 0) + 1)
   return counts
-}
-
-/** The end of a text by itself: as a part of the text it would keep all of it in memory. */
-const copyOf = (text: string): string => Buffer.from(text, 'utf16le').toString('utf16le')
-
-function settleWhole(channel: Channel): void {
-  channel.start += channel.text.length
-  channel.settled = channel.start
-  channel.text = ''
 }
 
 /** What a push gives: events to release now, or the end. `full`: a call is too long to be held. */
@@ -67,6 +57,9 @@ export type WindowResult =
 /** Follows one stream. */
 export class StreamWindow {
   readonly #inspection: TurnInspection
+  /** Those whose findings may change or end the answer: what they hold open is held. */
+  readonly #holding: readonly Detector[]
+  readonly #told: ToldTexts
   readonly #channels = new Map<string, Channel>()
   #held: HeldEvent<Channel>[] = []
   #heldBytes = 0
@@ -75,7 +68,16 @@ export class StreamWindow {
 
   constructor(inspection: TurnInspection) {
     this.#inspection = inspection
+    const { security, set } = inspection
+    const { assistant } = set.bySource
+    this.#holding = assistant.filter(({ id }) => mayHold(security.byDetector.get(id)))
     this.#found = new EventFindings(inspection)
+    this.#told = new ToldTexts(
+      assistant.filter((detector) => !this.#holding.includes(detector)),
+      (findings, text) => {
+        this.#found.add(decide(findings, { source: 'assistant', text, whole: false }, inspection, 'response'))
+      },
+    )
   }
 
   /** What was found so far. */
@@ -95,6 +97,7 @@ export class StreamWindow {
       const channel = this.#channel(piece)
       const start = channel.start + channel.text.length
       channel.text += piece.text
+      if (channel.told !== null) this.#told.push(channel.told, piece.text)
       held.push({ channel, path: piece.path, start, end: start + piece.text.length, text: piece.text, edited: false })
     }
     this.#held.push({ bytes, data, pieces: held })
@@ -130,6 +133,7 @@ export class StreamWindow {
 
   /** The stream is over: nothing is open any more. */
   flush(): WindowResult {
+    this.conclude()
     for (const [name, channel] of this.#channels) {
       const cut = channel.isCall
         ? this.#endCall({ tool: null, channels: [name], text: null })
@@ -141,11 +145,17 @@ export class StreamWindow {
     return { kind: 'release', events: this.#releasable() }
   }
 
+  /** Judges what is left of the texts of which findings are only recorded. */
+  conclude(): void {
+    for (const { told } of this.#channels.values()) if (told !== null) this.#told.end(told)
+  }
+
   #channel({ channel: name, sealed, isCall }: TextPiece): Channel {
     let channel = this.#channels.get(name)
     if (!channel) {
       if (this.#channels.size >= this.#channelsMax) this.#letGo()
-      channel = { text: '', start: 0, settled: 0, sealed: sealed === true, isCall: isCall === true }
+      const told = isCall === true ? null : this.#told.begin()
+      channel = { ...followText(), told, sealed: sealed === true, isCall: isCall === true }
       this.#channels.set(name, channel)
       if (!channel.isCall) this.#inspection.judged.response_stream.assistant++
     }
@@ -154,37 +164,29 @@ export class StreamWindow {
 
   /** Forgets the channels in which nothing is open: what follows in one begins it anew. */
   #letGo(): void {
-    for (const [name, { text, start, settled }] of this.#channels)
-      if (settled === start + text.length) this.#channels.delete(name)
+    for (const [name, { text, start, settled, told }] of this.#channels) {
+      if (settled !== start + text.length) continue
+      if (told !== null) this.#told.end(told)
+      this.#channels.delete(name)
+    }
     this.#channelsMax = Math.max(CHANNELS_MAX, 2 * this.#channels.size)
   }
 
   /** Judges what is settled by now; the rules if it must be cut, else `null`. */
   #settle(channel: Channel, ended: boolean): readonly string[] | null {
     const { text, sealed } = channel
-    const detectors = this.#inspection.set.bySource.assistant
-    let open = text.length
-    if (!ended) for (const detector of detectors) open = Math.min(open, detector.openFrom(text))
-    const settled = Math.max(channel.settled, channel.start + open)
-    const fresh = detectAll(detectors, { source: 'assistant', text })
-      // What begins where the kept context was cut off may only look as if it began there.
-      .filter(
-        ({ start, end }) =>
-          (start > 0 || channel.start === 0) && channel.start + end > channel.settled && channel.start + end <= settled,
-      )
-    channel.settled = settled
-    const rules = ruleIds(this.#judge(fresh, { source: 'assistant', text, whole: false, sealed }, channel), stops)
-    if (rules.length > 0) return rules
-    const keepFrom = Math.max(0, settled - channel.start - CONTEXT_CHARS)
-    if (keepFrom > 0) {
-      channel.text = keepFrom < COPIED_FROM_CHARS ? text.slice(keepFrom) : copyOf(text.slice(keepFrom))
-      channel.start += keepFrom
+    const fresh = settleText(channel, this.#holding, ended)
+    if (fresh.length > 0) {
+      const rules = ruleIds(this.#judge(fresh, { source: 'assistant', text, whole: false, sealed }, channel), stops)
+      if (rules.length > 0) return rules
     }
+    dropSettled(channel)
     return null
   }
 
   /** Judges what the session finds in a text that passes: as nothing of it is held, it can be cut and not taken out. */
   #judgeTurn(findings: readonly Finding[] = [], text: string): readonly string[] | null {
+    if (findings.length === 0) return null
     const passing: JudgedText = { source: 'assistant', text, whole: false, sealed: true }
     const decided = decide(findings, passing, this.#inspection, 'response')
     this.#found.add(decided)
