@@ -32,6 +32,7 @@ async function asked(segments: readonly Segment[]): Promise<SessionRequest> {
     verdicts,
     units,
     previousResponseId: null,
+    keepsAnswer: false,
     decode: (segment) => segment,
   }
 }

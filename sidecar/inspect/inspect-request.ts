@@ -115,12 +115,12 @@ function withSession(
   sessions: SessionInspection,
   { identified: { principal } }: Authorized,
   security: CompiledSecurity,
-  { request, byteStrings }: Asked,
+  { adapter, request, byteStrings }: Asked,
   segments: readonly Segment[],
   { verdicts, units }: Scanned,
 ): { readonly verdicts: ScanResult['verdicts']; readonly turn: AnswerFlow | null } {
   if (!security.byDetector.has('flow') && !security.byDetector.has('prompt-leak')) return { verdicts, turn: null }
-  const { previous_response_id: previous } = request.json
+  const { previous_response_id: previous, store } = request.json
   const { findings, answer } = sessions.request({
     principal,
     security,
@@ -128,6 +128,7 @@ function withSession(
     verdicts,
     units,
     previousResponseId: typeof previous === 'string' ? previous : null,
+    keepsAnswer: adapter.operation === 'responses' && store !== false,
     decode: byteStrings ? decodeSegment : (segment) => segment,
   })
   return { verdicts: withFindings(verdicts, findings), turn: answer }

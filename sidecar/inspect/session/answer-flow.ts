@@ -3,11 +3,12 @@ import { DATA_LEAVES, decodings } from '@agentcostcontrol/detectors'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import { withValues } from '../restore/placeholder-reader.ts'
 import type { RedactedValues } from '../restore/redacted-values.ts'
+import type { Conversation } from './conversation.ts'
 import { callKey, judgeCall, readToolCall } from './judge-call.ts'
 import { LeakMatcher } from './leak-matcher.ts'
 import { leaksIn } from './leaks-in.ts'
 import { LinkReader } from './links.ts'
-import type { SessionState } from './state.ts'
+import type { SecretIndex } from './secret-facts.ts'
 import { readFacts } from './text-facts.ts'
 
 const NONE: readonly Finding[] = []
@@ -21,14 +22,15 @@ interface Channel {
 
 /** Follows the answer to one request; nothing is held for it. */
 export class AnswerFlow {
-  readonly #session: SessionState
+  readonly #conversation: Conversation
   readonly #security: CompiledSecurity
   readonly #noteResponse: (responseId: string) => void
   readonly #channels = new Map<string, Channel>()
   #values: RedactedValues | null = null
 
-  constructor(session: SessionState, security: CompiledSecurity, noteResponse: (id: string) => void) {
-    this.#session = session
+  /** @param noteResponse told the provider's id of the answer, by which a request may go on with it */
+  constructor(conversation: Conversation, security: CompiledSecurity, noteResponse: (id: string) => void) {
+    this.#conversation = conversation
     this.#security = security
     this.#noteResponse = noteResponse
   }
@@ -80,12 +82,13 @@ export class AnswerFlow {
 
   #judgeCall(text: string, tool: string | undefined): readonly Finding[] {
     const call = readToolCall(text, tool)
-    const flows = this.#security.byDetector.has('flow') ? judgeCall(this.#session, text, call) : NONE
-    const findings = [...flows, ...leaksIn(this.#session, this.#security, text)]
+    const session = this.#conversation.open()
+    const flows = this.#security.byDetector.has('flow') ? judgeCall(session, text, call) : NONE
+    const findings = [...flows, ...leaksIn(session, this.#security, text)]
     if (findings.length === 0)
-      this.#session.own(readFacts({ source: 'tool_call', path: [], text, ...(tool === undefined ? {} : { tool }) }, []))
+      session.own(readFacts({ source: 'tool_call', path: [], text, ...(tool === undefined ? {} : { tool }) }, []))
     // What the policy let pass is not found again in every later turn.
-    this.#session.judge(callKey(call, tool), NONE)
+    session.judge(callKey(call, tool), NONE)
     return findings
   }
 
@@ -108,14 +111,21 @@ export class AnswerFlow {
     this.#noteResponse(responseId)
   }
 
+  get #secrets(): SecretIndex | undefined {
+    return this.#conversation.session?.secrets
+  }
+
   #channel(name: string): Channel {
     let channel = this.#channels.get(name)
     if (!channel) {
-      const { prompts, secrets } = this.#session
+      const conversation = this.#conversation
       const { byDetector } = this.#security
       channel = {
-        leaks: prompts.length > 0 && byDetector.has('prompt-leak') ? new LeakMatcher(prompts) : null,
-        links: secrets.size > 0 && byDetector.has('flow') ? new LinkReader() : null,
+        leaks:
+          conversation.hasPrompts && byDetector.has('prompt-leak')
+            ? new LeakMatcher(() => conversation.prompts())
+            : null,
+        links: (this.#secrets?.size ?? 0) > 0 && byDetector.has('flow') ? new LinkReader() : null,
       }
       this.#channels.set(name, channel)
     }
@@ -125,7 +135,7 @@ export class AnswerFlow {
   #judgeLink(link: string, piece: string, into: Finding[]): void {
     let found: { readonly given: boolean; readonly hidden: boolean } | null = null
     decodings(link, (decoded, encoding) => {
-      const secret = this.#session.secrets.findIn(decoded)
+      const secret = this.#secrets?.findIn(decoded)
       if (secret) found = { given: secret.given, hidden: encoding !== null && encoding !== 'url' }
     })
     if (found === null) return

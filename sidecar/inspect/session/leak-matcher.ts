@@ -1,6 +1,6 @@
 import type { Finding, Severity } from '@agentcostcontrol/contract'
 import { SYSTEM_PROMPT_LEAKS } from '@agentcostcontrol/detectors'
-import { SHINGLE_WORDS, ShingleReader } from './prompt-shingles.ts'
+import { SHINGLE_WORDS, ShingleReader, type ShingleSet } from './prompt-shingles.ts'
 
 /** Fewer words of the system prompt are a quote. */
 const MEDIUM_WORDS = 40
@@ -13,29 +13,32 @@ const HIGH_SHARE_WORDS = 60
 const ENCODED_CHARS_MIN = 128
 const ENCODED_CHARS_MAX = 65_536
 
+/** So few shingles are no finding, whatever the prompts are: each counts for eight words at most, and the next for one. */
+const SHINGLES_UNSEEN = 6
+
 /**
  * Follows a text as it comes and says when it has told too much of a system prompt: once for each severity. What is
  * encoded as base64 counts as well.
  */
 export class LeakMatcher {
-  readonly #prompts: readonly ReadonlySet<number>[]
-  readonly #seen: Set<number>[]
-  readonly #words: number[]
-  readonly #running: boolean[]
+  readonly #promptsOf: () => readonly ShingleSet[]
   readonly #reader = new ShingleReader()
+  /** What is known of each prompt; `null` until the text is long enough to tell of one. */
+  #prompts: readonly MatchedPrompt[] | null = null
+  /** Shingles from before that. */
+  #waiting: number[] = []
   #told: Severity | null = null
   #chars = 0
   #encoded = ''
 
-  constructor(prompts: readonly ReadonlySet<number>[]) {
-    this.#prompts = prompts
-    this.#seen = prompts.map(() => new Set())
-    this.#words = prompts.map(() => 0)
-    this.#running = prompts.map(() => false)
+  /** @param promptsOf asked once, when the text could tell of one */
+  constructor(promptsOf: () => readonly ShingleSet[]) {
+    this.#promptsOf = promptsOf
   }
 
   /** Reads on. @returns what is found now and was not before; its span is that of this piece in all that was read */
   push(text: string): Finding | null {
+    if (this.#prompts?.length === 0) return null
     const from = this.#chars
     this.#chars += text.length
     this.#reader.read(text, this.#match)
@@ -51,15 +54,15 @@ export class LeakMatcher {
   }
 
   readonly #match = (shingle: number): void => {
-    for (let at = 0; at < this.#prompts.length; at++) {
-      const isIn = this.#prompts[at]?.has(shingle) === true
-      const seen = this.#seen[at]
-      if (isIn && seen && !seen.has(shingle)) {
-        seen.add(shingle)
-        this.#words[at] = (this.#words[at] ?? 0) + (this.#running[at] ? 1 : SHINGLE_WORDS)
-      }
-      this.#running[at] = isIn
+    if (this.#prompts !== null) {
+      for (const prompt of this.#prompts) match(prompt, shingle)
+      return
     }
+    this.#waiting.push(shingle)
+    if (this.#waiting.length <= SHINGLES_UNSEEN) return
+    this.#prompts = this.#promptsOf().map((shingles) => ({ shingles, seen: new Set(), words: 0, isRunning: false }))
+    for (const one of this.#waiting) this.#match(one)
+    this.#waiting = []
   }
 
   /** Keeps a run of base64 until it is over. */
@@ -67,11 +70,14 @@ export class LeakMatcher {
     let from = 0
     for (let at = 0; at < text.length; at++) {
       if (isEncoded(text.charCodeAt(at))) continue
-      this.#encoded = (this.#encoded + text.slice(from, at)).slice(0, ENCODED_CHARS_MAX)
-      this.#decode()
+      if (this.#encoded.length + at - from >= ENCODED_CHARS_MIN) {
+        this.#encoded = (this.#encoded + text.slice(from, at)).slice(0, ENCODED_CHARS_MAX)
+        this.#decode()
+      }
+      this.#encoded = ''
       from = at + 1
     }
-    this.#encoded = (this.#encoded + text.slice(from)).slice(0, ENCODED_CHARS_MAX)
+    if (from < text.length) this.#encoded = (this.#encoded + text.slice(from)).slice(0, ENCODED_CHARS_MAX)
   }
 
   #decode(): void {
@@ -101,14 +107,30 @@ export class LeakMatcher {
 
   #severity(): Severity | null {
     let medium = false
-    for (let at = 0; at < this.#prompts.length; at++) {
-      const words = this.#words[at] ?? 0
-      const size = (this.#prompts[at]?.size ?? 0) + SHINGLE_WORDS - 1
+    for (const { shingles, words } of this.#prompts ?? []) {
+      const size = shingles.size + SHINGLE_WORDS - 1
       if (words >= HIGH_WORDS || (words >= HIGH_SHARE_WORDS && words >= HIGH_SHARE * size)) return 'high'
       medium ||= words >= MEDIUM_WORDS || (words >= 0.8 * size && size >= 24)
     }
     return medium ? 'medium' : null
   }
+}
+
+/** How much of a prompt a text has told. */
+interface MatchedPrompt {
+  readonly shingles: ShingleSet
+  readonly seen: Set<number>
+  words: number
+  isRunning: boolean
+}
+
+function match(prompt: MatchedPrompt, shingle: number): void {
+  const isIn = prompt.shingles.has(shingle)
+  if (isIn && !prompt.seen.has(shingle)) {
+    prompt.seen.add(shingle)
+    prompt.words += prompt.isRunning ? 1 : SHINGLE_WORDS
+  }
+  prompt.isRunning = isIn
 }
 
 const isEncoded = (code: number): boolean =>

@@ -4,6 +4,7 @@ import { fingerprint } from './fingerprint.ts'
 export const SHINGLE_WORDS = 8
 /** A shorter system prompt holds nothing that is worth hiding. */
 const PROMPT_WORDS_MIN = 32
+const SHINGLES_MIN = PROMPT_WORDS_MIN - SHINGLE_WORDS + 1
 /** Of a longer one the beginning is known again. */
 const SHINGLES_MAX = 8_192
 
@@ -45,14 +46,61 @@ export class ShingleReader {
 /** Of this process: hashes mean nothing elsewhere. */
 const KEY = fingerprint('shingle', 0, 7, false) | 0
 
-/** The shingles of a system prompt; `null` for one that is too short. */
-export function promptShingles(text: string): ReadonlySet<number> | null {
-  const shingles = new Set<number>()
-  const reader = new ShingleReader()
-  const add = (shingle: number): void => {
-    if (shingles.size < SHINGLES_MAX) shingles.add(shingle)
+/** The shingles of one system prompt, four to eight bytes each. */
+export class ShingleSet {
+  readonly #slots: Int32Array
+  #size = 0
+
+  /** @param shingles the first of these, as many as are kept; any of them may stand there more than once */
+  constructor(shingles: readonly number[]) {
+    const most = Math.min(shingles.length, SHINGLES_MAX)
+    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(1.5 * most + 2)))
+    for (const shingle of shingles) {
+      const slot = this.#slotOf(shingle)
+      if (this.#slots[slot] !== 0) continue
+      this.#slots[slot] = shingle || INSTEAD_OF_ZERO
+      if (++this.#size >= SHINGLES_MAX) break
+    }
   }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Whether a row of eight words stands in the prompt. */
+  has(shingle: number): boolean {
+    return this.#slots[this.#slotOf(shingle)] !== 0
+  }
+
+  /** Whether another one was made of the same text. */
+  isSame(other: ShingleSet): boolean {
+    return this.#size === other.#size && this.#slots.every((shingle, slot) => shingle === other.#slots[slot])
+  }
+
+  /** Where a shingle stands, or would stand. */
+  #slotOf(shingle: number): number {
+    const sought = shingle || INSTEAD_OF_ZERO
+    const last = this.#slots.length - 1
+    let slot = (sought ^ (sought >>> 15)) & last
+    while (this.#slots[slot] !== 0 && this.#slots[slot] !== sought) slot = (slot + 1) & last
+    return slot
+  }
+}
+
+/** 0 is an empty slot. */
+const INSTEAD_OF_ZERO = 1
+
+/** The shingles of a system prompt; `null` for one that is too short. */
+export function promptShingles(text: string): ShingleSet | null {
+  // Each word takes a character, and one behind it.
+  if (text.length < 2 * PROMPT_WORDS_MIN - 1) return null
+  const told: number[] = []
+  const reader = new ShingleReader()
+  const add = (shingle: number): void => void told.push(shingle)
   reader.read(text, add)
   reader.end(add)
-  return shingles.size >= PROMPT_WORDS_MIN - SHINGLE_WORDS + 1 ? shingles : null
+  if (told.length < SHINGLES_MIN) return null
+  const shingles = new ShingleSet(told)
+  return shingles.size >= SHINGLES_MIN ? shingles : null
 }

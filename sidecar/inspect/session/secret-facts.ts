@@ -30,6 +30,9 @@ export function secretsOf(text: string, verdict: readonly Finding[]): readonly F
   return secrets
 }
 
+/** Whether one of the findings is a secret that is followed. */
+export const holdsSecret = (verdict: readonly Finding[]): boolean => verdict.some(isSecret)
+
 const isSecret = ({ detectorId, severity }: Finding): boolean =>
   detectorId === 'secrets'
     ? severity !== 'low'

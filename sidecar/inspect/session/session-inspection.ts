@@ -2,11 +2,14 @@ import { hash } from 'node:crypto'
 import type { Finding, Principal, Segment } from '@agentcostcontrol/contract'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import { AnswerFlow } from './answer-flow.ts'
+import { openedConversation, UnopenedConversation, type UnreadPrompts } from './conversation.ts'
+import { courseOf } from './course.ts'
 import { FactsCache } from './facts-cache.ts'
 import { callKey, judgeCall, readToolCall } from './judge-call.ts'
 import { leaksIn } from './leaks-in.ts'
+import type { ShingleSet } from './prompt-shingles.ts'
 import { type SessionStats, SessionStore } from './session-store.ts'
-import type { SessionState, UnitFinding } from './state.ts'
+import { PROMPTS_MAX, type SessionState, type UnitFinding } from './state.ts'
 import { readFacts, type TextFacts } from './text-facts.ts'
 
 /** Segments that were judged together, and what names them; `null` for those too short to be remembered. */
@@ -25,6 +28,8 @@ export interface SessionRequest {
   readonly units: readonly SeenUnit[]
   /** The answer that it goes on with, where its format names one. */
   readonly previousResponseId: string | null
+  /** Whether the provider keeps it and its answer, so that a later request may name the answer and go on with it. */
+  readonly keepsAnswer: boolean
   /** The text of a segment, where it is not as it stands there. */
   decode(segment: Segment): Segment
 }
@@ -83,10 +88,19 @@ export class SessionInspection {
     this.#facts = new FactsCache(options.valuesMax)
   }
 
-  /** Takes a request in. Costs what its new texts cost, and a look-up for each unit of the others. */
+  /**
+   * Takes a request in. Costs what its new texts cost, and a look-up for each unit of the others; next to nothing where no
+   * tool has a part in it.
+   */
   request(request: SessionRequest): SessionTurn {
     const key = this.#keyOf(request)
-    const session = this.#store.open(key, beginsAnew(request))
+    const { isAnew, opens } = courseOf(request)
+    if (isAnew) this.#store.close(key)
+    if (!opens && !this.#store.has(key)) {
+      const conversation = new UnopenedConversation(this.#promptsOf(request), () => this.#open(key))
+      return { findings: [], answer: new AnswerFlow(conversation, request.security, ignored) }
+    }
+    const session = this.#store.open(key)
     const findings: SegmentFinding[] = []
     const fresh = this.#fresh(request, session, findings)
     for (const { facts } of fresh) if (isGiven(facts)) session.absorb(facts)
@@ -96,12 +110,38 @@ export class SessionInspection {
       if (facts.source === 'tool_call') note(this.#judge(request, session, at, facts))
     }
     this.#store.settle(key)
-    const noteResponse = (id: string): void => this.#store.noteResponse(id, key)
-    return { findings, answer: new AnswerFlow(session, request.security, noteResponse) }
+    const noteResponse = request.keepsAnswer ? (id: string): void => this.#store.noteResponse(id, key) : ignored
+    return { findings, answer: new AnswerFlow(openedConversation(session), request.security, noteResponse) }
   }
 
   stats(): SessionInspectionStats {
     return { ...this.#store.stats(), cachedFacts: this.#facts.weight, unreadChars: this.#unreadChars }
+  }
+
+  #open(key: string): SessionState {
+    const session = this.#store.open(key)
+    this.#store.settle(key)
+    return session
+  }
+
+  /** The system prompts of a request: a long one is read once and known by its key, a short one read if it has to be. */
+  #promptsOf(request: SessionRequest): UnreadPrompts {
+    const read: ShingleSet[] = []
+    const texts: string[] = []
+    if (!request.security.byDetector.has('prompt-leak')) return { read, texts }
+    const room = { chars: this.#options.charsMax }
+    for (const unit of request.units) {
+      for (const index of unit.at) {
+        const segment = request.segments[index]
+        if (segment?.source !== 'system' || read.length + texts.length >= PROMPTS_MAX) continue
+        if (segment.text.length < SHORT_CHARS) texts.push(request.decode(segment).text)
+        else {
+          const key = unit.at.length === 1 ? unit.key : null
+          for (const { prompt } of this.#factsOf(request, { at: [index], key }, room)) if (prompt) read.push(prompt)
+        }
+      }
+    }
+    return { read, texts }
   }
 
   #keyOf({ principal, segments, previousResponseId }: SessionRequest): string {
@@ -188,12 +228,10 @@ export class SessionInspection {
 
 const isGiven = ({ source }: TextFacts): boolean => source === 'system' || source === 'tool_definition'
 
-/** Nobody but the system and the user has said anything: another conversation that begins the same way is over. */
-const beginsAnew = ({ principal, previousResponseId, segments }: SessionRequest): boolean =>
-  principal.session === null &&
-  previousResponseId === null &&
-  segments.every(({ source }) => source === 'system' || source === 'user' || source === 'tool_definition')
+const ignored = (): void => {}
 
+/** A text of less characters is never a unit by itself: it is read when it has to be, and has no key to be known by. */
+const SHORT_CHARS = 512
 const HEAD_CHARS = 4_096
 
 const headOf = (segment: Segment | undefined): string => segment?.text.slice(0, HEAD_CHARS) ?? ''

@@ -33,15 +33,26 @@ export class SessionStore {
     this.#bounds = bounds
   }
 
-  /** The session, which counts as used now. @param fresh begins it anew */
-  open(key: string, fresh: boolean): SessionState {
+  /** Whether there is such a session. */
+  has(key: string): boolean {
+    return this.#sessions.has(key)
+  }
+
+  /** The session, which counts as used now; a new one if there is none. */
+  open(key: string): SessionState {
     const known = this.#sessions.get(key)
     if (known) this.#remove(key, known)
-    const entry = known && !fresh ? known : { state: new SessionState(), values: 0 }
+    const entry = known ?? { state: new SessionState(), values: 0 }
     entry.values = entry.state.valueCount
     this.#sessions.set(key, entry)
     this.#values += entry.values
     return entry.state
+  }
+
+  /** The session is over. */
+  close(key: string): void {
+    const known = this.#sessions.get(key)
+    if (known) this.#remove(key, known)
   }
 
   /** Counts what a session has become, and makes room. */

@@ -1,13 +1,15 @@
 import type { Finding } from '@agentcostcontrol/contract'
 import type { Delegated } from '@agentcostcontrol/detectors'
 import { KNOWN } from './grade.ts'
+import type { ShingleSet } from './prompt-shingles.ts'
 import { SecretIndex } from './secret-facts.ts'
 import type { TextFacts, ValueFact } from './text-facts.ts'
 
 /** Most values that one session keeps; the oldest go first. */
 const SESSION_VALUES_MAX = 4_096
 const NAMES_MAX = 2_048
-const PROMPTS_MAX = 8
+/** Most system prompts that one conversation has. */
+export const PROMPTS_MAX = 8
 const UNITS_MAX = 4_096
 const CALLS_MAX = 2_048
 
@@ -26,7 +28,7 @@ export class SessionState {
   readonly #shown = new Set<number>()
   readonly secrets = new SecretIndex()
   readonly delegated = new Set<Delegated>()
-  readonly prompts: ReadonlySet<number>[] = []
+  readonly prompts: ShingleSet[] = []
   /** Personal data or a secret was seen. */
   isPrivate = false
   /** A text that anybody may have written was seen. */
@@ -78,8 +80,7 @@ export class SessionState {
         break
       case 'system':
       case 'tool_definition':
-        if (facts.prompt && this.prompts.length < PROMPTS_MAX && !this.prompts.includes(facts.prompt))
-          this.prompts.push(facts.prompt)
+        if (facts.prompt) this.addPrompt(facts.prompt)
         this.#trust(facts)
         break
       case 'assistant':
@@ -96,6 +97,12 @@ export class SessionState {
         for (const value of facts.values) this.#mark(value.key, this.#bitsOf(value))
         break
     }
+  }
+
+  /** Takes a system prompt in, once. */
+  addPrompt(prompt: ShingleSet): void {
+    if (this.prompts.length < PROMPTS_MAX && !this.prompts.some((known) => known === prompt || known.isSame(prompt)))
+      this.prompts.push(prompt)
   }
 
   /** What a call was given that no text had said came from the model or from the user in other words. */

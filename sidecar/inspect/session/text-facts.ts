@@ -12,7 +12,7 @@ import {
   wordsNear,
 } from '@agentcostcontrol/detectors'
 import { fingerprint } from './fingerprint.ts'
-import { promptShingles } from './prompt-shingles.ts'
+import { promptShingles, type ShingleSet } from './prompt-shingles.ts'
 import { type Fingerprinted, secretsOf } from './secret-facts.ts'
 
 /** A value of a text, as much as is kept of it. */
@@ -45,7 +45,7 @@ export interface TextFacts {
   readonly names: readonly number[]
   readonly delegated: ReadonlySet<Delegated>
   /** Of a system prompt that is worth hiding; `null` for any other text. */
-  readonly prompt: ReadonlySet<number> | null
+  readonly prompt: ShingleSet | null
 }
 
 /** Most values that are kept of one text. */

@@ -30,6 +30,7 @@ export function inspectTurn(
   options: {
     readonly principal?: Principal
     readonly previousResponseId?: string
+    readonly keepsAnswer?: boolean
     readonly security?: CompiledSecurity
   } = {},
 ): SessionTurn {
@@ -40,6 +41,7 @@ export function inspectTurn(
     verdicts: segments.map((segment) => DETECTORS.flatMap((detector) => detector.detect(segment.text, segment))),
     units: segments.map(({ source, text }, at) => ({ at: [at], key: text.length < 40 ? null : `${source} ${text}` })),
     previousResponseId: options.previousResponseId ?? null,
+    keepsAnswer: options.keepsAnswer ?? false,
     decode: (segment) => segment,
   })
 }
