@@ -16,6 +16,8 @@ const ARGS_CHARS_MAX = 262_144
 const FINDINGS_MAX = 1_000
 const ENGINE_VERSION = 1
 
+const NOTHING: readonly Finding[] = []
+
 interface Rule {
   readonly document: CustomRuleDocument
   readonly sources: ReadonlySet<SegmentSource>
@@ -50,16 +52,20 @@ export function createCustomDetector(documents: readonly CustomRuleDocument[]): 
     (spec.literals ?? []).map((text) => ({ text, ignoreCase: spec.ignoreCase, rule })),
   )
   const findLiterals = createLiteralScan(literals)
+  const allHaveLiterals = rules.every(({ hasLiterals }) => hasLiterals)
 
   function judge(text: string, context: DetectorContext): readonly Finding[] {
-    const spans = rules.map((): [start: number, end: number][] => [])
+    let spans: [start: number, end: number][][] | null = null
     findLiterals(text, (literal, start, end) => {
+      spans ??= rules.map(() => [])
       const own = spans[literals[literal]?.rule ?? -1]
       if (own !== undefined && own.length < FINDINGS_MAX) own.push([start, end])
     })
+    if (spans === null && allHaveLiterals) return NOTHING
+    const literalSpans: readonly [start: number, end: number][][] = spans ?? []
     const args = lazily(() => argsOf(text, context))
     return rules.flatMap((rule, at) => {
-      const own = spans[at] ?? []
+      const own = literalSpans[at] ?? []
       if (!isFor(rule, context) || (rule.hasLiterals && own.length === 0)) return []
       const matches = rule.pattern === null ? own : matchesOf(rule.pattern, text)
       const found = rule.hasLiterals || rule.pattern !== null ? matches : [[0, text.length] as const]
@@ -72,7 +78,10 @@ export function createCustomDetector(documents: readonly CustomRuleDocument[]): 
 
   const inAnswers = rules.filter(({ sources }) => sources.has('assistant'))
   const hold = holdOf(inAnswers)
-  const detect = (text: string, context: DetectorContext): readonly Finding[] => mergeFindings(judge(text, context))
+  const detect = (text: string, context: DetectorContext): readonly Finding[] => {
+    const found = judge(text, context)
+    return found.length === 0 ? found : mergeFindings(found)
+  }
   return {
     id: 'custom',
     sources: SEGMENT_SOURCES,
@@ -178,7 +187,7 @@ function openFrom(
 
 /** The first place where a literal has begun and not ended. */
 function begunLiteral(text: string, literals: readonly Literal[]): number {
-  const folded = text.toLowerCase()
+  const folded = literals.some(({ ignoreCase }) => ignoreCase) ? text.toLowerCase() : text
   let open = text.length
   for (const { text: literal, ignoreCase } of literals) {
     const [wanted, there] =

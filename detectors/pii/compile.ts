@@ -95,12 +95,12 @@ function mayGoOn({ form }: CompiledForm, from: number, next: number, kind: numbe
   return next > 127 || (one.includes(next) && two.some((byte) => kindOf(byte) === kind))
 }
 
-/** Sticky; matches where one of the forms has begun and not ended. */
-export const FORM_BEGUN: readonly RegExp[] = beginningsOf(compiled.map(({ form }) => form.pattern))
+/** Sticky; each matches where a form has begun and not ended. */
+export const FORMS_BEGUN: readonly RegExp[] = beginningsOf(compiled.map(({ form }) => form.pattern))
 
-/** Some patterns' beginnings as one expression for each kind of first character. */
+/** The beginnings of patterns. */
 export function beginningsOf(patterns: readonly string[]): readonly RegExp[] {
-  return [new RegExp(patterns.map((pattern) => `(?:${beginningSource(parsePattern(pattern))})`).join('|'), 'y')]
+  return [...new Set(patterns)].map((pattern) => new RegExp(`(?:${beginningSource(parsePattern(pattern))})`, 'y'))
 }
 
 function compileForm(rule: PiiRule, form: PiiForm): CompiledForm {

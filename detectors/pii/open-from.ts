@@ -1,7 +1,8 @@
 /** Where a text is still open: what a stream must hold back. */
 import { isDigit } from '../scan/ascii.ts'
+import { Beginnings } from './beginnings.ts'
 import { isGlue } from './chars.ts'
-import { beginningsOf, FORM_BEGUN } from './compile.ts'
+import { beginningsOf, FORMS_BEGUN } from './compile.ts'
 import { begunKeyword, CONTEXT_CHARS, ContextReader, glueStart, startsWord } from './context.ts'
 import { NAME_PATTERNS } from './names.ts'
 import { PHONE_BEGUN, PHONE_CHARS_MAX } from './phone.ts'
@@ -12,7 +13,7 @@ export const HOLD_CHARS_MAX = 1_024
 /** The most characters of a form: a street with its unit. */
 const REACH_CHARS = 128
 
-const BEGUN = [...FORM_BEGUN, ...beginningsOf(NAME_PATTERNS)]
+const BEGUN = new Beginnings([...FORMS_BEGUN, ...beginningsOf(NAME_PATTERNS)])
 
 /** {@link Detector.openFrom} of personal data. */
 export function openFrom(text: string): number {
@@ -38,7 +39,7 @@ function begunForm(text: string): number {
   for (let at = first; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (at >= firstPhone && (isDigit(code) || code === 43 || code === 40) && isAt(PHONE_BEGUN, text, at)) return at
-    if (startsWord(text, at) && isGlue(code) && BEGUN.some((begun) => isAt(begun, text, at))) return at
+    if (startsWord(text, at) && isGlue(code) && BEGUN.isAt(text, at)) return at
   }
   return text.length
 }

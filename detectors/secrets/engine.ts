@@ -4,6 +4,7 @@ import { createKeywordScanner } from '../scan/keyword-scanner.ts'
 import type { Keyword } from '../scan/keyword-table.ts'
 import { createPrefixTree, type PrefixTree } from '../scan/prefix-tree.ts'
 import { type CompiledRule, compileRule } from './compile.ts'
+import { type LengthsByEnd, lengthsByEnd } from './keyword-ends.ts'
 import type { RuleFile } from './rule.ts'
 
 /** A private key with its line breaks, and the longest tokens; no rule may reach further. */
@@ -24,11 +25,16 @@ export interface Engine {
   placesIn(text: string): readonly Place[]
   /** Rules whose keyword does not stand at their beginning. */
   readonly led: readonly CompiledRule[]
+  /** The most characters that one of them reaches. */
+  readonly ledCharsMax: number
+  /** Whether none of them begins behind a letter or a digit. */
+  readonly ledLooksBack: boolean
   /** The keywords at the beginning of rules that look at the character before them. */
   readonly guarded: PrefixTree
   /** The keywords at the beginning of rules before which anything may stand, or a digit. */
   readonly free: PrefixTree
-  readonly keywordCharsMax: number
+  /** How long beginnings of these can be. */
+  readonly lengthsByEnd: LengthsByEnd
 }
 
 /** Compiles rules. @throws PatternError for a pattern outside the subset, RangeError for a rule that reaches too far. */
@@ -37,6 +43,7 @@ export function createEngine(files: readonly RuleFile[]): Engine {
   const keywords = new Map<string, Keyword>()
   const rulesOf = new Map<string, CompiledRule[]>()
   const led: CompiledRule[] = []
+  const leading: { readonly text: string; readonly ignoreCase: boolean }[] = []
   for (const { family, rules } of files) {
     for (const rule of rules) {
       const { compiled, bytesAfter } = compileRule(rule, family)
@@ -56,6 +63,7 @@ export function createEngine(files: readonly RuleFile[]): Engine {
         )
         rulesOf.set(key, [...(rulesOf.get(key) ?? []), compiled])
         if (keywordAt > 0) continue
+        leading.push({ text, ignoreCase })
         if (before !== 'any') guarded.add(text, ignoreCase)
         if (!looksBack) free.add(text, ignoreCase)
       }
@@ -66,9 +74,11 @@ export function createEngine(files: readonly RuleFile[]): Engine {
   return {
     version: `${ENGINE_VERSION}.${createHash('sha256').update(JSON.stringify(files)).digest('hex').slice(0, 12)}`,
     led,
+    ledCharsMax: Math.max(0, ...led.map(({ reachChars }) => reachChars)),
+    ledLooksBack: led.every(({ before }) => before === 'notAlnum' || before === 'notWord'),
     guarded,
     free,
-    keywordCharsMax: Math.max(...[...keywords.values()].map(({ text }) => text.length)),
+    lengthsByEnd: lengthsByEnd(leading),
     placesIn(text) {
       const places: Place[] = []
       scanner.scan(text, (at, keywordIndex) => {

@@ -2,6 +2,7 @@
 import { isAlnum, isSpace, isWord } from '../scan/ascii.ts'
 import type { CompiledRule } from './compile.ts'
 import { type Engine, HOLD_CHARS_MAX, mayBegin, type Place } from './engine.ts'
+import { endKey } from './keyword-ends.ts'
 import { matchesAt } from './match.ts'
 
 /** {@link Detector.openFrom} of the secrets. */
@@ -20,11 +21,16 @@ export function openFrom(engine: Engine, text: string): number {
 function begunRule(engine: Engine, places: readonly Place[], text: string): number {
   let open = text.length
   for (const { rule, start } of places) if (start < open && isBegun(rule, text, start)) open = start
-  for (const rule of engine.led) {
-    const first = Math.max(0, text.length - rule.reachChars)
-    for (let start = text.length - 1; start >= first && !isSpace(text.charCodeAt(start)); start--) {
-      if (start < open && mayBegin(rule, text, start) && isBegun(rule, text, start)) open = start
-    }
+  return Math.min(open, begunLed(engine, text))
+}
+
+/** The same of rules whose keyword is still to come: in the last word. */
+function begunLed({ led, ledCharsMax, ledLooksBack }: Engine, text: string): number {
+  const first = Math.max(0, text.length - ledCharsMax)
+  let open = text.length
+  for (let start = text.length - 1; start >= first && !isSpace(text.charCodeAt(start)); start--) {
+    if (ledLooksBack && start > 0 && isAlnum(text.charCodeAt(start - 1))) continue
+    if (led.some((rule) => mayBegin(rule, text, start) && isBegun(rule, text, start))) open = start
   }
   return open
 }
@@ -36,14 +42,19 @@ function isBegun(rule: CompiledRule, text: string, start: number): boolean {
 }
 
 /** The first place in the last characters where a keyword has begun and not ended. */
-function begunKeyword({ guarded, free, keywordCharsMax }: Engine, text: string): number {
+function begunKeyword(engine: Engine, text: string): number {
   const end = text.length
-  for (let start = Math.max(0, end - keywordCharsMax + 1); start < end; start++) {
-    if (free.begins(text, start, end)) return start
-    if ((start === 0 || !isAlnum(text.charCodeAt(start - 1))) && guarded.begins(text, start, end)) return start
-  }
-  return end
+  const [first, second] = [text.charCodeAt(end - 2), text.charCodeAt(end - 1)]
+  const lengths = (first < 128 && second < 128 ? engine.lengthsByEnd[endKey(first, second)] : undefined) ?? NONE
+  for (const length of lengths) if (length <= end && beginsKeyword(engine, text, end - length)) return end - length
+  return end > 0 && beginsKeyword(engine, text, end - 1) ? end - 1 : end
 }
+
+const NONE: readonly number[] = []
+
+const beginsKeyword = ({ guarded, free }: Engine, text: string, start: number): boolean =>
+  free.begins(text, start, text.length) ||
+  ((start === 0 || !isAlnum(text.charCodeAt(start - 1))) && guarded.begins(text, start, text.length))
 
 /** Steps back before every match that a cut would divide, with the text that led to it and what must precede that. */
 function beforeMatches(engine: Engine, places: readonly Place[], text: string, begun: number): number {

@@ -72,6 +72,7 @@ const DEFANGED = /[\w-]+(?:[[({](?:\.|d|do|dot)?[\])}]?[\w.-]*)+$/
 /** With what is escaped or defanged right before it: `%65vil`, `evil[.`. */
 function beforeEscapes(text: string, start: number): number {
   const least = Math.max(0, text.length - REACH_CHARS)
+  if (!endsEscaped(text, least)) return start
   const tail = text.slice(least)
   const defanged = DEFANGED.exec(tail)
   if (defanged) return Math.min(start, least + defanged.index)
@@ -79,6 +80,18 @@ function beforeEscapes(text: string, start: number): number {
   let at = start
   while (at > least && /[\w.%-]/.test(text[at - 1] ?? '')) at--
   return at
+}
+
+/** Cheap: whether the characters at the end that a host is made of have any with them by which one is hidden. */
+function endsEscaped(text: string, least: number): boolean {
+  for (let at = text.length - 1; at >= least; at--) {
+    const code = text.charCodeAt(at)
+    // "%" and what opens or closes; all others end what may be one.
+    if (code === 37 || code === 40 || code === 41 || code === 91 || code === 93 || code === 123 || code === 125)
+      return true
+    if (!isHostChar(code) && code !== 95) return false
+  }
+  return false
 }
 
 /** The first host in the last word before a place behind which a URL goes on to there; the place if there is none. */
