@@ -4,11 +4,11 @@ import fc from 'fast-check'
 import t from 'tap'
 import { clusterFor, databaseFor } from '../../control-plane/test/support/database.ts'
 import { verify } from '../../control-plane/usage/verify.ts'
-import type { Intent } from '../../sidecar/events/types.ts'
 import { budgetOf, linesOf } from '../../sidecar/test/support/budgets.ts'
 import { inScope } from '../../sidecar/test/support/in-scope.ts'
 import type { SpendWorld } from '../../sidecar/test/support/spend-world.ts'
 import { holdLedgerClock } from '../support/ledger-clock.ts'
+import { anyAmount, LedgerStory } from '../support/ledger-story.ts'
 import { SharedLedger } from '../support/shared-ledger.ts'
 
 const db = await databaseFor(t, await (await clusterFor(t))())
@@ -147,13 +147,6 @@ const EACH = budgetOf({ name: 'each', scope: 'per_agent', limit: 600, period: DA
 const SHARED = budgetOf({ name: 'shared', limit: 1_000, period: DAILY })
 const MIXED = [linesOf('a', SHARED), linesOf('a', SHARED, EACH), linesOf('b', EACH)] as const
 
-/** An attempt that was sent, and what the provider bills for it in the end. */
-interface Sent {
-  readonly intent: Intent
-  readonly who: number
-  cost: bigint | null
-}
-
 const anyStep = fc.record({
   kind: fc.oneof(
     { weight: 8, arbitrary: fc.constant('send' as const) },
@@ -165,15 +158,9 @@ const anyStep = fc.record({
   ),
   who: fc.nat(1),
   lines: fc.nat(2),
-  amount: fc.oneof(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 400 })),
+  amount: anyAmount,
   part: fc.nat(100),
 })
-
-/** What a counter was billed and may still be billed, as only an all-seeing accountant knows. */
-const taken = (sent: readonly Sent[], key: string): bigint =>
-  sent
-    .filter(({ intent }) => intent.reservation.holds.some((hold) => hold.key === key))
-    .reduce((sum, { intent, cost }) => sum + (cost ?? intent.reservation.bound), 0n)
 
 t.test(
   'whatever happens around midnight, each day keeps to its limit, and is spent by none before it begins',
@@ -183,83 +170,25 @@ t.test(
       fc.asyncProperty(fc.array(anyStep, { minLength: 15, maxLength: 35 }), (steps) =>
         inScope(async (scope) => {
           await until(MIDNIGHT_MS - 45_000)
-          const shared = await SharedLedger.open(scope, db, [SHARED, EACH], 2)
-          const sent: Sent[] = []
+          const story = new LedgerStory(await SharedLedger.open(scope, db, [SHARED, EACH], 2))
+          const { worlds } = story.shared
           for (const { kind, who, lines, amount, part } of steps) {
-            const world = shared.worlds[who]
+            const world = worlds[who]
             if (!world) continue
-            const open = sent.filter((each) => each.who === who && each.cost === null)
-            switch (kind) {
-              case 'send': {
-                const outcome = await world.reserve(MIXED[lines] ?? [], amount)
-                if (outcome.kind !== 'reserved') break
-                const intent = world.intentOf(outcome.reservation)
-                for (const { counter } of outcome.reservation.holds) {
+            if (kind === 'send')
+              await story.send(who, world, MIXED[lines] ?? [], amount, ({ holds }) => {
+                for (const { counter } of holds) {
                   days.add(counter.periodId)
                   // What waited did so on the sidecar's clock alone.
                   if (periodOf(counter.periodId).startsAtMs > world.ledgerTime.nowMs()) throw new Error('H1: too early')
                 }
-                const committed = world.core.outbox.commitIntent(intent)
-                await world.settleDown()
-                await committed
-                sent.push({ intent, who, cost: null })
-                break
-              }
-              case 'end': {
-                const [one] = open
-                if (!one) break
-                one.cost = (one.intent.reservation.bound * BigInt(part)) / 100n
-                world.end(one.intent, Number(one.cost))
-                await world.settleDown()
-                break
-              }
-              case 'upload':
-                await shared.upload(world, part > 25)
-                break
-              case 'pass':
-                await pass(shared.worlds, TICK_MS * (1 + (part % 3)))
-                break
-              case 'loseQuestion':
-                world.faults.lostQuestions = 1
-                break
-              case 'loseAnswer':
-                world.faults.lostAnswers = 1
-                break
-              case 'recall':
-                await shared.recall(world)
-                break
-              case 'crash':
-                for (const each of open) each.cost = each.intent.reservation.bound
-                await world.crash()
-                break
-              case 'restart':
-                for (const each of open) each.cost = each.intent.reservation.bound
-                await world.restart()
-            }
-            for (const [key, { limit, settled, escrow }] of await shared.counters()) {
-              if (taken(sent, key) > limit) throw new Error(`${key}: more than its limit`)
-              if (settled + escrow > limit) throw new Error(`I1: ${key}: ${settled} and ${escrow} of ${limit}`)
-            }
+              })
+            else if (kind === 'pass') await pass(worlds, TICK_MS * (1 + (part % 3)))
+            else await story.happen(kind, who, world, part)
+            await story.keepsToLimits()
           }
-          for (const each of sent) {
-            if (each.cost !== null) continue
-            each.cost = each.intent.reservation.bound
-            shared.worlds[each.who]?.end(each.intent, Number(each.cost))
-          }
-          for (const world of shared.worlds) {
-            Object.assign(world.faults, { lostQuestions: 0, lostAnswers: 0 })
-            await world.pass(3_000, 500)
-            await world.during(world.core.gate.returnIdle(true))
-            await world.during(world.core.gate.returnIdle(true))
-            await shared.upload(world, true)
-            await shared.upload(world, true)
-          }
-          const { ledger } = await verify(db.database, shared.orgId)
-          if (ledger.wrong > 0) throw new Error(`the ledger is wrong: ${JSON.stringify(ledger)}`)
-          for (const [key, { settled, escrow }] of await shared.counters()) {
-            if (settled !== taken(sent, key)) throw new Error(`${key}: ${settled} settled of ${taken(sent, key)}`)
-            if (escrow !== 0n) throw new Error(`${key}: ${escrow} is stuck`)
-          }
+          await story.finish()
+          await story.isSettled(db.database)
         }),
       ),
       { numRuns: 8, endOnFailure: true, includeErrorInReport: true },

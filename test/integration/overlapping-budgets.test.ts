@@ -7,11 +7,10 @@ import type { CompiledBudget } from '@agentcostcontrol/policy'
 import fc from 'fast-check'
 import t from 'tap'
 import { clusterFor, databaseFor } from '../../control-plane/test/support/database.ts'
-import { verify } from '../../control-plane/usage/verify.ts'
 import { balanceOf } from '../../sidecar/budget/account.ts'
-import type { Intent } from '../../sidecar/events/types.ts'
 import { budgetOf, linesOf } from '../../sidecar/test/support/budgets.ts'
 import { inScope } from '../../sidecar/test/support/in-scope.ts'
+import { anyAmount, LedgerStory, type Sent } from '../support/ledger-story.ts'
 import { SharedLedger } from '../support/shared-ledger.ts'
 
 const db = await databaseFor(t, await (await clusterFor(t))())
@@ -29,13 +28,6 @@ const AGENTS = ['a', 'b'] as const
 /** Which of the three a request falls under. */
 const OVERLAPS = [[0, 1, 2], [0, 1], [1, 2], [0]] as const
 
-/** An attempt that was sent; its cost once it is known. */
-interface Sent {
-  readonly intent: Intent
-  readonly who: number
-  cost: bigint | null
-}
-
 const anyStep = fc.record({
   kind: fc.oneof(
     { weight: 8, arbitrary: fc.constant('send' as const) },
@@ -48,7 +40,7 @@ const anyStep = fc.record({
   who: fc.nat(1),
   agent: fc.nat(1),
   overlap: fc.nat(3),
-  amount: fc.oneof(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 400 })),
+  amount: anyAmount,
   /** Of the bound, in per cent: some bills are above it. */
   part: fc.oneof(fc.nat(100), fc.nat(100), fc.integer({ min: 101, max: 150 })),
 })
@@ -68,7 +60,7 @@ function billed(sent: readonly Sent[], key: string): { readonly taken: bigint; r
 }
 
 /** The invariants, on every lease and every counter. */
-async function hold(shared: SharedLedger, sent: readonly Sent[]): Promise<void> {
+async function hold({ shared, sent }: LedgerStory): Promise<void> {
   for (const [at, { core }] of shared.worlds.entries())
     for (const account of core.accounts.values()) {
       const { above } = billed(
@@ -91,86 +83,28 @@ t.test('overlapping budgets hold through overruns, crashes, recalls and the next
     fc.asyncProperty(fc.array(anyStep, { minLength: 12, maxLength: 24 }), (steps) =>
       inScope(async (scope) => {
         let resets = 0
-        const shared = await SharedLedger.open(scope, db, budgetsAfter(resets), 2)
-        const sent: Sent[] = []
+        const story = new LedgerStory(await SharedLedger.open(scope, db, budgetsAfter(resets), 2))
+        const { shared, sent } = story
         for (const { kind, who, agent, overlap, amount, part } of steps) {
           const world = shared.worlds[who]
           if (!world) continue
-          const open = sent.filter((each) => each.who === who && each.cost === null)
-          switch (kind) {
-            case 'send': {
-              const budgets = (OVERLAPS[overlap] ?? []).flatMap((at) => world.budgets[at] ?? [])
-              const outcome = await world.reserve(linesOf(AGENTS[agent] ?? 'a', ...budgets), amount)
-              if (outcome.kind !== 'reserved') break
-              const intent = world.intentOf(outcome.reservation)
-              const committed = world.core.outbox.commitIntent(intent)
-              await world.settleDown()
-              await committed
-              sent.push({ intent, who, cost: null })
-              seen.sent++
-              break
-            }
-            case 'end': {
-              const [one] = open
-              if (!one) break
-              one.cost = (one.intent.reservation.bound * BigInt(part)) / 100n
-              if (one.cost > one.intent.reservation.bound) seen.above++
-              world.end(one.intent, Number(one.cost))
-              await world.settleDown()
-              break
-            }
-            case 'upload':
-              await shared.upload(world, part > 25)
-              break
-            case 'idle':
-              await world.pass(6_000, 2_000)
-              await world.during(world.core.gate.returnIdle(false))
-              break
-            case 'recall':
-              await shared.recall(world)
-              break
-            case 'roll':
-              // A reset begins the next period; what runs stays on the former one.
-              resets++
-              if (sent.some(({ cost }) => cost === null)) seen.rolledWhileRunning++
-              await shared.publish(budgetsAfter(resets))
-              for (const each of shared.worlds) each.budgets = budgetsAfter(resets)
-              break
-            case 'loseQuestion':
-              world.faults.lostQuestions = 1
-              break
-            case 'loseAnswer':
-              world.faults.lostAnswers = 1
-              break
-            case 'crash':
-              for (const each of open) each.cost = each.intent.reservation.bound
-              await world.crash()
-          }
-          await hold(shared, sent)
+          if (kind === 'send') {
+            const budgets = (OVERLAPS[overlap] ?? []).flatMap((at) => world.budgets[at] ?? [])
+            if (await story.send(who, world, linesOf(AGENTS[agent] ?? 'a', ...budgets), amount)) seen.sent++
+          } else if (kind === 'roll') {
+            // A reset begins the next period; what runs stays on the former one.
+            resets++
+            if (sent.some(({ cost }) => cost === null)) seen.rolledWhileRunning++
+            await shared.publish(budgetsAfter(resets))
+            for (const each of shared.worlds) each.budgets = budgetsAfter(resets)
+          } else await story.happen(kind, who, world, part)
+          await hold(story)
         }
-        for (const each of sent) {
-          const world = shared.worlds[each.who]
-          if (!world || each.cost !== null) continue
-          each.cost = each.intent.reservation.bound
-          world.end(each.intent, Number(each.cost))
-        }
-        for (const world of shared.worlds) {
-          Object.assign(world.faults, { lostQuestions: 0, lostAnswers: 0 })
-          world.budgets = budgetsAfter(resets)
-          await world.pass(3_000, 500)
-          await world.during(world.core.gate.returnIdle(false))
-          await world.during(world.core.gate.returnIdle(true))
-          await shared.upload(world, true)
-          await shared.upload(world, true)
-        }
-        await hold(shared, sent)
-        const { ledger } = await verify(db.database, shared.orgId)
-        if (ledger.wrong > 0) throw new Error(`the ledger is wrong: ${JSON.stringify(ledger)}`)
-        for (const [key, { settled, escrow }] of await shared.counters()) {
-          const { taken } = billed(sent, key)
-          if (settled !== taken) throw new Error(`${key}: ${settled} settled of ${taken}`)
-          if (escrow !== 0n) throw new Error(`${key}: ${escrow} is stuck`)
-        }
+        for (const world of shared.worlds) world.budgets = budgetsAfter(resets)
+        await story.finish()
+        await hold(story)
+        await story.isSettled(db.database)
+        seen.above += sent.filter(({ intent, cost }) => (cost ?? 0n) > intent.reservation.bound).length
       }),
     ),
     { numRuns: RUNS, endOnFailure: true, includeErrorInReport: true },
