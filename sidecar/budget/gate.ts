@@ -22,7 +22,7 @@ export interface SpendGate extends BudgetGate {
   recall(counters: readonly Counter[]): void
   /**
    * Returns what idle leases hold, and fetches those that are needed when a period ends; with `all`, returns everything.
-   * Resolves when the grantor knows, or cannot be reached.
+   * Resolves when the grantor knows, or cannot be reached; with `all`, not in several tries.
    */
   returnIdle(all: boolean): Promise<void>
   stats(): GateStats
@@ -64,6 +64,9 @@ const AHEAD_MS_MIN = 15_000
 /** Subjects that asked for nothing for longer need no lease at once when a period begins; and most that are fetched at a time. */
 const AHEAD_USED_MS = 60_000
 const AHEAD_MAX = 256
+/** So often, and for so long, everything is returned at the end: whoever stops the sidecar waits for it. */
+const RETURN_TRIES = 4
+const RETURN_MS_MAX = 6_000
 /** Most leases that one look for idle money returns, so that it never holds up requests. */
 const RETURNS_MAX = 512
 
@@ -319,6 +322,18 @@ export function createBudgetGate(options: GateOptions): SpendGate {
     await sync.idle()
   }
 
+  /** An answer that is under way may bring more, and a busy ledger may answer a later question alone. */
+  async function returnAll(): Promise<void> {
+    const startedMs = clock.monotonicMs()
+    refills.clear()
+    ahead.clear()
+    for (let tries = 1; tries <= RETURN_TRIES; tries++) {
+      await returnNow(true)
+      const isAllTold = sync.isReachable && [...holder.accounts.values()].every(isTold)
+      if (tries > 1 && (isAllTold || clock.monotonicMs() - startedMs > RETURN_MS_MAX)) return
+    }
+  }
+
   return {
     reserve,
     pressure: (lines) => {
@@ -337,15 +352,7 @@ export function createBudgetGate(options: GateOptions): SpendGate {
       }
       if (holder.untold > 0) sync.kick()
     },
-    returnIdle: async (all) => {
-      if (all) {
-        refills.clear()
-        ahead.clear()
-      }
-      await returnNow(all)
-      // An answer that was under way may have brought more.
-      if (all) await returnNow(all)
-    },
+    returnIdle: (all) => (all ? returnAll() : returnNow(false)),
     stats: () => {
       const { wouldDeny, ...messages } = sync.stats()
       const reserved = [...holder.accounts.values()].reduce((sum, { uncharged }) => sum + Number(uncharged), 0)

@@ -298,6 +298,25 @@ t.test('at the end everything goes back, also what an answer under way brings', 
   t.equal(world.committed(budget.uid, 'total'), 0n)
 })
 
+t.test(
+  'at the end everything goes back to a ledger that answers after some tries, and stays with one that does not',
+  async (t) => {
+    const budget = budgetOf({ limit: 100_000 })
+    const world = await SpendWorld.open(t, [budget])
+    world.end(await world.send(linesOf('a', budget), 100), 60)
+    await world.settleDown()
+    world.faults.lostQuestions = 3
+    await world.during(world.core.gate.returnIdle(true))
+    t.equal(world.committed(budget.uid, 'total'), 60n)
+    world.end(await world.send(linesOf('a', budget), 100), 40)
+    await world.settleDown()
+    world.faults.lostQuestions = 1_000
+    await world.during(world.core.gate.returnIdle(true))
+    t.ok(1_000 - world.faults.lostQuestions <= 8, 'and it does not ask for long')
+    t.ok(world.committed(budget.uid, 'total') > 100n)
+  },
+)
+
 t.test('a lease of a period that is over is closed when its last request ends, and forgotten', async (t) => {
   const budget = budgetOf({ period: 'daily', limit: 100_000 })
   const world = await SpendWorld.open(t, [budget])
