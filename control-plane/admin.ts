@@ -24,7 +24,8 @@ export async function startAdminServer(
       ),
     '/metrics': async () => [200, await metrics()],
   }
-  const server = createServer(async (request, response) => {
+  // Longer than from one probe or scrape to the next: nobody asks on a connection that is just being closed.
+  const server = createServer({ keepAliveTimeout: 65_000 }, async (request, response) => {
     const page = pages[(request.url ?? '').split('?')[0] ?? '']
     const [status, body] = page ? await page() : ([404, 'here are /healthz, /readyz and /metrics\n'] as const)
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' }).end(body)

@@ -21,7 +21,8 @@ export async function startAdminServer(
   listen: ListenAddress,
   { readiness, metrics }: AdminOptions,
 ): Promise<{ readonly address: AddressInfo; close(): Promise<void> }> {
-  const server = createServer((request, response) => {
+  // Longer than from one probe or scrape to the next: nobody asks on a connection that is just being closed.
+  const server = createServer({ keepAliveTimeout: 65_000 }, (request, response) => {
     const send = (status: number, type: string, body: string): void => {
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body)
     }

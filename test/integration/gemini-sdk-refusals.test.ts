@@ -235,7 +235,7 @@ t.test('a budget that is nearly spent lowers the limit in the field that the SDK
 
 t.test('who leaves is drained: the provider goes on, and its bill is exact', async (t) => {
   const twins = await twinsFor(t)
-  const headers = { 'x-sim-output-tokens': '400', 'x-sim-chunk-delay-ms': '1' }
+  const headers = { 'x-sim-output-tokens': '1000', 'x-sim-chunk-delay-ms': '1' }
   for (const way of ['break', 'abort']) {
     const abort = new AbortController()
     const { models } = geminiAt(`${twins.sidecar.url}/google`, way, { headers })
@@ -261,7 +261,7 @@ t.test('who leaves is drained: the provider goes on, and its bill is exact', asy
 t.test('where the policy aborts, the input that was told is charged, and the output that may be billed', async (t) => {
   const policies = { 'provider.yaml': providerYaml({ onClientAbort: 'abort' }, 'google') }
   const twins = await twinsFor(t, { policies })
-  const headers = { 'x-sim-output-tokens': '400', 'x-sim-chunk-delay-ms': '1' }
+  const headers = { 'x-sim-output-tokens': '1000', 'x-sim-chunk-delay-ms': '1' }
   const { models } = geminiAt(`${twins.sidecar.url}/google`, 'aborted', { headers })
   const abort = new AbortController()
   const stream = await models.generateContentStream({

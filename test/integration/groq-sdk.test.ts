@@ -90,7 +90,7 @@ t.test('each class of error is raised as without us', async (t) => {
 
 t.test('a stream that its client aborts is read to its end, since that is what Groq bills', async (t) => {
   const twins = await twinsFor(t)
-  const slowly = { 'x-sim-output-tokens': '600', 'x-sim-chunk-delay-ms': '1' }
+  const slowly = { 'x-sim-output-tokens': '1500', 'x-sim-chunk-delay-ms': '1' }
   const client = groqAt(`${twins.sidecar.url}/groq`, 'abort', slowly)
   const stream = await client.chat.completions.create({ ...ASK, stream: true })
   let left = 50

@@ -33,8 +33,6 @@ const agentsOf = async (plane: TestControlPlane, key: string): Promise<readonly 
 const tasksOf = async (plane: TestControlPlane, key: string, query = ''): Promise<TaskPage['tasks']> =>
   (await readApi<TaskPage>(`${plane.url}/api/v1/tasks${query}`, key)).tasks
 
-const SLOW_MS = 30_000
-
 t.test(
   'two agents behind one sidecar and one behind another show up with heartbeat, tasks and cost, to their own key alone',
   async (t) => {
@@ -63,14 +61,10 @@ t.test(
       ),
       tell(own, 'tasks', { taskId: 't-1', name: 'a report', status: 'failed', errorCode: 'timeout' }),
     ])
-    const agents = await until(
-      'three agents, one with its cost',
-      async () => {
-        const found = await agentsOf(plane, key)
-        return found.length === 3 && found.some(({ requestsToday }) => requestsToday > 0) ? found : null
-      },
-      SLOW_MS,
-    )
+    const agents = await until('three agents, one with its cost', async () => {
+      const found = await agentsOf(plane, key)
+      return found.length === 3 && found.some(({ requestsToday }) => requestsToday > 0) ? found : null
+    })
     t.match(agents, [
       {
         agent: 'reader',
@@ -87,14 +81,10 @@ t.test(
     t.match(await tasksOf(plane, key, '?agent=writer'), [
       { taskId: 't-1', name: 'a report', workflow: 'reports', status: 'failed', errorCode: 'timeout', endedAt: /Z$/ },
     ])
-    const { sidecars } = await until(
-      'figures of both sidecars',
-      async () => {
-        const page = await readApi<SidecarPage>(`${plane.url}/api/v1/sidecars`, key)
-        return page.sidecars.filter(({ figures }) => figures !== null).length === 2 ? page : null
-      },
-      SLOW_MS,
-    )
+    const { sidecars } = await until('figures of both sidecars', async () => {
+      const page = await readApi<SidecarPage>(`${plane.url}/api/v1/sidecars`, key)
+      return page.sidecars.filter(({ figures }) => figures !== null).length === 2 ? page : null
+    })
     for (const { figures } of sidecars) {
       t.match(figures, { version: /^\d+\.\d+/, nodeVersion: process.version, startedAt: /Z$/ })
       t.ok((figures?.memoryBytes ?? 0) > 1e7)
@@ -128,21 +118,15 @@ t.test(
     t.match(await tell(sidecar, 'heartbeat', { agent: 'a', status: 'running' }), { status: 202, accepted: 1 })
     await tell(sidecar, 'tasks', { agent: 'a', taskId: 'early', status: 'completed' })
     await tell(sidecar, 'tasks', { agent: 'a', taskId: 'early', status: 'running', startedAt: '2026-11-24T12:00:00Z' })
-    await until(
-      'a failure',
-      async () => ((await sidecar.metric('acc_heartbeat_messages_total', { result: 'failed' })) > 0 ? true : null),
-      SLOW_MS,
+    await until('a failure', async () =>
+      (await sidecar.metric('acc_heartbeat_messages_total', { result: 'failed' })) > 0 ? true : null,
     )
     await tell(sidecar, 'heartbeat', { agent: 'a', status: 'idle' })
     const back = await again()
-    const [agent] = await until(
-      'the agent',
-      async () => {
-        const found = await agentsOf(back, key)
-        return found.length === 1 ? found : null
-      },
-      SLOW_MS,
-    )
+    const [agent] = await until('the agent', async () => {
+      const found = await agentsOf(back, key)
+      return found.length === 1 ? found : null
+    })
     t.match(agent, { agent: 'a', status: 'idle' })
     t.match(await tasksOf(back, key), [{ taskId: 'early', status: 'completed', startedAt: '2026-11-24T12:00:00.000Z' }])
     await tell(sidecar, 'tasks', { agent: 'a', taskId: 'last', status: 'completed' })
@@ -161,16 +145,12 @@ t.test(
     const first = await sidecarFor(t, options)
     await tell(first, 'heartbeat', { agent: 'a', status: 'running' })
     await tell(first, 'tasks', { agent: 'a', taskId: 't-1', status: 'running' })
-    await until('the task', async () => ((await tasksOf(plane, key)).length === 1 ? true : null), SLOW_MS)
+    await until('the task', async () => ((await tasksOf(plane, key)).length === 1 ? true : null))
     await first.kill()
     const second = await sidecarFor(t, { ...options, dataDir: first.dataDir })
     await tell(second, 'heartbeat', { agent: 'a', status: 'error' })
     await tell(second, 'tasks', { agent: 'a', taskId: 't-1', status: 'failed' })
-    await until(
-      'the end of the task',
-      async () => ((await tasksOf(plane, key))[0]?.status === 'failed' ? true : null),
-      SLOW_MS,
-    )
+    await until('the end of the task', async () => ((await tasksOf(plane, key))[0]?.status === 'failed' ? true : null))
     t.match(await agentsOf(plane, key), [{ agent: 'a', status: 'error', instances: 1, runningTasks: 0 }])
   },
 )
@@ -279,10 +259,6 @@ t.test('tasks that find no room are refused with a code, and taken when the cont
   t.equal(full.headers.get('retry-after'), '5')
   t.equal((await tell(sidecar, 'heartbeat', { agent: 'a', status: 'idle' })).status, 202)
   const back = await again()
-  await until(
-    'all tasks',
-    async () => ((await agentsOf(back, key))[0]?.queuedTasks === TASKS_MAX ? true : null),
-    SLOW_MS,
-  )
+  await until('all tasks', async () => ((await agentsOf(back, key))[0]?.queuedTasks === TASKS_MAX ? true : null))
   t.equal((await tell(sidecar, 'tasks', tasks(TASKS_MAX))).status, 202)
 })

@@ -63,11 +63,7 @@ t.test('a loop is stopped by a pause that survives a restart, and ends with the 
   const again = await sidecarFor(t, { ...place, dataDir: sidecar.dataDir, policyDir: sidecar.policyDir })
   t.equal((await ask(again, 'hello')).code, 'acc_agent_paused')
   writePolicies(again.policyDir, { 'security.yaml': security('repeats: { count: 5 }') })
-  await until(
-    'it may go on',
-    async () => ((await ask(again, `hello ${Math.random()}`)).status === 200 ? true : null),
-    10_000,
-  )
+  await until('it may go on', async () => ((await ask(again, `hello ${Math.random()}`)).status === 200 ? true : null))
 })
 
 t.test('a conversation that grows, a batch of different prompts and slow repeats are not stopped', async (t) => {
@@ -99,11 +95,7 @@ t.test('a throttle slows a loop down and says when to come back; an alert is a f
   const retryAfterS = Number(refused.headers.get('retry-after'))
   t.ok(retryAfterS >= 1 && retryAfterS <= 3, `${retryAfterS} s`)
   writePolicies(sidecar.policyDir, { 'security.yaml': security('repeats: { count: 3 }') })
-  await until(
-    'the policy has changed',
-    async () => ((await ask(sidecar, 'again')).status === 200 ? true : null),
-    10_000,
-  )
+  await until('the policy has changed', async () => ((await ask(sidecar, 'again')).status === 200 ? true : null))
   for (let at = 0; at < 4; at++) t.equal((await ask(sidecar, 'once more')).status, 200)
   t.ok((await sidecar.metric('acc_findings_total', { detector: 'loop', action: 'alert' })) >= 1)
 })

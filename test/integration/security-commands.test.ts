@@ -6,16 +6,14 @@ import { eventFinding, toolPinReport } from '../../control-plane/test/support/se
 import { chat } from '../support/chat.ts'
 import { askApi, enrol, sendEvents } from '../support/control-plane.ts'
 import type { TestSidecar } from '../support/sidecar.ts'
-import { ARRIVES_MS, BACK_MS, kept, twoReplicasFor } from '../support/two-replicas.ts'
+import { inTime, kept, timed, twoReplicasFor } from '../support/two-replicas.ts'
 import { until } from '../support/until.ts'
 
 const REASON = { reason: 'a test' }
 
-const answered = (sidecar: TestSidecar, agent: string, code: string | null, timeoutMs = ARRIVES_MS) =>
-  until(
-    `${agent} is answered ${code}`,
-    async () => ((await chat(sidecar.url, { headers: { 'x-acc-agent': agent } })).code === code ? true : null),
-    timeoutMs,
+const answered = (sidecar: TestSidecar, agent: string, code: string | null) =>
+  until(`${agent} is answered ${code}`, async () =>
+    (await chat(sidecar.url, { headers: { 'x-acc-agent': agent } })).code === code ? true : null,
   )
 
 t.test(
@@ -23,13 +21,16 @@ t.test(
   async (t) => {
     const { planes, plane, key, sidecar, ask } = await twoReplicasFor(t)
     const sidecars = [await sidecar(0), await sidecar(1)] as const
+    const times: number[] = []
+    const arrives = (code: string | null) =>
+      Promise.all(sidecars.map((each) => timed(times, answered(each, 'bad', code))))
     for (const each of sidecars) await answered(each, 'bad', null)
     t.match(await ask('/agents/bad/quarantine', REASON), { status: 200 })
-    for (const each of sidecars) await answered(each, 'bad', 'acc_agent_quarantined')
+    await arrives('acc_agent_quarantined')
     t.match(await ask('/agents/bad/resume', REASON, 1), { status: 409 })
     await answered(sidecars[0], 'good', null)
     t.match(await ask('/agents/bad/release', REASON, 1), { status: 200 })
-    for (const each of sidecars) await answered(each, 'bad', null)
+    await arrives(null)
 
     const instanceId = randomUUID()
     const credential = await enrol(planes[0].url, key, instanceId)
@@ -39,7 +40,8 @@ t.test(
       findings: [eventFinding({ action: 'quarantine' })],
     })
     t.match(await sendEvents(planes[0].url, credential, batchOf([found])), { body: { stored: 1 } })
-    for (const each of sidecars) await answered(each, 'bad', 'acc_agent_quarantined')
+    await arrives('acc_agent_quarantined')
+    inTime(t, times)
     t.match(await ask('/security/events'), { body: { events: [{ eventId: found.eventId, action: 'quarantine' }] } })
 
     for (const each of sidecars) await kept(each, 'agent-states.json', 'quarantined')
@@ -49,9 +51,9 @@ t.test(
     t.equal((await chat(again.url, { headers: { 'x-acc-agent': 'bad' } })).code, 'acc_agent_quarantined')
     for (const each of planes) await plane(new URL(each.url).host)
     const fresh = await sidecar(1)
-    await answered(fresh, 'bad', 'acc_agent_quarantined', BACK_MS)
+    await answered(fresh, 'bad', 'acc_agent_quarantined')
     t.match(await ask('/agents/bad/release', REASON), { status: 200 })
-    for (const each of [again, sidecars[1], fresh]) await answered(each, 'bad', null, BACK_MS)
+    for (const each of [again, sidecars[1], fresh]) await answered(each, 'bad', null)
   },
 )
 
@@ -79,7 +81,7 @@ spec: { detectors: { secrets: { request: ${all}, response: ${all} } } }`
       'acc_agent_quarantined',
       'at once',
     )
-    await answered(sidecars[1], 'leaky', 'acc_agent_quarantined', BACK_MS)
+    await answered(sidecars[1], 'leaky', 'acc_agent_quarantined')
     t.match(await ask('/agents/leaky/release', REASON), { status: 200 })
     for (const each of sidecars) await answered(each, 'leaky', null)
 
@@ -88,11 +90,7 @@ spec: { detectors: { secrets: { request: ${all}, response: ${all} } } }`
       status: 200,
     })
     for (const each of sidecars) {
-      await until(
-        'it is in force',
-        async () => ((await each.metric('acc_suppressions')) === 1 ? true : null),
-        ARRIVES_MS,
-      )
+      await until('it is in force', async () => ((await each.metric('acc_suppressions')) === 1 ? true : null))
       t.equal(await leak('leaky', each), null, 'let pass')
     }
     t.equal(await leak('other', sidecars[0]), 'acc_security_blocked', 'for nobody else')
@@ -106,20 +104,18 @@ t.test(
     const sidecars = [await sidecar(0), await sidecar(1)] as const
     const expiresAt = new Date(Date.now() + 3_600_000).toISOString()
     const made = await ask<{ readonly id: string }>('/security/suppressions', { detector: 'pii', ...REASON, expiresAt })
-    const inForce = (each: TestSidecar, count: number, timeoutMs = ARRIVES_MS) =>
-      until(
-        `${count} are in force`,
-        async () => ((await each.metric('acc_suppressions')) === count ? true : null),
-        timeoutMs,
-      )
-    for (const each of sidecars) await inForce(each, 1)
+    const inForce = (each: TestSidecar, count: number) =>
+      until(`${count} are in force`, async () => ((await each.metric('acc_suppressions')) === count ? true : null))
+    const times: number[] = []
+    await Promise.all(sidecars.map((each) => timed(times, inForce(each, 1))))
     const credential = await enrol(planes[1].url, key, randomUUID())
     const reports = [toolPinReport()]
     t.match(await askApi(`${planes[1].url}/sidecar/v1/tool-pins`, credential, { reports }), { body: { stored: 1 } })
     const pins = await ask<{ readonly toolPins: readonly { readonly id: number }[] }>('/security/tool-pins')
     const pin = `/security/tool-pins/${pins.body.toolPins[0]?.id}`
     t.match(await ask(`${pin}/reject`, REASON), { status: 200 })
-    for (const each of sidecars) await kept(each, 'tool-pin-decisions.json', 'rejected')
+    await Promise.all(sidecars.map((each) => timed(times, kept(each, 'tool-pin-decisions.json', 'rejected'))))
+    inTime(t, times)
     await kept(sidecars[0], 'suppressions.json', 'pii')
 
     await sidecars[0].kill()
@@ -128,7 +124,7 @@ t.test(
     await inForce(again, 1)
     for (const each of planes) await plane(new URL(each.url).host)
     const fresh = await sidecar(1)
-    await inForce(fresh, 1, BACK_MS)
+    await inForce(fresh, 1)
     await kept(fresh, 'tool-pin-decisions.json', 'rejected')
     t.match(await ask(`${pin}/approve`, REASON), { status: 200 })
     const ended = await askApi(
@@ -139,7 +135,7 @@ t.test(
     )
     t.equal(ended.status, 200)
     for (const each of [again, sidecars[1], fresh]) {
-      await inForce(each, 0, BACK_MS)
+      await inForce(each, 0)
       await kept(each, 'tool-pin-decisions.json', 'approved')
     }
   },

@@ -24,14 +24,10 @@ const counterOf = async ({ url }: TestControlPlane, key: string, name: string) =
 
 /** Waits until the ledger has settled what was billed, and nothing is set aside any more. */
 const settledTo = (plane: TestControlPlane, key: string, name: string, billed: bigint) =>
-  until(
-    `${billed} settled`,
-    async () => {
-      const counter = await counterOf(plane, key, name).catch(() => undefined)
-      return counter?.settledNanoUsd === String(billed) && counter.escrowNanoUsd === '0' ? counter : null
-    },
-    30_000,
-  )
+  until(`${billed} settled`, async () => {
+    const counter = await counterOf(plane, key, name).catch(() => undefined)
+    return counter?.settledNanoUsd === String(billed) && counter.escrowNanoUsd === '0' ? counter : null
+  })
 
 /** What the provider bills, each request rounded up to nano-USD as it is charged. */
 const billOf = ({ bill }: Simulator): bigint =>

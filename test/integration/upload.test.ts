@@ -19,14 +19,10 @@ const costOnDisk = ({ dataDir }: TestSidecar): bigint =>
     .reduce((sum, { costNanoUsd, chargedNanoUsd }) => sum + BigInt(costNanoUsd ?? chargedNanoUsd), 0n)
 
 const stored = (plane: TestControlPlane, key: string, requests: number): Promise<Sums> =>
-  until(
-    `${requests} requests in the summary`,
-    async () => {
-      const sums = await summary(plane, key).catch(() => null)
-      return sums !== null && sums.requests >= requests ? sums : null
-    },
-    30_000,
-  )
+  until(`${requests} requests in the summary`, async () => {
+    const sums = await summary(plane, key).catch(() => null)
+    return sums !== null && sums.requests >= requests ? sums : null
+  })
 
 t.test(
   'a request shows up in the summary with its cost, whatever became of it; two sidecars share the sums',

@@ -118,7 +118,7 @@ for (const client of CLIENTS) {
       }
     })
     await t.test('an aborted stream', async (t) => {
-      const slowly = { 'x-sim-output-tokens': '500', 'x-sim-chunk-delay-ms': '1' }
+      const slowly = { 'x-sim-output-tokens': '1500', 'x-sim-chunk-delay-ms': '1' }
       const model = client.at(twins.sidecar.url + client.paths.through, { ...tagged('abort'), ...slowly })
       const leaving = new AbortController()
       const { textStream } = streamText({

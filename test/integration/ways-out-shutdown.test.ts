@@ -35,7 +35,7 @@ t.test('SIGTERM lets a running stream end, and refuses what comes later', async 
   const sidecar = await sidecarFor(t, { upstream: `${simulator.url}/v1` })
   const late = halfRequest(sidecar)
   await late.begun
-  const response = await send(sidecar.url, { stream: true, sim: { 'output-tokens': 20, 'chunk-delay-ms': 25 } })
+  const response = await send(sidecar.url, { stream: true, sim: { 'output-tokens': 20, 'chunk-delay-ms': 150 } })
   const { text, leave: _ } = await readUntil(response.clone(), '"content":" ')
   t.not(text.includes('[DONE]'), true, 'it is in the middle')
   const exit = sidecar.stop()

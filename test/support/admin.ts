@@ -17,14 +17,10 @@ export async function readiness(adminUrl: string): Promise<ReadinessReply> {
 /** What a readiness check says, once it says something that fits. */
 export async function readinessDetail(adminUrl: string, check: string, fits: RegExp): Promise<string> {
   let detail = ''
-  return until(
-    `the check ${check} says ${fits}`,
-    async () => {
-      detail = (await readiness(adminUrl)).checks[check]?.detail ?? ''
-      return fits.test(detail) ? detail : null
-    },
-    15_000,
-  ).catch(() => {
+  return until(`the check ${check} says ${fits}`, async () => {
+    detail = (await readiness(adminUrl)).checks[check]?.detail ?? ''
+    return fits.test(detail) ? detail : null
+  }).catch(() => {
     throw new Error(`the check ${check} says "${detail}", not ${fits}`)
   })
 }

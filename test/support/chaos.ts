@@ -25,7 +25,7 @@ export function foldersFor(scope: Scope) {
 
 /** Waits until the provider has billed so many requests. */
 export const billed = (simulator: Simulator, count: number): Promise<true> =>
-  until(`${count} requests billed`, () => (simulator.bill.entries().length >= count ? true : null), 20_000)
+  until(`${count} requests billed`, () => (simulator.bill.entries().length >= count ? true : null))
 
 /** Nothing runs at the provider any more: its bill is final. */
 export const finalBill = (simulator: Simulator): Promise<true> =>

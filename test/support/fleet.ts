@@ -55,10 +55,8 @@ const endedOf = ({ load: { results } }: Member): number =>
 /** Waits until so many more requests of each member have come to an end. */
 export async function goneOn(members: readonly Member[], more: number): Promise<void> {
   const before = members.map(endedOf)
-  await until(
-    `${more} more requests of each sidecar`,
-    () => (members.every((member, at) => endedOf(member) >= (before[at] ?? 0) + more) ? true : null),
-    60_000,
+  await until(`${more} more requests of each sidecar`, () =>
+    members.every((member, at) => endedOf(member) >= (before[at] ?? 0) + more) ? true : null,
   )
 }
 
@@ -66,14 +64,11 @@ export async function goneOn(members: readonly Member[], more: number): Promise<
 export async function standDown(t: Test, members: readonly Member[]): Promise<void> {
   await Promise.all(members.map(({ load }) => load.stop()))
   for (const member of members) {
-    await until(
-      'its events are up',
-      async () =>
-        (await member.sidecar().metric('acc_outbox_open_intents')) === 0 &&
-        (await member.sidecar().metric('acc_outbox_unacknowledged_events')) === 0
-          ? true
-          : null,
-      30_000,
+    await until('its events are up', async () =>
+      (await member.sidecar().metric('acc_outbox_open_intents')) === 0 &&
+      (await member.sidecar().metric('acc_outbox_unacknowledged_events')) === 0
+        ? true
+        : null,
     )
     t.equal(await member.sidecar().stop(), 0)
     t.equal(member.sidecar().complaint(), '')

@@ -67,14 +67,10 @@ export function startAcc(scope: Scope, words: readonly string[], options: AccOpt
     pid,
     stdout: () => printed.stdout,
     printed: (pattern) =>
-      until(
-        String(pattern),
-        () => {
-          if (over) throw new Error(`it ended before it printed ${pattern}: ${printed.stdout}${printed.stderr}`)
-          return pattern.test(printed.stdout) ? printed.stdout : null
-        },
-        30_000,
-      ),
+      until(String(pattern), () => {
+        if (over) throw new Error(`it ended before it printed ${pattern}: ${printed.stdout}${printed.stderr}`)
+        return pattern.test(printed.stdout) ? printed.stdout : null
+      }),
     children: () => childrenOf(pid),
     kill: (signal) => void process_.kill(signal),
     ended,
@@ -111,10 +107,8 @@ export async function runCurlLine(greeting: string, env: Readonly<Record<string,
 
 /** Resolves once none of the processes is there any more. */
 export const gone = (pids: readonly number[]): Promise<true> =>
-  until(
-    `the end of ${pids.join(', ')}`,
-    () => (pids.some((pid) => existsSync(`/proc/${pid}`) && stateOf(pid) !== 'Z') ? null : true),
-    20_000,
+  until(`the end of ${pids.join(', ')}`, () =>
+    pids.some((pid) => existsSync(`/proc/${pid}`) && stateOf(pid) !== 'Z') ? null : true,
   )
 
 /** From /proc, which Linux alone has; so the tests that ask for children run there. */

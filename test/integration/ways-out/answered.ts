@@ -37,13 +37,13 @@ const statuses = (statuses: readonly number[], charged: Charged): readonly Way[]
     ends: completed(status, charged),
   }))
 
-const TIMES = providerYaml({ headersTimeoutMs: 1_000, idleTimeoutMs: 1_000, connectTimeoutMs: 300 })
+const TIMES = providerYaml({ headersTimeoutMs: 2_000, idleTimeoutMs: 2_000, connectTimeoutMs: 2_000 })
 const policies = { 'budget.yaml': AMPLE_BUDGET, 'provider.yaml': TIMES }
 
 /** The provider's whole answer went to the client. */
 const whole: Desk = {
   name: 'a provider that answers',
-  settings: { policies },
+  settings: { policies: { 'budget.yaml': AMPLE_BUDGET } },
   ways: [
     { name: 'a plain answer', go: asking({}), ends: completed(200, 'bill') },
     { name: 'a stream', go: asking({ stream: true }), ends: completed(200, 'bill') },

@@ -74,7 +74,7 @@ const leaving: Desk = {
     {
       name: 'after it has read every delta and before the usage',
       go: after(
-        { prompt: 'to the last delta', sim: { 'output-tokens': 4, 'chunk-delay-ms': 150 } },
+        { prompt: 'to the last delta', sim: { 'output-tokens': 4, 'chunk-delay-ms': 500 } },
         '"finish_reason":"stop"',
         (seen) => countedCharge({ prompt: 'to the last delta', stream: true }, seen, 'early'),
       ),
@@ -82,7 +82,7 @@ const leaving: Desk = {
     },
     {
       name: 'after the usage and before the end mark',
-      go: after({ body: asked, sim: { 'output-tokens': 4, 'chunk-delay-ms': 150 } }, '"completion_tokens"', () => null),
+      go: after({ body: asked, sim: { 'output-tokens': 4, 'chunk-delay-ms': 500 } }, '"completion_tokens"', () => null),
       ends: aborted('bill'),
     },
     {
@@ -133,7 +133,7 @@ const drained: Desk = {
   ],
 }
 
-const TIMES = { headersTimeoutMs: 1_000, idleTimeoutMs: 1_000 }
+const TIMES = { headersTimeoutMs: 2_000, idleTimeoutMs: 2_000 }
 const drainedInVain: Desk = {
   name: 'a client that leaves, and whose answer has no end',
   settings: { policies: { 'budget.yaml': AMPLE_BUDGET, 'provider.yaml': providerYaml({ ...DRAIN, ...TIMES }) } },
