@@ -25,16 +25,19 @@ interface Entry {
 /** Says of each detector what it has judged: a guard that silently does nothing is seen by a count that stands still. */
 export class Coverage {
   readonly #bySet = new Map<string, Map<string, Entry>>()
+  /** The same by the list of detectors itself, which every request of a policy has. */
+  readonly #byList = new WeakMap<readonly Detector[], Map<string, Entry>>()
   /** Answers, and events of streams, that were passed on although a policy wanted them inspected: they could not be. */
   unseenAnswers = 0
 
   /** The counts of a set of detectors in a wire format; policies with the same set share them. */
   of(detectors: readonly Detector[], format: string): Judged {
-    const key = detectors.map(({ id }) => id).join()
-    let byFormat = this.#bySet.get(key)
+    let byFormat = this.#byList.get(detectors)
     if (!byFormat) {
-      byFormat = new Map()
+      const key = detectors.map(({ id }) => id).join()
+      byFormat = this.#bySet.get(key) ?? new Map()
       this.#bySet.set(key, byFormat)
+      this.#byList.set(detectors, byFormat)
     }
     let entry = byFormat.get(format)
     if (!entry) {

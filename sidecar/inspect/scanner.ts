@@ -136,8 +136,12 @@ export class SegmentScanner {
   ): Scanned | Promise<Scanned> {
     const scope = byteStrings ? `${set.scope}b` : set.scope
     const textsOf = ({ at }: Unit): readonly Segment[] => {
-      const texts = at.flatMap((index) => segments[index] ?? [])
-      return byteStrings ? texts.map(decodeSegment) : texts
+      const texts: Segment[] = []
+      for (const index of at) {
+        const segment = segments[index]
+        if (segment) texts.push(byteStrings ? decodeSegment(segment) : segment)
+      }
+      return texts
     }
     const verdicts: Verdict[] = new Array(segments.length).fill(CLEAN)
     const fresh: FreshUnit[] = []

@@ -6,6 +6,7 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import { type ParsedBody, parseBody } from './byte-strings.ts'
 import { conversationSpan } from './conversation-span.ts'
 import { isRecord, readArray } from './read.ts'
+import { type Reading as Kept, keepReading } from './read-messages.ts'
 
 /** How strings were read: `bytes` as byte-strings.ts tells, `text` where escapes stand beside characters beyond ASCII. */
 type Reading = 'ascii' | 'bytes' | 'text'
@@ -21,6 +22,8 @@ interface Head {
   readonly from: number
   readonly messages: readonly unknown[]
   readonly conversation: Conversation
+  /** What they were read to. */
+  readonly read: Kept
 }
 
 /** Stands for a conversation whose head is kept, as long as it is: whoever knows something of its texts keeps it by this. */
@@ -86,6 +89,7 @@ export class KeptHeads {
     const grown = fresh.length === 0 ? null : grow(body, head, json, messages, byteStrings)
     this.#drop(head)
     this.#add(grown ?? head)
+    keepReading(messages, head.read)
     return { json: { ...json, [head.key]: messages }, byteStrings, conversation: head.conversation }
   }
 
@@ -128,7 +132,16 @@ export class KeptHeads {
     const conversation: Conversation = {}
     const reading = readingOf(isAscii(body), byteStrings)
     const messages = readArray(json[span.key])
-    this.#add({ ...span, bytes, isAscii: isAscii(bytes), hasEscapes, reading, messages, conversation })
+    this.#add({
+      ...span,
+      bytes,
+      isAscii: isAscii(bytes),
+      hasEscapes,
+      reading,
+      messages,
+      conversation,
+      read: { last: null },
+    })
     return conversation
   }
 

@@ -29,7 +29,16 @@ export function definedName(tool: unknown): unknown {
 
 /** Which tool each call by its id is of, so that a result, which names the call, can name the tool. */
 export class CalledTools {
-  readonly #names = new Map<unknown, unknown>()
+  readonly #names: Map<unknown, unknown>
+
+  constructor(names: ReadonlyMap<unknown, unknown> = new Map()) {
+    this.#names = new Map(names)
+  }
+
+  /** The same calls, to which others may come. */
+  copy(): CalledTools {
+    return new CalledTools(this.#names)
+  }
 
   /** Notes a call. */
   note(id: unknown, name: unknown): void {

@@ -12,24 +12,25 @@ const readPrincipal = createReadPrincipal({
   trustHeaders: new Set(),
 })
 
+/** Two formats may be sent the same messages. */
 const TARGETS = {
-  messages: '/openai/v1/chat/completions',
-  contents: '/google/v1beta/models/gemini-2.5-flash:generateContent',
-  input: '/openai/v1/responses',
+  messages: ['/openai/v1/chat/completions', '/anthropic/v1/messages'],
+  contents: ['/google/v1beta/models/gemini-2.5-flash:generateContent'],
+  input: ['/openai/v1/responses'],
 }
 type Key = keyof typeof TARGETS
 
 /** What stage 2 makes of a body: the refusal, or what was read of it. */
 const readingWith = (heads: KeptHeads) => {
   const identify = createIdentify(readPrincipal, heads)
-  return (key: Key, body: Buffer): unknown => {
+  return (key: Key, body: Buffer, other = 0): unknown => {
     const identified = identify({
       id: 'x',
       receivedAtMs: 0,
       startedMs: 0,
       acceptedMs: 0,
       method: 'POST',
-      target: TARGETS[key],
+      target: TARGETS[key][other % TARGETS[key].length] ?? '',
       headers: [],
       body,
       client: { gone: false, signal: new AbortController().signal, onGone: () => {} },
@@ -37,7 +38,10 @@ const readingWith = (heads: KeptHeads) => {
     if (isDenial(identified)) return identified
     const { ask } = identified
     if (ask.kind !== 'metered') throw new Error('not metered')
-    return { request: ask.request, order: JSON.stringify(ask.request.json), byteStrings: ask.byteStrings }
+    const { adapter, request, byteStrings } = ask
+    const media: string[] = []
+    const segments = adapter.segments(request, (one) => media.push(one))
+    return { request, order: JSON.stringify(request.json), byteStrings, segments, media }
   }
 }
 
@@ -48,7 +52,21 @@ const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 8 }),
   fc.constantFrom('plain', 'é', '→ 😀', '\u001b[0m', '"],"model":"x', '\\', '}', '"messages":[', '\u0080'),
 )
+const id = fc.constantFrom('call_1', 'call_2')
+const file = fc.constantFrom('data:image/png;base64,AAAA', 'data:text/plain;base64,aGVsbG8=')
 const message = fc.oneof(
+  fc.record({
+    role: fc.constant('assistant'),
+    tool_calls: fc.array(fc.record({ id, function: fc.record({ name: fc.constantFrom('a', 'b'), arguments: text }) })),
+    content: fc.array(fc.record({ type: fc.constant('tool_use'), id, name: fc.constantFrom('c', 'd'), input: text })),
+  }),
+  fc.record({ role: fc.constant('tool'), tool_call_id: id, content: text }),
+  fc.record({ type: fc.constantFrom('function_call', 'function_call_output'), call_id: id, name: text, output: text }),
+  fc.record({ role: fc.constant('user'), content: fc.array(fc.record({ image_url: file, text })) }),
+  fc.record({
+    role: fc.constant('user'),
+    parts: fc.array(fc.record({ text, functionCall: fc.record({ name: text }) })),
+  }),
   fc.record({ role: fc.constantFrom('user', 'assistant', 'tool'), content: text }),
   fc.record({ role: fc.constant('user'), content: fc.array(fc.record({ type: fc.constant('text'), text })) }),
   fc.record({ role: fc.constant('user'), content: text, messages: fc.array(text, { maxLength: 2 }) }),
@@ -73,7 +91,7 @@ const piece = fc.constantFrom(
 )
 /** What becomes of a conversation from one request to the next; a piece is put in so far from the end of the text. */
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('grow' as const), messages: fc.array(message) }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('grow' as const), messages: fc.array(message) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('edit' as const), at: fc.nat(), message }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('spoil' as const), fromEnd: fc.nat(80), piece }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cut' as const), bytes: fc.nat(40) }) },
@@ -88,7 +106,7 @@ const conversation = fc.record({
   before: others,
   behind: others,
   write: style,
-  steps: fc.array(step, { minLength: 4, maxLength: 10 }),
+  steps: fc.array(fc.tuple(step, fc.constantFrom(0, 0, 0, 1)), { minLength: 4, maxLength: 10 }),
 })
 
 t.test('a body whose head is known is read, or refused, as any other', (t) => {
@@ -98,7 +116,7 @@ t.test('a body whose head is known is read, or refused, as any other', (t) => {
   fc.assert(
     fc.property(conversation, ({ key, first, before, behind, write, steps }) => {
       let messages: readonly unknown[] = [{ role: 'user', content: LONG }, ...first]
-      for (const one of steps) {
+      for (const [one, other] of steps) {
         if (one.kind === 'grow') messages = [...messages, ...one.messages]
         if (one.kind === 'edit') messages = messages.with(one.at % messages.length, one.message)
         const written = write({ ...before, model: 'gpt-4.1', [key]: messages, ...behind })
@@ -106,7 +124,7 @@ t.test('a body whose head is known is read, or refused, as any other', (t) => {
         const spoilt = one.kind === 'spoil' ? written.slice(0, at) + one.piece + written.slice(at) : written
         const body = Buffer.from(spoilt)
         const sent = one.kind === 'cut' ? body.subarray(0, body.length - one.bytes) : body
-        if (!isDeepStrictEqual(read(key, sent), readWhole(key, sent))) return false
+        if (!isDeepStrictEqual(read(key, sent, other), readWhole(key, sent, other))) return false
       }
       return true
     }),

@@ -92,7 +92,18 @@ interface Body {
 /** How deep blocks lie in each other: a document in the result of a tool in a message. */
 const DEPTH_MAX = 16
 
+/** A body is asked about more than once before it is sent. */
+const bodies = new WeakMap<Json, Body>()
+
 function readBody(json: Json): Body {
+  const known = bodies.get(json)
+  if (known) return known
+  const body = readWhole(json)
+  bodies.set(json, body)
+  return body
+}
+
+function readWhole(json: Json): Body {
   const tools = [...readArray(json.tools)]
   let images = 0
   let imageBytes = 0

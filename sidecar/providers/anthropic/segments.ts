@@ -1,7 +1,8 @@
 import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
 import { addFile, type PassedOver, UNREAD } from '../document.ts'
-import { CalledTools, definedName, nameTool } from '../named-tool.ts'
+import { type CalledTools, definedName, nameTool } from '../named-tool.ts'
 import { isRecord, readArray } from '../read.ts'
+import { readMessages } from '../read-messages.ts'
 
 type Path = readonly (string | number)[]
 type Json = Readonly<Record<string, unknown>>
@@ -40,10 +41,9 @@ const DEPTH_MAX = 16
 /** Text of the system prompt, of every message, tool definition and free-form member of a request. */
 export function requestSegments(json: Json, passedOver: PassedOver = UNREAD): readonly Segment[] {
   const segments: Segment[] = []
-  const called = new CalledTools()
   addBlocks(segments, { ...SYSTEM, passedOver }, ['system'], json.system)
   if (!Array.isArray(json.messages)) addBlocks(segments, USER, ['messages'], json.messages)
-  readArray(json.messages).forEach((message, index) => {
+  readMessages(segments, readArray(json.messages), SOURCE_BY_ROLE, passedOver, (message, index, called, told) => {
     if (!isRecord(message)) {
       addBlocks(segments, USER, ['messages', index], message)
       return
@@ -51,7 +51,7 @@ export function requestSegments(json: Json, passedOver: PassedOver = UNREAD): re
     const source = (typeof message.role === 'string' ? SOURCE_BY_ROLE[message.role] : undefined) ?? 'user'
     for (const key of Object.keys(message))
       if (key !== 'role')
-        addBlocks(segments, { ...SYSTEM, source, called, passedOver }, ['messages', index, key], message[key])
+        addBlocks(segments, { ...SYSTEM, source, called, passedOver: told }, ['messages', index, key], message[key])
   })
   for (const key of ['tools', 'mcp_servers']) {
     if (!Array.isArray(json[key])) addJson(segments, 'tool_definition', [key], json[key])

@@ -2,6 +2,7 @@ import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
 import { addFile, type PassedOver, UNREAD } from '../document.ts'
 import { nameTool } from '../named-tool.ts'
 import { isRecord } from '../read.ts'
+import { readMessages } from '../read-messages.ts'
 import { elementsOf, type Found, fieldName, fieldsOf, itemsOf } from './proto.ts'
 
 const SOURCE_BY_ROLE: Readonly<Record<string, SegmentSource>> = {
@@ -28,7 +29,10 @@ export function requestSegments(
     const found = { path: [key], value: json[key] }
     const name = fieldName(key)
     if (name === 'contents' || name === 'content') {
-      for (const content of elementsOf(found)) addContent(segments, content, null, passedOver)
+      readMessages(segments, listOf(found.value), SOURCE_BY_ROLE, passedOver, (value, index, _, told) => {
+        const path = Array.isArray(found.value) ? [key, index] : [key]
+        addContent(segments, { value, path }, null, told)
+      })
     } else if (name === 'systemInstruction') addContent(segments, found, 'system', passedOver)
     else if (name === 'tools') {
       for (const tool of elementsOf(found)) addTool(segments, tool)
@@ -42,6 +46,9 @@ export function requestSegments(
   }
   return segments
 }
+
+/** A list, or the one value that stands in its place. */
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value])
 
 /** Text of every candidate of a plain answer. */
 export function answerSegments(json: unknown): readonly Segment[] {

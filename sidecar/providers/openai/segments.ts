@@ -2,6 +2,7 @@ import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
 import { addDataUrl, type PassedOver, UNREAD } from '../document.ts'
 import { CalledTools, definedName, nameTool } from '../named-tool.ts'
 import { isRecord, readArray } from '../read.ts'
+import { readMessages } from '../read-messages.ts'
 
 type Path = readonly (string | number)[]
 
@@ -49,10 +50,9 @@ export function requestSegments(
   passedOver: PassedOver = UNREAD,
 ): readonly Segment[] {
   const segments: Segment[] = []
-  const called = new CalledTools()
   if (!Array.isArray(json.messages)) addJson(segments, 'user', ['messages'], json.messages)
-  readArray(json.messages).forEach((message, index) => {
-    if (isRecord(message)) addMessage(segments, message, ['messages', index], called, passedOver)
+  readMessages(segments, readArray(json.messages), SOURCE_BY_ROLE, passedOver, (message, index, called, told) => {
+    if (isRecord(message)) addMessage(segments, message, ['messages', index], called, told)
     else addJson(segments, 'user', ['messages', index], message)
   })
   for (const key of ['tools', 'functions']) {

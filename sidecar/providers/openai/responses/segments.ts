@@ -2,6 +2,7 @@ import type { Segment, SegmentSource } from '@agentcostcontrol/contract'
 import { addDataUrl, type PassedOver, UNREAD } from '../../document.ts'
 import { CalledTools, definedName, nameTool } from '../../named-tool.ts'
 import { isRecord, readArray } from '../../read.ts'
+import { readMessages } from '../../read-messages.ts'
 
 type Path = readonly (string | number)[]
 type Json = Readonly<Record<string, unknown>>
@@ -93,9 +94,8 @@ function addItems(into: Segment[], source: SegmentSource, path: Path, value: unk
     addItem(into, source, path, value, new CalledTools(), passedOver)
     return
   }
-  const called = new CalledTools()
-  value.forEach((item, index) => {
-    addItem(into, source, [...path, index], item, called, passedOver)
+  readMessages(into, value, SOURCE_BY_ROLE, passedOver, (item, index, called, told) => {
+    addItem(into, source, [...path, index], item, called, told)
   })
 }
 
