@@ -1,26 +1,40 @@
 /** Kinds of characters, by code unit. */
 import { isAlnum, isDigit } from '../scan/ascii.ts'
 
-const PUNCTUATION = new Set([...'._-/\\@#$%&+~^:()\'"`'].map((char) => char.charCodeAt(0)))
-// Quotes end a value everywhere: what stands before one says nothing about what follows it.
-for (const quote of '\'"`') PUNCTUATION.delete(quote.charCodeAt(0))
+/** All of these stand below this. */
+const KNOWN = 0x250
+const WORD = 1
+const LETTER = 2
+const GLUE = 4
 
 /** Letters of the Latin alphabets beyond ASCII. */
-export const isLatin = (code: number): boolean => code >= 0xc0 && code <= 0x24f
+export const isLatin = (code: number): boolean => code >= 0xc0 && code < KNOWN
+
+// Quotes are none of them: they end a value everywhere, and what stands before one says nothing about what follows it.
+const PUNCTUATION = '._-/\\@#$%&+~^:()'
+const KINDS = Uint8Array.from({ length: KNOWN }, (_, code) => {
+  if (isDigit(code)) return WORD | GLUE
+  if (isAlnum(code) || isLatin(code)) return WORD | LETTER | GLUE
+  return PUNCTUATION.includes(String.fromCharCode(code)) ? GLUE : 0
+})
+const is = (kind: number, code: number): boolean => code < KNOWN && ((KINDS[code] ?? 0) & kind) !== 0
+
 /** Letters and digits. */
-export const isWordChar = (code: number): boolean => isAlnum(code) || isLatin(code)
+export const isWordChar = (code: number): boolean => is(WORD, code)
+/** Letters. */
+export const isLetter = (code: number): boolean => is(LETTER, code)
 /** What a rule may look at before or behind its match; anything else makes an end of it. */
-export const isGlue = (code: number): boolean => isWordChar(code) || PUNCTUATION.has(code)
+export const isGlue = (code: number): boolean => is(GLUE, code)
 
 /** Whether what stands before an offset lets a number begin there: not a decimal, a path, a version, a variable. */
-export function mayBeginAt(text: string, start: number): boolean {
+export function mayBeginAt(codes: Uint16Array, start: number): boolean {
   if (start === 0) return true
-  const before = text.charCodeAt(start - 1)
-  if (isWordChar(before)) return isEscape(text, start - 1)
+  const before = codes[start - 1] ?? 0
+  if (isWordChar(before)) return isEscape(codes, start - 1)
   switch (before) {
     case 45: // -
     case 46: // .
-      return !isWordChar(start > 1 ? text.charCodeAt(start - 2) : 0)
+      return !isWordChar(start > 1 ? (codes[start - 2] ?? 0) : 0)
     case 36: // $
     case 37: // %
     case 38: // &
@@ -38,15 +52,15 @@ export function mayBeginAt(text: string, start: number): boolean {
 }
 
 /** A line break or tab as JSON writes it, "\n", ends at this offset. */
-export function isEscape(text: string, at: number): boolean {
-  const code = text.charCodeAt(at)
-  return at > 0 && text.charCodeAt(at - 1) === 92 && (code === 110 || code === 114 || code === 116)
+export function isEscape(codes: Uint16Array, at: number): boolean {
+  const code = codes[at]
+  return at > 0 && codes[at - 1] === 92 && (code === 110 || code === 114 || code === 116)
 }
 
-/** The offset behind the letters and digits from `start` on. */
-export function wordEnd(text: string, start: number): number {
+/** The offset behind the letters and digits from `start` on, in code units with a zero behind the last. */
+export function wordEnd(codes: Uint16Array, start: number): number {
   let end = start
-  while (end < text.length && isAlnum(text.charCodeAt(end))) end++
+  while (isAlnum(codes[end] ?? 0)) end++
   return end
 }
 

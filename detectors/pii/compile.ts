@@ -1,6 +1,6 @@
 import type { Severity } from '@agentcostcontrol/contract'
 import { isDigit } from '../scan/ascii.ts'
-import { beginningSource, bytesAt, fullSource, parsePattern } from '../scan/pattern.ts'
+import { beginningSource, bytesAt, fullSource, type Pattern, parsePattern } from '../scan/pattern.ts'
 import { isWordChar } from './chars.ts'
 import type { PiiForm, PiiRule } from './rule.ts'
 import { DOCUMENTS } from './rules/documents.ts'
@@ -16,6 +16,9 @@ export interface CompiledForm {
   /** Sticky. */
   readonly whole: RegExp
   readonly lead: number
+  readonly pattern: Pattern
+  /** By place of a match: what may stand there and at the next ones; made when first asked for. */
+  readonly ahead: (Uint8Array | undefined)[]
   /** Severity and score where no word nearby says what it is; `null` if it is none then. */
   readonly alone: { readonly severity: Severity; readonly score: number } | null
 }
@@ -88,11 +91,38 @@ export function formsAt(letters: number, digits: number, next: number, afterNext
 }
 
 /** Whether a match can go on with these characters at its places `from` and the next, or end before them. */
-function mayGoOn({ form }: CompiledForm, from: number, next: number, kind: number): boolean {
-  const [one = [], two = []] = bytesAt(parsePattern(form.pattern), from, 2, false)
+function mayGoOn({ pattern }: CompiledForm, from: number, next: number, kind: number): boolean {
+  const [one = [], two = []] = bytesAt(pattern, from, 2, false)
   // Behind the end of a match anything can stand.
   if (one.length === 256) return !isWordChar(next) || next > 127
   return next > 127 || (one.includes(next) && two.some((byte) => kindOf(byte) === kind))
+}
+
+/** Characters that are looked at before a form is tried: a bit each. */
+const AHEAD_CHARS = 8
+
+/**
+ * Whether what stands at an offset can be what a match has from its place `from` on: far cheaper than to try the form.
+ * @param codes the text's code units
+ */
+export function mayBeAt(form: CompiledForm, from: number, codes: Uint16Array, at: number, length: number): boolean {
+  const { ahead } = form
+  ahead[from] ??= aheadOf(form.pattern, from)
+  const bits = ahead[from]
+  const end = Math.min(AHEAD_CHARS, length - at)
+  for (let place = 0; place < end; place++) {
+    const code = codes[at + place] ?? 0
+    if (code < 128 && (((bits[code] ?? 0) >> place) & 1) === 0) return false
+  }
+  return true
+}
+
+function aheadOf(pattern: Pattern, from: number): Uint8Array {
+  const bits = new Uint8Array(128)
+  bytesAt(pattern, from, AHEAD_CHARS, false).forEach((bytes, place) => {
+    for (const byte of bytes) if (byte < 128) bits[byte] = (bits[byte] ?? 0) | (1 << place)
+  })
+  return bits
 }
 
 /** Sticky; each matches where a form has begun and not ended. */
@@ -104,11 +134,14 @@ export function beginningsOf(patterns: readonly string[]): readonly RegExp[] {
 }
 
 function compileForm(rule: PiiRule, form: PiiForm): CompiledForm {
+  const pattern = parsePattern(form.pattern)
   return {
     rule,
     form,
-    whole: new RegExp(`(?:${fullSource(parsePattern(form.pattern))})${END}`, 'y'),
+    whole: new RegExp(`(?:${fullSource(pattern)})${END}`, 'y'),
     lead: form.lead ?? 0,
+    pattern,
+    ahead: [],
     alone:
       form.alone === undefined
         ? null

@@ -1,6 +1,6 @@
 /** Finds the word nearest before a place that says what a number there is. */
-import { isDigit } from '../scan/ascii.ts'
-import { isEscape, isGlue, isWordChar } from './chars.ts'
+import { codesOf } from '../scan/units.ts'
+import { isEscape, isGlue, isLetter, isWordChar } from './chars.ts'
 import { KEYWORDS } from './keywords.ts'
 
 /** How far a word speaks for what follows it, from its first character on. */
@@ -18,10 +18,10 @@ const words = all.filter((word) => !isUnspaced(word))
 /** Words of scripts that put no blanks between words. */
 const unspaced = all.filter(isUnspaced)
 const LETTER = 'A-Za-z\\u00c0-\\u024f'
-const ANY = new RegExp(
-  `(?:${words.map(escaped).join('|')})(?=[ _-]?(?:numbers?|num|nr|no|code)?(?![${LETTER}0-9]))|${unspaced.join('|')}`,
-  'iy',
-)
+/** What may stand behind a keyword; then it ends. */
+const END = `(?=[ _-]?(?:numbers?|num|nr|no|code)?(?![${LETTER}0-9]))`
+const UNSPACED = new RegExp(unspaced.join('|'), 'iy')
+const UNSPACED_FIRST: ReadonlySet<number> = new Set(unspaced.map((word) => word.charCodeAt(0)))
 /** The first words of those of several, at the end of a text: the next one may be on its way. */
 const beginnings = words
   .filter((word) => /[ -]/.test(word))
@@ -75,27 +75,53 @@ export class ContextReader {
   }
 }
 
-/** The first two letters of words, and whether a keyword begins so; others are not compared. */
-const PAIRS = new Uint8Array(1024)
-const pairOf = (one: number, two: number): number => ((one & 31) << 5) | (two & 31)
-for (const word of words) PAIRS[pairOf(word.charCodeAt(0), word.charCodeAt(1))] = 1
+/** Letters are told apart by their last five bits, in which both cases are the same. */
+const bitsOf = (code: number): number => code & 31
+const pairOf = (one: number, two: number): number => (bitsOf(one) << 5) | bitsOf(two)
+/** A bit for each three letters that a keyword begins with: nothing is compared at others. */
+const TRIPLES = new Int32Array(1024)
+/** The keywords by their first two letters, the longest first. */
+const byPair = new Map<number, string[]>()
+for (const word of words) {
+  const pair = pairOf(word.charCodeAt(0), word.charCodeAt(1))
+  byPair.set(pair, [...(byPair.get(pair) ?? []), escaped(word)])
+  TRIPLES[pair] = (TRIPLES[pair] ?? 0) | thirdBits(word[2] ?? '')
+}
+const PATTERNS: ReadonlyMap<number, RegExp> = new Map(
+  [...byPair].map(([pair, all]) => [pair, new RegExp(`(?:${all.join('|')})${END}`, 'iy')]),
+)
+
+/** What may stand at the third place; anything behind a word of two letters, and for what is not ASCII. */
+function thirdBits(third: string): number {
+  if (third === '' || third > '\x7f') return -1
+  const chars = /[ -]/.test(third) ? ' _-' : third
+  return [...chars].reduce((bits, char) => bits | (1 << bitsOf(char.charCodeAt(0))), 0)
+}
 
 function lastIn(text: string, from: number, to: number): NearestKeyword | null {
+  const codes = codesOf(text)
   let last: NearestKeyword | null = null
-  let before = from > 0 ? text.charCodeAt(from - 1) : 0
+  let isInWord = from > 0 && isLetter(codes[from - 1] ?? 0)
   for (let at = from; at < to; at++) {
-    const code = text.charCodeAt(at)
-    const isStart = code > 0x24f || (code > 64 && !isDigit(code) && !isLetter(before))
-    before = code
-    if (!isStart || (code < 0x24f && PAIRS[pairOf(code, text.charCodeAt(at + 1))] === 0)) continue
-    ANY.lastIndex = at
-    const match = ANY.exec(text)
-    if (match) last = { start: at, groups: groupsOf.get(plain(match[0])) ?? NOTHING }
+    const code = codes[at] ?? 0
+    if (code > 0x24f) {
+      if (UNSPACED_FIRST.has(code)) last = keywordAt(UNSPACED, text, at) ?? last
+    } else if (!isInWord && code > 64) {
+      const pair = pairOf(code, codes[at + 1] ?? 0)
+      if ((TRIPLES[pair] ?? 0) & (1 << bitsOf(codes[at + 2] ?? 0)))
+        last = keywordAt(PATTERNS.get(pair), text, at) ?? last
+    }
+    isInWord = isLetter(code)
   }
   return last
 }
 
-const isLetter = (code: number): boolean => isWordChar(code) && !isDigit(code)
+function keywordAt(pattern: RegExp | undefined, text: string, at: number): NearestKeyword | null {
+  if (pattern === undefined) return null
+  pattern.lastIndex = at
+  const match = pattern.exec(text)
+  return match && { start: at, groups: groupsOf.get(match[0]) ?? groupsOf.get(plain(match[0])) ?? NOTHING }
+}
 
 /** Where a keyword of several words has begun at the end of a text; its length if none has. */
 export function begunKeyword(text: string): number {
@@ -113,4 +139,4 @@ export function glueStart(text: string, end: number): number {
 
 /** Whether a word may begin at an offset. */
 export const startsWord = (text: string, at: number): boolean =>
-  at === 0 || !isWordChar(text.charCodeAt(at - 1)) || isEscape(text, at - 1)
+  at === 0 || !isWordChar(text.charCodeAt(at - 1)) || isEscape(codesOf(text), at - 1)

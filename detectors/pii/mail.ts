@@ -1,4 +1,5 @@
 import { isAlnum } from '../scan/ascii.ts'
+import { codesOf } from '../scan/units.ts'
 import { isEscape, isGlue, isLatin } from './chars.ts'
 
 const LOCAL_CHARS_MAX = 64
@@ -32,7 +33,7 @@ export function emailAt(
   let start = at
   while (start > floor && at - start <= LOCAL_CHARS_MAX && isLocal(text.charCodeAt(start - 1))) start--
   if (at - start > LOCAL_CHARS_MAX) return null
-  if (start < at && isEscape(text, start)) start++
+  if (start < at && isEscape(codesOf(text), start)) start++
   while (start < at && !isAlnum(text.charCodeAt(start)) && !isLatin(text.charCodeAt(start))) start++
   if (start === at || text.charCodeAt(at - 1) === 46) return null
   const before = start > 0 ? text.charCodeAt(start - 1) : 0

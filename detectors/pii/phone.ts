@@ -34,14 +34,13 @@ export const PHONE_CHARS_MAX = 40
 export const PHONE_BEGUN = /(?:\+|\+?\(|\+?\(?\d[\d ()./-]{0,32}(?: ?(?:x|e|ex|ext[.]?) ?\d{0,5})?)$/y
 
 /** Cheap: whether the row of digits from `digit` to `end` can begin a phone number at all. */
-export function mayBePhone(text: string, digit: number, end: number): boolean {
-  const before = digit > 0 ? text.charCodeAt(digit - 1) : 0
+export function mayBePhone(codes: Uint16Array, digit: number, end: number): boolean {
+  const before = digit > 0 ? codes[digit - 1] : 0
   if (before === 43) return true
-  if (before !== 40 && !mayBeginAt(text, digit)) return false
+  if (before !== 40 && !mayBeginAt(codes, digit)) return false
   if (end - digit >= DIGITS_MIN) return end - digit <= NATIONAL_DIGITS_MAX
-  const next = end < text.length ? text.charCodeAt(end) : 0
-  if (!isSeparator(next)) return false
-  const after = text.charCodeAt(end + 1)
+  if (!isSeparator(codes[end] ?? 0)) return false
+  const after = codes[end + 1] ?? 0
   return isDigit(after) || isSeparator(after)
 }
 
@@ -63,12 +62,14 @@ export function phoneAt(text: string, digit: number, said: () => boolean): Phone
   return said() ? national(text, first) : null
 }
 
-/** Three digits, or "1", and then a separator. */
+/** Three digits, a dash or dot, and the same four places on; or "1" and a separator. */
 function isDashed(text: string, digit: number): boolean {
-  const next = text.charCodeAt(
-    text.charCodeAt(digit) === 49 && !isDigit(text.charCodeAt(digit + 1)) ? digit + 1 : digit + 3,
-  )
-  return next === 45 || next === 46 || next === 32
+  if (text.charCodeAt(digit) === 49 && !isDigit(text.charCodeAt(digit + 1))) {
+    const next = text.charCodeAt(digit + 1)
+    return next === 45 || next === 46 || next === 32
+  }
+  const next = text.charCodeAt(digit + 3)
+  return (next === 45 || next === 46) && text.charCodeAt(digit + 7) === next
 }
 
 function international(text: string, start: number, said: () => boolean): PhoneMatch | null {

@@ -1,12 +1,12 @@
 /**
  * Finds the few characters that a text is looked at closely for, at about a nanosecond each for all others: the text is
- * copied as bytes and read as 16-bit pairs, as the keyword scanner does it.
+ * read as bytes in 16-bit pairs, as the keyword scanner does it.
  */
 import { isAlnum, isDigit } from '../scan/ascii.ts'
+import { bytesOf, codesOf } from '../scan/units.ts'
 
+/** A longer text is read in pieces, whose copies stay near the processor. */
 const CHUNK_CHARS = 32_768
-const bytes = Buffer.alloc(CHUNK_CHARS + 8)
-const pairs = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length >> 1)
 
 /** What may follow the capitals that titles and greetings of names begin with. */
 const SECOND_LETTERS: Readonly<Record<string, string>> = { M: 'rsi', D: 're', P: 'r', R: 'e', S: 'i', C: 'h' }
@@ -63,25 +63,22 @@ export interface Visitor {
 /** Calls the visitor in ascending order. */
 export function visit(text: string, visitor: Visitor): void {
   const { length } = text
+  const codes = codesOf(text)
   let next = 0
   for (let base = 0; base < length; base += CHUNK_CHARS) {
-    const chars = Math.min(length - base, CHUNK_CHARS)
-    // A visitor may scan another text with this buffer: it never does, but a copy of the piece would cost as much.
-    bytes.write(chars === length ? text : text.slice(base, base + chars), 0, chars, 'latin1')
-    bytes.fill(0, chars, chars + 4)
-    const words = (chars + 1) >> 1
+    const { pairs } = bytesOf(length <= CHUNK_CHARS ? text : text.slice(base, base + CHUNK_CHARS))
+    const words = (Math.min(length - base, CHUNK_CHARS) + 1) >> 1
     for (let word = 0; word < words; word++) {
       if (PAIR_MATTERS[pairs[word] ?? 0] === 0) continue
       const at = base + 2 * word
-      if (at >= next) next = visitOne(text, at, visitor)
-      if (at + 1 >= next && at + 1 < length) next = visitOne(text, at + 1, visitor)
+      if (at >= next) next = visitOne(codes[at] ?? 0, at, visitor)
+      if (at + 1 >= next && at + 1 < length) next = visitOne(codes[at + 1] ?? 0, at + 1, visitor)
     }
   }
 }
 
 /** Returns where to go on. */
-function visitOne(text: string, at: number, visitor: Visitor): number {
-  const code = text.charCodeAt(at)
+function visitOne(code: number, at: number, visitor: Visitor): number {
   const kind = code < 128 ? KIND[code] : 0
   if (kind === DIGIT) return visitor.number(at)
   if (kind === AT) visitor.at(at)

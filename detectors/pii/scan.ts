@@ -1,9 +1,10 @@
 /** One pass over a text: what may be a fact about a person begins at a digit, an "@", a colon or one of four capitals. */
 import type { Finding, Severity } from '@agentcostcontrol/contract'
 import { isAlnum, isDigit } from '../scan/ascii.ts'
+import { codesOf } from '../scan/units.ts'
 import { PERSONAL_DATA } from '../taxonomy.ts'
 import { isEscape, isGlue, isWordChar, mayBeginAt, wordEnd } from './chars.ts'
-import { type Candidates, type CompiledForm, formsAt, ledForms } from './compile.ts'
+import { type Candidates, type CompiledForm, formsAt, ledForms, mayBeAt } from './compile.ts'
 import { ContextReader } from './context.ts'
 import { emailAt } from './mail.ts'
 import { nameAt } from './names.ts'
@@ -36,6 +37,7 @@ export function spansIn(text: string): readonly Span[] {
 
 class Pass implements Visitor {
   readonly #text: string
+  readonly #codes: Uint16Array
   readonly #context: ContextReader
   readonly #found: Finding[] = []
   /** Of rules that are off unless a policy wants them: they must not hide the others. */
@@ -49,6 +51,7 @@ class Pass implements Visitor {
 
   constructor(text: string, spans: Span[] | null = null) {
     this.#text = text
+    this.#codes = codesOf(text)
     this.#spans = spans
     this.#context = new ContextReader(text)
   }
@@ -64,16 +67,16 @@ class Pass implements Visitor {
 
   /** What a digit that begins a row of them belongs to. Returns where to go on. */
   number(digit: number): number {
-    const text = this.#text
+    const codes = this.#codes
     let start = digit
-    while (start > this.#floor && digit - start <= LETTERS_MAX && isAlnum(text.charCodeAt(start - 1))) start--
+    while (start > this.#floor && digit - start <= LETTERS_MAX && isAlnum(codes[start - 1] ?? 0)) start--
     let digitsEnd = digit + 1
-    while (digitsEnd < text.length && isDigit(text.charCodeAt(digitsEnd))) digitsEnd++
-    const end = wordEnd(text, digitsEnd)
+    while (isDigit(codes[digitsEnd] ?? 0)) digitsEnd++
+    const end = wordEnd(codes, digitsEnd)
     if (end - start > TOKEN_CHARS_MAX) return end
-    if (start < digit && isEscape(text, start)) start++
-    const next = end < text.length ? text.charCodeAt(end) : 0
-    if (end - start <= 4 && (next === 46 || next === 58 || next === 45 || text.charCodeAt(start - 1) === 58)) {
+    if (start < digit && isEscape(codes, start)) start++
+    const next = codes[end] ?? 0
+    if (end - start <= 4 && (next === 46 || next === 58 || next === 45 || (start > 0 && codes[start - 1] === 58))) {
       this.#network(start, end, next)
     }
     if (digit - start > LETTERS_MAX) return end
@@ -99,7 +102,7 @@ class Pass implements Visitor {
   }
 
   capital(start: number): void {
-    if (start > 0 && isWordChar(this.#text.charCodeAt(start - 1)) && !isEscape(this.#text, start - 1)) return
+    if (start > 0 && isWordChar(this.#codes[start - 1] ?? 0) && !isEscape(this.#codes, start - 1)) return
     const name = nameAt(this.#text, start)
     if (!name) return
     this.#setAside('person-name', 'person', 0.6, name)
@@ -110,8 +113,8 @@ class Pass implements Visitor {
   #network(start: number, end: number, next: number): void {
     const text = this.#text
     let match: NetworkMatch | null = null
-    if (next === 46) match = mayBeginAt(text, start) ? ipv4At(text, start) : null
-    else if (next === 45) match = end - start === 2 && mayBeginAt(text, start) ? dashedMacAt(text, start) : null
+    if (next === 46) match = mayBeginAt(this.#codes, start) ? ipv4At(text, start) : null
+    else if (next === 45) match = end - start === 2 && mayBeginAt(this.#codes, start) ? dashedMacAt(text, start) : null
     else match = hexGroupsAt(text, start, this.#asideFloor)
     if (match) this.#setAside(match.ruleId, 'network', 0.8, match)
   }
@@ -124,7 +127,7 @@ class Pass implements Visitor {
 
   #phoneAt(start: number, digit: number, digitsEnd: number): Finding | null {
     const text = this.#text
-    if (start !== digit || !mayBePhone(text, digit, digitsEnd)) return null
+    if (start !== digit || !mayBePhone(this.#codes, digit, digitsEnd)) return null
     const match = phoneAt(text, digit, () => this.#context.groupsAt(start).has('phone'))
     if (!match || match.start < this.#floor) return null
     return toFinding('phone', 'contact', 'low', match.score, match.start, match.end)
@@ -132,22 +135,19 @@ class Pass implements Visitor {
 
   /** The most severe, then the surest, of the forms that fit. */
   #formAt(start: number, digit: number, digitsEnd: number): Finding | null {
-    const text = this.#text
+    const codes = this.#codes
+    const { length } = this.#text
     let best: Finding | null = null
-    const { length } = text
-    const next = digitsEnd < length ? text.charCodeAt(digitsEnd) : 0
-    const candidates = formsAt(
-      digit - start,
-      digitsEnd - digit,
-      next,
-      digitsEnd + 1 < length ? text.charCodeAt(digitsEnd + 1) : 0,
-    )
-    if (candidates.all.length > 0 && mayBeginAt(text, start)) {
-      for (const form of this.#likely(candidates, start)) best = worse(best, this.#match(form, start, start))
+    const candidates = formsAt(digit - start, digitsEnd - digit, codes[digitsEnd] ?? 0, codes[digitsEnd + 1] ?? 0)
+    if (candidates.all.length > 0 && mayBeginAt(codes, start)) {
+      for (const form of this.#likely(candidates, start)) {
+        if (mayBeAt(form, digitsEnd - start, codes, digitsEnd, length))
+          best = worse(best, this.#match(form, start, start))
+      }
     }
-    if (start > 0 && text.charCodeAt(start - 1) === 32) {
+    if (start > 0 && codes[start - 1] === 32) {
       const led = ledForms(digit - start, digitsEnd - digit)
-      if (led.all.length > 0 && capitalBefore(text, start) >= 0) {
+      if (led.all.length > 0 && capitalBefore(codes, start) >= 0) {
         for (const form of this.#likely(led, start)) best = worse(best, this.#led(form, start))
       }
     }
@@ -161,11 +161,13 @@ class Pass implements Visitor {
 
   /** Tries a form at the words before a number, the nearest first. */
   #led(form: CompiledForm, number: number): Finding | null {
+    const codes = this.#codes
     let at = number
     for (let words = 0; words < form.lead; words++) {
-      at = wordBefore(this.#text, at)
+      at = wordBefore(codes, at)
       if (at < this.#floor) return null
-      const match = mayBeginAt(this.#text, at) ? this.#match(form, at, number) : null
+      if (!mayBeAt(form, 0, codes, at, this.#text.length)) continue
+      const match = mayBeginAt(codes, at) ? this.#match(form, at, number) : null
       if (match) return match
     }
     return null
@@ -215,19 +217,19 @@ function worse(one: Finding | null, other: Finding | null): Finding | null {
 const WORD_CHARS_MAX = 28
 
 /** The start of the word before an offset, one blank between them; -1 if there is none. */
-function wordBefore(text: string, at: number): number {
-  if (at < 2 || text.charCodeAt(at - 1) !== 32) return -1
-  let start = text.charCodeAt(at - 2) === 44 ? at - 2 : at - 1
+function wordBefore(codes: Uint16Array, at: number): number {
+  if (at < 2 || (codes[at - 1] ?? 0) !== 32) return -1
+  let start = (codes[at - 2] ?? 0) === 44 ? at - 2 : at - 1
   const floor = Math.max(0, start - WORD_CHARS_MAX)
-  while (start > floor && isGlue(text.charCodeAt(start - 1))) start--
+  while (start > floor && isGlue(codes[start - 1] ?? 0)) start--
   return start < at - 1 ? start : -1
 }
 
 /** The start of the word before an offset if it has a capital (or is the Polish "ul."); else -1. */
-function capitalBefore(text: string, at: number): number {
-  const start = wordBefore(text, at)
+function capitalBefore(codes: Uint16Array, at: number): number {
+  const start = wordBefore(codes, at)
   if (start < 0) return -1
-  const code = text.charCodeAt(start)
+  const code = codes[start] ?? 0
   return (code >= 65 && code <= 90) || (code >= 0xc0 && code <= 0xde) ? start : -1
 }
 

@@ -6,6 +6,7 @@
  */
 import { isAlnum } from './ascii.ts'
 import { buildKeywordTable, type Keyword, type KeywordEntry } from './keyword-table.ts'
+import { bytesOf } from './units.ts'
 
 /**
  * Told of each occurrence, in ascending order of `start`; also of texts that differ from a keyword in nothing but the
@@ -18,6 +19,7 @@ export interface KeywordScanner {
   scan(text: string, onKeyword: OnKeyword): void
 }
 
+/** A longer text is read in pieces, whose copies stay near the processor. */
 const CHUNK_CHARS = 32_768
 const LOWER = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 65 && byte <= 90 ? byte + 32 : byte))
 
@@ -25,12 +27,11 @@ const LOWER = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 65 && byte 
 export function createKeywordScanner(keywords: readonly Keyword[]): KeywordScanner {
   const { buckets, firstCandidate, masks, values, entryIndexes, entries } = buildKeywordTable(keywords)
   const overlap = 2 * Math.max(3, ...keywords.map(({ text }) => text.length))
-  const bytes = Buffer.alloc(CHUNK_CHARS + overlap + 8)
-  const pairs = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length >> 1)
   const hits: number[] = []
 
   /** Compares the keywords that have the pair of this word for their first. */
   const candidates = (word: number, piece: string): void => {
+    const { bytes, pairs } = bytesOf(piece)
     const pair = pairs[word] ?? 0
     const four = pair | ((pairs[word + 1] ?? 0) << 16)
     const end = firstCandidate[pair + 1] ?? 0
@@ -48,24 +49,23 @@ export function createKeywordScanner(keywords: readonly Keyword[]): KeywordScann
   return {
     scan(text, onKeyword) {
       for (let base = 0; base < text.length; base += CHUNK_CHARS) {
-        const chars = Math.min(text.length - base, CHUNK_CHARS + overlap)
-        const piece = chars === text.length ? text : text.slice(base, base + chars)
-        bytes.write(piece, 0, chars, 'latin1')
-        bytes.fill(0, chars, chars + 4)
-        const words = (chars + 3) >> 1
+        const isWhole = text.length <= CHUNK_CHARS
+        const piece = isWhole ? text : text.slice(base, base + CHUNK_CHARS + overlap)
+        const { pairs } = bytesOf(piece)
+        const words = (piece.length + 3) >> 1
         let previous = 0
         for (let word = 0; word < words; word++) {
           const current = buckets[pairs[word] ?? 0] ?? 0
           if (((current >>> 16) & previous) !== 0) candidates(word - 1, piece)
           previous = current
         }
-        flush(hits, base, onKeyword)
+        if (hits.length > 0) flush(hits, base, onKeyword)
       }
     },
   }
 }
 
-/** Reports the occurrences that begin in this chunk, sorted: they are nearly so, by at most a keyword's length. */
+/** Reports the occurrences that begin in this piece, sorted: they are nearly so, by at most a keyword's length. */
 function flush(hits: number[], base: number, onKeyword: OnKeyword): void {
   for (let at = 2; at < hits.length; at += 2) {
     const start = hits[at] ?? 0

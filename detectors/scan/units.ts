@@ -3,32 +3,64 @@
  * fast, whatever a string is made of. Copied once for all that look at the same text in turn.
  */
 
-/** Texts up to this length share an array, so that judging one leaves no garbage; the copy of a longer one is not kept. */
+/** Texts up to this length share arrays, so that judging one leaves no garbage. */
 const SHARED_CHARS = 1 << 18
 /** Behind the last one, so that whoever looks at what follows need not ask whether the text ends. */
 const ZEROS = 4
+
+/** A kind of copy. */
+interface Kind<T> {
+  readonly arraysFor: (chars: number) => T
+  readonly copy: (text: string, into: T) => void
+}
+
+/** Copies a text, or says where it was copied already. What it gives is good until the next text is asked about. */
+function copier<T>({ arraysFor, copy }: Kind<T>): (text: string) => T {
+  const shared = arraysFor(SHARED_CHARS)
+  let arrays = shared
+  let copied = ''
+  return (text) => {
+    if (text === copied) return arrays
+    arrays = text.length <= SHARED_CHARS ? shared : arraysFor(text.length)
+    copy(text, arrays)
+    copied = text
+    return arrays
+  }
+}
+
+/** The low bytes of a text's code units, and the same by twos as this machine reads them. */
+export interface TextBytes {
+  readonly bytes: Buffer
+  readonly pairs: Uint16Array
+}
+
+/** The low byte of each code unit, with four zeros behind them; the arrays may be longer. Good until the next text is asked about. */
+export const bytesOf = copier<TextBytes>({
+  arraysFor: (chars) => {
+    const buffer = new ArrayBuffer(chars + ZEROS + (chars & 1))
+    return { bytes: Buffer.from(buffer), pairs: new Uint16Array(buffer) }
+  },
+  copy: (text, { bytes }) => {
+    bytes.write(text, 0, text.length, 'latin1')
+    for (let at = text.length; at < text.length + ZEROS; at++) bytes[at] = 0
+  },
+})
 
 interface TextCodes {
   readonly codes: Uint16Array
   readonly bytes: Buffer
 }
 
-const codesFor = (chars: number): TextCodes => {
-  const buffer = new ArrayBuffer((chars + ZEROS) * 2)
-  return { codes: new Uint16Array(buffer), bytes: Buffer.from(buffer) }
-}
+const copyOfCodes = copier<TextCodes>({
+  arraysFor: (chars) => {
+    const buffer = new ArrayBuffer((chars + ZEROS) * 2)
+    return { codes: new Uint16Array(buffer), bytes: Buffer.from(buffer) }
+  },
+  copy: (text, { codes, bytes }) => {
+    bytes.write(text, 0, text.length * 2, 'utf16le')
+    for (let at = text.length; at < text.length + ZEROS; at++) codes[at] = 0
+  },
+})
 
-const sharedCodes = codesFor(SHARED_CHARS)
-let codesAreOf = ''
-
-/** The code units, and four zeros behind them. Good until the next text is asked about; the array may be longer than the text. */
-export function codesOf(text: string): Uint16Array {
-  const { length } = text
-  const isShared = length <= SHARED_CHARS
-  if (isShared && text === codesAreOf) return sharedCodes.codes
-  const { codes, bytes } = isShared ? sharedCodes : codesFor(length)
-  bytes.write(text, 0, length * 2, 'utf16le')
-  codes.fill(0, length, length + ZEROS)
-  if (isShared) codesAreOf = text
-  return codes
-}
+/** The code units, with four zeros behind them; the array may be longer. Good until the next text is asked about. */
+export const codesOf = (text: string): Uint16Array => copyOfCodes(text).codes
