@@ -4,11 +4,28 @@
 const WORDS =
   /example|sample|placeholder|redacted|change.?me|your|insert|replace|dummy|x{4}|\*{3}|\.{3}|my[-_]|fake|foobar|<|\$\{|\{\{|%[sd({]|\$\(|todo|to.be|secret.?here|key.?here|token.?here/i
 
-/** Public keys of emulators and of vendors' own documentation, by their beginning. */
+/** Public keys of emulators, of vendors' own documentation and of standards, by their beginning. */
 const KNOWN = [
   'Eby8vdM02xNOcqFlqUwJPLlmEtlC', // Azure storage emulator
   'C2y6yDjf5/R+ob0N8A7Cgv30VRDJ', // Azure Cosmos DB emulator
   'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIi', // jwt.io
+  'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzb21lIjoicGF5bG9hZCJ9', // PyJWT
+  'eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2Ui', // RFC 7515, RFC 7519
+  // RFC 5849, OAuth 1.0
+  'kkk9d7dh3k39sjv7',
+  'ad180jjd733klru7',
+  'nnch734d00sl2jdk',
+  'dpf43f3p2l4k3l03',
+  'kd94hf93k423kf44',
+  'pfkkdhi9sl3r4s00',
+  // RFC 6749 and 6750, OAuth 2.0
+  '2YotnFZFEjr1zCsicMWpAA',
+  'tGzv3JOkF0XG5Qx2TlKWIA',
+  'SplxlOBeZQQYbYS6WxSbIA',
+  'czZCaGRSa3F0MzpnWDFmQmF0M2JW',
+  '7Fjfp0ZBr1KtDRbnfVdmIw',
+  'mF_9.B5f-4.1JqM',
+  'QWxhZGRpbjpvcGVuIHNlc2FtZQ', // RFC 7617
 ] as const
 
 const RUN_CHARS_MIN = 7
