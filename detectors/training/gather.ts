@@ -2,13 +2,14 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { PHRASES, spin } from './phrases.ts'
 import type { Row } from './rows.ts'
+import { isTranslated, readTranslated } from './translated.ts'
 
-const READABLE = /\.(?:[cm]?[jt]s|json|md|ya?ml|txt|css|sh|sql)$|LICENSE$/
+const READABLE = /\.(?:[cm]?[jt]s|json|md|ya?ml|txt|css|sh|sql|py)$|LICENSE$/
 const FILE_CHARS_MAX = 12_000
 const FILE_BYTES_MAX = 1_000_000
 
-/** Messages of programs in the languages of people. */
-const TRANSLATED = /(?:locales?|lib)\/(?:[a-z]{2}|[a-z]{2}-[a-zA-Z]{2})(?:\/|\.)[^/]*$/
+/** The part of the files that may be translated ones, and the most texts of one of them. */
+const TRANSLATED_SHARE = 0.25
 const TRANSLATED_PARTS = 6
 
 /**
@@ -19,19 +20,20 @@ export function honestFiles(folders: readonly string[], filesMax: number): reado
   return folders.flatMap((folder) => {
     const name = folder.split('/').at(-1) ?? ''
     const row = (set: string, text: string): Row => ({ set: `${set}:${name}`, label: 0, role: 'tool', text })
-    const files = readdirSync(folder, { withFileTypes: true, recursive: true })
-      .filter((entry) => entry.isFile() && READABLE.test(entry.name))
+    const all = readdirSync(folder, { withFileTypes: true, recursive: true })
+      .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name))
       .filter((path) => statSync(path).size < FILE_BYTES_MAX)
       .toSorted()
+    const files = all.filter((path) => READABLE.test(path))
     const prose = files.filter((path) => path.endsWith('.md'))
-    const translated = files.filter((path) => TRANSLATED.test(path))
+    const translated = all.filter((path) => isTranslated(path.slice(folder.length)))
     return [
       ...[...thinned(prose, filesMax / 2), ...thinned(files, filesMax / 2)].map((path) =>
         row('files', readFileSync(path, 'utf8').slice(0, FILE_CHARS_MAX)),
       ),
-      ...thinned(translated, filesMax / 10).flatMap((path) =>
-        parts(readFileSync(path, 'utf8')).map((part) => row('translated', part)),
+      ...thinned(translated, filesMax * TRANSLATED_SHARE).flatMap((path) =>
+        parts(readTranslated(path)).map((part) => row('translated', part)),
       ),
     ]
   })
