@@ -7,8 +7,10 @@ import { EMPTY_ENVIRONMENT, ruleName } from '@agentcostcontrol/detectors'
 import { Coverage } from '../sidecar/inspect/coverage.ts'
 import { createInspections } from '../sidecar/inspect/inspection.ts'
 import { createDetectorSets, SegmentScanner } from '../sidecar/inspect/scanner.ts'
-import { SessionInspection, type SessionRequest } from '../sidecar/inspect/session/session-inspection.ts'
+import { SessionInspection } from '../sidecar/inspect/session/session-inspection.ts'
+import type { SessionRequest } from '../sidecar/inspect/session/session-request.ts'
 import scan from '../sidecar/inspect/worker.ts'
+import type { Conversation } from '../sidecar/providers/kept-heads.ts'
 import { securityOf } from '../sidecar/test/support/sessions.ts'
 
 const ROUNDS = 7
@@ -23,8 +25,8 @@ const inspection = inspections(security, 'a', 'chat.completions')
 const scanner = new SegmentScanner({ run: async (task) => scan(task) }, 1)
 
 /** A request as the scan hands it on. */
-async function asked(segments: readonly Segment[]): Promise<SessionRequest> {
-  const { verdicts, units } = await scanner.scan(segments, inspection, 'request')
+async function asked(segments: readonly Segment[], conversation: Conversation | null): Promise<SessionRequest> {
+  const { verdicts, units } = await scanner.scan(segments, inspection, 'request', false, conversation)
   return {
     principal: SOMEBODY,
     security,
@@ -48,7 +50,7 @@ const SYSTEM =
   'the worker reads a file and then asks for more context because its plan needs one further step before it can answer'
 const PADDING = 'Please say in a few short words what all of this means. '
 
-const conversation = (mark: string, tools: readonly Segment[]): readonly Segment[] => [
+const firstWords = (mark: string, tools: readonly Segment[]): readonly Segment[] => [
   of('system', `${mark} ${SYSTEM}`),
   of('user', `${mark} ${PADDING.repeat(20).slice(0, 800)}`),
   ...tools,
@@ -76,20 +78,22 @@ const told = (what: string, us: number): void => void process.stdout.write(`${wh
 
 async function oneTurn(tools: readonly Segment[]): Promise<number> {
   const requests: SessionRequest[] = []
-  for (let at = 0; at < REQUESTS; at++) requests.push(await asked(conversation(`mark${at.toString(36)}`, tools)))
+  for (let at = 0; at < REQUESTS; at++) requests.push(await asked(firstWords(`mark${at.toString(36)}`, tools), null))
   return cpuUs(requests, () => new SessionInspection(), true)
 }
 
 /** A turn of a conversation with texts of all lengths, all of which the session has seen. */
 async function seen(turns: number): Promise<number> {
-  const segments = Array.from({ length: turns }, (_, at) => [
+  const turn = (at: number): readonly Segment[] => [
     of('user', `Question ${at}: ${'what about the figures of last week and the plans? '.repeat(1 + (at % 12))}`),
     of('tool_call', JSON.stringify({ query: `number ${at} ${'of the list '.repeat(6)}` }), 'search'),
     of('tool_result', `${at}: ${'see https://a.example/b and write to a@b.example. '.repeat(4 + (at % 12))}`, 'search'),
     of('assistant', `Answer ${at}: ${'the figures are fine and the plans as well. '.repeat(1 + (at % 5))}`),
-  ]).flat()
+  ]
+  const segments = [of('system', SYSTEM), ...Array.from({ length: turns }, (_, at) => turn(at)).flat()]
   const requests: SessionRequest[] = []
-  for (let at = 0; at < 200; at++) requests.push(await asked(segments))
+  const conversation: Conversation = {}
+  for (let at = 0; at < 200; at++) requests.push(await asked(segments, conversation))
   const sessions = new SessionInspection()
   return cpuUs(requests, () => sessions, false)
 }

@@ -280,6 +280,12 @@ export function createReadings({
       'Facts of texts that are kept for other conversations',
       () => sessions.stats().cachedFacts,
     ),
+    counter('acc_session_read_texts_total', 'Texts that were read for values', () => sessions.stats().readTexts),
+    counter(
+      'acc_session_sought_units_total',
+      'Rows of texts that were looked up in their conversation',
+      () => sessions.stats().soughtUnits,
+    ),
     counter(
       'acc_session_unread_characters_total',
       'Characters that were not read for values: a request had too many new ones',

@@ -1,6 +1,6 @@
 import type { Segment } from '@agentcostcontrol/contract'
 import type { Conversation } from '../providers/kept-heads.ts'
-import type { SeenUnit } from './session/session-inspection.ts'
+import type { SeenUnit } from './session/session-request.ts'
 import { keyOf, type Unit, unitsOf } from './units.ts'
 import type { VerdictKey } from './verdict-cache.ts'
 

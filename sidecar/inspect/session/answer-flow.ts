@@ -3,7 +3,7 @@ import { DATA_LEAVES, decodings } from '@agentcostcontrol/detectors'
 import type { CompiledSecurity } from '@agentcostcontrol/policy'
 import { withValues } from '../restore/placeholder-reader.ts'
 import type { RedactedValues } from '../restore/redacted-values.ts'
-import type { Conversation } from './conversation.ts'
+import type { AnswerContext } from './answer-context.ts'
 import { callKey, judgeCall, readToolCall } from './judge-call.ts'
 import { LeakMatcher } from './leak-matcher.ts'
 import { leaksIn } from './leaks-in.ts'
@@ -22,15 +22,15 @@ interface Channel {
 
 /** Follows the answer to one request; nothing is held for it. */
 export class AnswerFlow {
-  readonly #conversation: Conversation
+  readonly #context: AnswerContext
   readonly #security: CompiledSecurity
   readonly #noteResponse: (responseId: string) => void
   readonly #channels = new Map<string, Channel>()
   #values: RedactedValues | null = null
 
   /** @param noteResponse told the provider's id of the answer, by which a request may go on with it */
-  constructor(conversation: Conversation, security: CompiledSecurity, noteResponse: (id: string) => void) {
-    this.#conversation = conversation
+  constructor(context: AnswerContext, security: CompiledSecurity, noteResponse: (id: string) => void) {
+    this.#context = context
     this.#security = security
     this.#noteResponse = noteResponse
   }
@@ -82,13 +82,16 @@ export class AnswerFlow {
 
   #judgeCall(text: string, tool: string | undefined): readonly Finding[] {
     const call = readToolCall(text, tool)
-    const session = this.#conversation.open()
+    const session = this.#context.open()
     const flows = this.#security.byDetector.has('flow') ? judgeCall(session, text, call) : NONE
     const findings = [...flows, ...leaksIn(session, this.#security, text)]
-    if (findings.length === 0)
-      session.own(readFacts({ source: 'tool_call', path: [], text, ...(tool === undefined ? {} : { tool }) }, []))
+    const key = callKey(call, tool)
+    if (findings.length === 0) {
+      if (!this.#context.isRead) session.owe(key)
+      else session.own(readFacts({ source: 'tool_call', path: [], text, ...(tool === undefined ? {} : { tool }) }, []))
+    }
     // What the policy let pass is not found again in every later turn.
-    session.judge(callKey(call, tool), NONE)
+    session.judge(key, NONE)
     return findings
   }
 
@@ -112,19 +115,16 @@ export class AnswerFlow {
   }
 
   get #secrets(): SecretIndex | undefined {
-    return this.#conversation.session?.secrets
+    return this.#context.session?.secrets
   }
 
   #channel(name: string): Channel {
     let channel = this.#channels.get(name)
     if (!channel) {
-      const conversation = this.#conversation
+      const context = this.#context
       const { byDetector } = this.#security
       channel = {
-        leaks:
-          conversation.hasPrompts && byDetector.has('prompt-leak')
-            ? new LeakMatcher(() => conversation.prompts())
-            : null,
+        leaks: context.hasPrompts && byDetector.has('prompt-leak') ? new LeakMatcher(() => context.prompts()) : null,
         links: (this.#secrets?.size ?? 0) > 0 && byDetector.has('flow') ? new LinkReader() : null,
       }
       this.#channels.set(name, channel)

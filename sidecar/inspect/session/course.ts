@@ -1,5 +1,5 @@
 import { holdsSecret } from './secret-facts.ts'
-import type { SessionRequest } from './session-inspection.ts'
+import type { SessionRequest } from './session-request.ts'
 
 /** What a request tells of the course of its conversation. */
 export interface Course {
@@ -10,8 +10,8 @@ export interface Course {
 }
 
 /**
- * Looks at who says something, and reads nothing. A flow needs a tool or a secret; without them a session is only kept
- * where a later request may leave out what this one says: where the client named it, or the provider keeps it.
+ * Looks at who says something, and reads nothing. A flow needs what a tool gave, or a secret; without them a session is
+ * only kept where a later request may leave out what this one says: where the client named it, or the provider keeps it.
  */
 export function courseOf(request: SessionRequest): Course {
   const { principal, previousResponseId, keepsAnswer, segments, verdicts } = request
@@ -24,7 +24,6 @@ export function courseOf(request: SessionRequest): Course {
       case 'tool_result':
         return { isAnew: false, opens: true }
       case 'tool_definition':
-        opens = true
         break
       case 'assistant':
         isAnew = false

@@ -1,50 +1,25 @@
 import { hash } from 'node:crypto'
-import type { Finding, Principal, Segment } from '@agentcostcontrol/contract'
-import type { CompiledSecurity } from '@agentcostcontrol/policy'
+import type { Finding, Segment, SegmentSource } from '@agentcostcontrol/contract'
+import { openedContext, UnopenedContext, type UnreadPrompts } from './answer-context.ts'
 import { AnswerFlow } from './answer-flow.ts'
-import { openedConversation, UnopenedConversation, type UnreadPrompts } from './conversation.ts'
 import { courseOf } from './course.ts'
-import { FactsCache } from './facts-cache.ts'
+import { FactsReader, type FactsStats } from './facts-reader.ts'
+import { exactFingerprint } from './fingerprint.ts'
 import { callKey, judgeCall, readToolCall } from './judge-call.ts'
 import { leaksIn } from './leaks-in.ts'
 import type { ShingleSet } from './prompt-shingles.ts'
+import type { SeenUnit, SegmentFinding, SessionRequest } from './session-request.ts'
 import { type SessionStats, SessionStore } from './session-store.ts'
-import { PROMPTS_MAX, type SessionState, type UnitFinding } from './state.ts'
-import { readFacts, type TextFacts } from './text-facts.ts'
-
-/** Segments that were judged together, and what names them; `null` for those too short to be remembered. */
-export interface SeenUnit {
-  readonly at: readonly number[]
-  readonly key: string | null
-}
-
-/** A request with its verdicts. */
-export interface SessionRequest {
-  readonly principal: Principal
-  readonly security: CompiledSecurity
-  readonly segments: readonly Segment[]
-  readonly verdicts: readonly (readonly Finding[])[]
-  /** All segments, each in one unit. */
-  readonly units: readonly SeenUnit[]
-  /** The answer that it goes on with, where its format names one. */
-  readonly previousResponseId: string | null
-  /** Whether the provider keeps it and its answer, so that a later request may name the answer and go on with it. */
-  readonly keepsAnswer: boolean
-  /** The text of a segment, where it is not as it stands there. */
-  decode(segment: Segment): Segment
-}
-
-/** A finding, and the segment that it stands in. */
-export interface SegmentFinding {
-  readonly at: number
-  readonly finding: Finding
-}
+import { PROMPTS_MAX, type SessionState } from './state.ts'
+import type { TextFacts } from './text-facts.ts'
+import { Trails, type UnitPlace } from './trails.ts'
 
 /** A text that is new to its session. */
 interface Fresh {
   readonly at: number
   readonly facts: TextFacts
-  note(findings: readonly Finding[]): void
+  /** Remembers what is found in it. */
+  note(finding: Finding): void
 }
 
 /** What a request gives: findings of its calls, and what follows its answer. */
@@ -61,7 +36,7 @@ export interface SessionInspectionOptions {
   readonly charsMax: number
 }
 
-/** What a sidecar keeps by default: values take some 40 bytes each. */
+/** What a sidecar keeps by default: values take some 30 bytes each. */
 export const SESSION_BOUNDS: SessionInspectionOptions = {
   sessionsMax: 10_000,
   valuesMax: 1_000_000,
@@ -69,53 +44,51 @@ export const SESSION_BOUNDS: SessionInspectionOptions = {
 }
 
 /** For the metrics. */
-export interface SessionInspectionStats extends SessionStats {
-  readonly cachedFacts: number
-  /** Characters that were not read, since a request had too many new ones. */
-  readonly unreadChars: number
+export interface SessionInspectionStats extends SessionStats, FactsStats {
+  /** Units that were not as the request before had them, and were looked up in their session. */
+  readonly soughtUnits: number
 }
 
 /** The detectors that need a conversation: `flow` and `prompt-leak`. */
 export class SessionInspection {
   readonly #options: SessionInspectionOptions
   readonly #store: SessionStore
-  readonly #facts: FactsCache
-  #unreadChars = 0
+  readonly #facts: FactsReader
+  readonly #trails = new Trails()
+  #soughtUnits = 0
 
   constructor(options: SessionInspectionOptions = SESSION_BOUNDS) {
     this.#options = options
     this.#store = new SessionStore(options)
-    this.#facts = new FactsCache(options.valuesMax)
+    this.#facts = new FactsReader(options.valuesMax)
   }
 
   /**
-   * Takes a request in. Costs what its new texts cost, and a look-up for each unit of the others; next to nothing where no
-   * tool has a part in it.
+   * Takes a request in. Costs what its new texts cost, and a look at each unit that the scan has known before; next to
+   * nothing where no tool was called.
    */
   request(request: SessionRequest): SessionTurn {
     const key = this.#keyOf(request)
     const { isAnew, opens } = courseOf(request)
     if (isAnew) this.#store.close(key)
     if (!opens && !this.#store.has(key)) {
-      const conversation = new UnopenedConversation(this.#promptsOf(request), () => this.#open(key))
+      const conversation = new UnopenedContext(this.#promptsOf(request), () => this.#open(key))
       return { findings: [], answer: new AnswerFlow(conversation, request.security, ignored) }
     }
     const session = this.#store.open(key)
-    const findings: SegmentFinding[] = []
-    const fresh = this.#fresh(request, session, findings)
-    for (const { facts } of fresh) if (isGiven(facts)) session.absorb(facts)
-    for (const { at, facts, note } of fresh) {
-      if (isGiven(facts)) continue
-      session.absorb(facts)
-      if (facts.source === 'tool_call') note(this.#judge(request, session, at, facts))
-    }
+    const found = this.#read(request, session)
     this.#store.settle(key)
+    const findings = found.map(({ unit, at, finding }) => ({ at: request.units[unit]?.at[at] ?? 0, finding }))
     const noteResponse = request.keepsAnswer ? (id: string): void => this.#store.noteResponse(id, key) : ignored
-    return { findings, answer: new AnswerFlow(openedConversation(session), request.security, noteResponse) }
+    return { findings, answer: new AnswerFlow(openedContext(session), request.security, noteResponse) }
   }
 
   stats(): SessionInspectionStats {
-    return { ...this.#store.stats(), cachedFacts: this.#facts.weight, unreadChars: this.#unreadChars }
+    return {
+      ...this.#store.stats(),
+      ...this.#facts.stats(),
+      soughtUnits: this.#soughtUnits,
+    }
   }
 
   #open(key: string): SessionState {
@@ -137,7 +110,7 @@ export class SessionInspection {
         if (segment.text.length < SHORT_CHARS) texts.push(request.decode(segment).text)
         else {
           const key = unit.at.length === 1 ? unit.key : null
-          for (const { prompt } of this.#factsOf(request, { at: [index], key }, room)) if (prompt) read.push(prompt)
+          for (const { prompt } of this.#facts.of(request, { at: [index], key }, room)) if (prompt) read.push(prompt)
         }
       }
     }
@@ -149,57 +122,56 @@ export class SessionInspection {
     if (principal.session !== null) return `s ${agent} ${principal.session}`
     const known = previousResponseId === null ? undefined : this.#store.ofResponse(previousResponseId)
     if (known !== undefined) return known
-    const system = segments.find(({ source }) => source === 'system')
-    const user = segments.find(({ source }) => source === 'user')
-    return `h ${agent} ${hash('sha256', `${headOf(system)}\n${headOf(user)}`, 'base64')}`
+    const head = `${headOf(segments, 'system')}\n${headOf(segments, 'user')}`
+    return `h ${agent} ${hash('sha256', head, 'base64')}`
   }
 
-  /** Facts of the texts that the session has not seen, in order; what was found in the others is found again. */
-  #fresh(request: SessionRequest, session: SessionState, findings: SegmentFinding[]): readonly Fresh[] {
+  /** Takes in what the session has not seen, in order. @returns what is found in it, and what was found in the rest before */
+  #read(request: SessionRequest, session: SessionState): readonly UnitPlace[] {
+    const { units } = request
+    const last = this.#trails.of(session)
+    const found = last?.found.filter(({ unit }) => units[unit] === last.units[unit]) ?? []
     const fresh: Fresh[] = []
     const room = { chars: this.#options.charsMax }
-    for (const unit of request.units) {
-      const known = unit.key === null ? undefined : session.unit(unit.key)
-      if (known) {
-        for (const { at, finding } of known) findings.push({ at: unit.at[at] ?? 0, finding })
-        continue
-      }
-      const own: UnitFinding[] = []
-      if (unit.key !== null) session.setUnit(unit.key, own)
-      for (const [index, facts] of this.#factsOf(request, unit, room).entries()) {
-        const at = unit.at[index] ?? 0
-        const note = (found: readonly Finding[]): void => {
-          for (const finding of found) {
-            own.push({ at: index, finding })
-            findings.push({ at, finding })
-          }
-        }
-        fresh.push({ at, facts, note })
-      }
+    for (let at = 0; at < units.length; at++) {
+      const unit = units[at]
+      if (unit && unit !== last?.units[at]) this.#readUnit(request, session, { unit, at }, room, fresh, found)
     }
-    return fresh.sort((a, b) => a.at - b.at)
+    fresh.sort((a, b) => a.at - b.at)
+    for (const { facts } of fresh) if (isGiven(facts)) session.absorb(facts)
+    for (const { at, facts, note } of fresh) {
+      if (isGiven(facts)) continue
+      session.absorb(facts)
+      if (facts.source === 'tool_call') for (const finding of this.#judge(request, session, at, facts)) note(finding)
+    }
+    this.#trails.set(session, { units, found })
+    return found
   }
 
-  #factsOf(
-    { segments, verdicts, decode }: SessionRequest,
-    unit: SeenUnit,
+  /** Adds the facts of a unit's texts to what is fresh, or what was found in them to what is found. */
+  #readUnit(
+    request: SessionRequest,
+    session: SessionState,
+    { unit, at: place }: { readonly unit: SeenUnit; readonly at: number },
     room: { chars: number },
-  ): readonly TextFacts[] {
-    const known = unit.key === null ? undefined : this.#facts.get(unit.key)
-    if (known) return known
-    let isWhole = true
-    const facts = unit.at.flatMap((index) => {
-      const segment = segments[index]
-      if (!segment) return []
-      const unread = Math.max(0, segment.text.length - room.chars)
-      if (unread > 0) isWhole = false
-      this.#unreadChars += unread
-      const read = readFacts(cut(decode(segment), room.chars), verdicts[index] ?? [])
-      room.chars -= segment.text.length - unread
-      return [read]
-    })
-    if (unit.key !== null && isWhole) this.#facts.set(unit.key, facts)
-    return facts
+    fresh: Fresh[],
+    found: UnitPlace[],
+  ): void {
+    this.#soughtUnits++
+    const id = unit.key === null ? null : exactFingerprint(unit.key, 0, unit.key.length)
+    const known = id === null ? undefined : session.unit(id)
+    if (known) {
+      for (const { at, finding } of known) found.push({ unit: place, at, finding })
+      return
+    }
+    if (id !== null) session.addUnit(id)
+    for (const [at, facts] of this.#facts.of(request, unit, room).entries()) {
+      const note = (finding: Finding): void => {
+        if (id !== null) session.addInUnit(id, { at, finding })
+        found.push({ unit: place, at, finding })
+      }
+      fresh.push({ at: unit.at[at] ?? 0, facts, note })
+    }
   }
 
   #judge(
@@ -214,6 +186,7 @@ export class SessionInspection {
     const call = readToolCall(text, tool)
     const key = callKey(call, tool)
     let findings = session.judged(key)
+    if (findings && session.settleOwed(key)) session.own(facts)
     if (!findings) {
       findings = [
         ...(security.byDetector.has('flow') ? judgeCall(session, text, call) : []),
@@ -234,7 +207,11 @@ const ignored = (): void => {}
 const SHORT_CHARS = 512
 const HEAD_CHARS = 4_096
 
-const headOf = (segment: Segment | undefined): string => segment?.text.slice(0, HEAD_CHARS) ?? ''
-
-const cut = (segment: Segment, chars: number): Segment =>
-  segment.text.length <= chars ? segment : { ...segment, text: segment.text.slice(0, chars) }
+/** The beginning of the first text that somebody says. */
+function headOf(segments: readonly Segment[], source: SegmentSource): string {
+  for (let at = 0; at < segments.length; at++) {
+    const segment = segments[at]
+    if (segment?.source === source) return segment.text.slice(0, HEAD_CHARS)
+  }
+  return ''
+}

@@ -62,9 +62,9 @@ export class SessionStore {
       this.#values += entry.state.valueCount - entry.values
       entry.values = entry.state.valueCount
     }
+    if (!this.#isFull) return
     for (const [oldest, its] of this.#sessions) {
-      if (this.#sessions.size <= 1) break
-      if (this.#sessions.size <= this.#bounds.sessionsMax && this.#values <= this.#bounds.valuesMax) break
+      if (this.#sessions.size <= 1 || !this.#isFull) break
       this.#remove(oldest, its)
       this.#evicted++
     }
@@ -84,6 +84,10 @@ export class SessionStore {
 
   stats(): SessionStats {
     return { sessions: this.#sessions.size, values: this.#values, evicted: this.#evicted }
+  }
+
+  get #isFull(): boolean {
+    return this.#sessions.size > this.#bounds.sessionsMax || this.#values > this.#bounds.valuesMax
   }
 
   #remove(key: string, { values }: Entry): void {

@@ -1,5 +1,6 @@
 import type { Finding } from '@agentcostcontrol/contract'
 import type { Delegated } from '@agentcostcontrol/detectors'
+import { FingerprintTable } from './fingerprint-table.ts'
 import { KNOWN } from './grade.ts'
 import type { ShingleSet } from './prompt-shingles.ts'
 import { SecretIndex } from './secret-facts.ts'
@@ -19,13 +20,20 @@ export interface UnitFinding {
   readonly finding: Finding
 }
 
+const NOTHING_FOUND: readonly UnitFinding[] = []
+const NO_FINDINGS: readonly Finding[] = []
+
 /** What is kept of one conversation: fingerprints, and no text. */
 export class SessionState {
-  readonly #values = new Map<number, number>()
-  readonly #names = new Set<number>()
-  readonly #units = new Map<string, readonly UnitFinding[]>()
-  readonly #calls = new Map<number, readonly Finding[]>()
-  readonly #shown = new Set<number>()
+  readonly #values = new FingerprintTable(SESSION_VALUES_MAX)
+  readonly #names = new FingerprintTable(NAMES_MAX)
+  readonly #shown = new FingerprintTable(NAMES_MAX)
+  readonly #units = new FingerprintTable(UNITS_MAX)
+  readonly #calls = new FingerprintTable(CALLS_MAX)
+  /** Of the few units and calls in which there is something. */
+  readonly #inUnits = new Map<number, UnitFinding[]>()
+  readonly #inCalls = new Map<number, readonly Finding[]>()
+  readonly #owed = new Set<number>()
   readonly secrets = new SecretIndex()
   readonly delegated = new Set<Delegated>()
   readonly prompts: ShingleSet[] = []
@@ -35,36 +43,54 @@ export class SessionState {
   isExposed = false
   /** The last call before a result named what the user had named. */
   #asked = false
-  /** Values were dropped for want of room: what is not known may have been one. */
-  overflowed = false
-
   get valueCount(): number {
     return this.#values.size
   }
 
   /** What is known of a value, as bits of {@link KNOWN}. */
   knows(key: number): number {
-    return this.#values.get(key) ?? 0
+    return this.#values.bitsOf(key)
   }
 
   /** What was found in a unit of texts; `undefined` the first time that it is seen. */
-  unit(key: string): readonly UnitFinding[] | undefined {
-    return this.#units.get(key)
+  unit(id: number): readonly UnitFinding[] | undefined {
+    return this.#units.has(id) ? (this.#inUnits.get(id) ?? NOTHING_FOUND) : undefined
   }
 
   /** Remembers that a unit was seen. */
-  setUnit(key: string, findings: readonly UnitFinding[]): void {
-    boundedSet(this.#units, key, findings, UNITS_MAX)
+  addUnit(id: number): void {
+    const gone = this.#units.add(id)
+    if (gone !== null) this.#inUnits.delete(gone)
+  }
+
+  /** Remembers what was found in a unit. */
+  addInUnit(id: number, finding: UnitFinding): void {
+    const known = this.#inUnits.get(id)
+    if (known) known.push(finding)
+    else if (this.#units.has(id)) this.#inUnits.set(id, [finding])
   }
 
   /** What was found in a call when it was first seen. */
   judged(call: number): readonly Finding[] | undefined {
-    return this.#calls.get(call)
+    return this.#calls.has(call) ? (this.#inCalls.get(call) ?? NO_FINDINGS) : undefined
   }
 
   /** Remembers what was found in a call, so that what comes after it does not count against it. */
   judge(call: number, findings: readonly Finding[]): void {
-    boundedSet(this.#calls, call, findings, CALLS_MAX)
+    const gone = this.#calls.add(call)
+    if (gone !== null) this.#inCalls.delete(gone)
+    if (findings.length > 0) this.#inCalls.set(call, findings)
+    else this.#inCalls.delete(call)
+  }
+
+  /** A call of an answer is to be taken for the model's own as soon as what stands in front of it was read. */
+  owe(call: number): void {
+    if (this.#owed.size < CALLS_MAX) this.#owed.add(call)
+  }
+
+  /** Whether that is so; not any more from now on. */
+  settleOwed(call: number): boolean {
+    return this.#owed.delete(call)
   }
 
   /** Takes a text in, after all that stands in front of it. */
@@ -72,10 +98,9 @@ export class SessionState {
     this.isPrivate ||= facts.isPrivate
     switch (facts.source) {
       case 'user':
-        for (const name of facts.names) boundedAdd(this.#names, name, NAMES_MAX)
+        for (const name of facts.names) this.#names.add(name)
         for (const one of facts.delegated) this.delegated.add(one)
-        for (const key of this.#shown) this.#mark(key, KNOWN.NAMED)
-        this.#shown.clear()
+        this.#shown.drain((key) => this.#mark(key, KNOWN.NAMED))
         this.#trust(facts)
         break
       case 'system':
@@ -84,7 +109,7 @@ export class SessionState {
         this.#trust(facts)
         break
       case 'assistant':
-        for (const { key } of facts.values) boundedAdd(this.#shown, key, NAMES_MAX)
+        for (const { key } of facts.values) this.#shown.add(key)
         break
       case 'tool_call':
         this.#asked =
@@ -128,13 +153,7 @@ export class SessionState {
   }
 
   #mark(key: number, bits: number): void {
-    const known = this.#values.get(key)
-    if (known === undefined && this.#values.size >= SESSION_VALUES_MAX) {
-      const [oldest] = this.#values.keys()
-      if (oldest !== undefined) this.#values.delete(oldest)
-      this.overflowed = true
-    }
-    this.#values.set(key, (known ?? 0) | bits)
+    this.#values.add(key, bits)
   }
 }
 
@@ -143,19 +162,3 @@ const isOpen = (tool: string | undefined): boolean => tool === undefined || OPEN
 
 const OPEN =
   /web|browse|http|url|page|site|search|mail|inbox|message|slack|chat|channel|issue|pull|review|comment|post|calendar|event|news|rss|feed|article|ticket|tweet|download|fetch/i
-
-function boundedAdd<T>(into: Set<T>, value: T, max: number): void {
-  if (into.size >= max && !into.has(value)) {
-    const [oldest] = into
-    if (oldest !== undefined) into.delete(oldest)
-  }
-  into.add(value)
-}
-
-function boundedSet<K, V>(into: Map<K, V>, key: K, value: V, max: number): void {
-  if (into.size >= max && !into.has(key)) {
-    const [oldest] = into.keys()
-    if (oldest !== undefined) into.delete(oldest)
-  }
-  into.set(key, value)
-}

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { Segment } from '@agentcostcontrol/contract'
 import { decodeSegment } from '../../providers/byte-strings.ts'
 import { isRecord } from '../../providers/read.ts'
-import type { SeenUnit } from '../session/session-inspection.ts'
+import type { SeenUnit } from '../session/session-request.ts'
 import { DEFINITION_CHARS_MAX, readDefinition, type ToolDefinition, unreadDefinition } from './definition.ts'
 
 /** One definition of a request: the segments that it was read as. */

@@ -1,4 +1,4 @@
-import type { SegmentFinding } from '../session/session-inspection.ts'
+import type { SegmentFinding } from '../session/session-request.ts'
 
 /** What was found in all the definitions of a request, `at` among the segments of definitions. */
 export interface SeenSet {

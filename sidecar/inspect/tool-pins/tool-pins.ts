@@ -1,7 +1,7 @@
 import { type Segment, SUBJECT_NONE } from '@agentcostcontrol/contract'
 import type { Clock } from '../../clock.ts'
 import type { ToolPinDecisions } from '../../control/tool-pin-decisions.ts'
-import type { SeenUnit, SegmentFinding } from '../session/session-inspection.ts'
+import type { SeenUnit, SegmentFinding } from '../session/session-request.ts'
 import { type DefinedTool, definedTools, readTool, toolSegments } from './defined-tools.ts'
 import { changedPaths, type ToolDefinition } from './definition.ts'
 import { createFormerOf, type Former } from './former-tools.ts'

@@ -1,5 +1,5 @@
 import type { Segment, ToolPinDecision, ToolPinReport } from '@agentcostcontrol/contract'
-import type { SeenUnit, SegmentFinding } from '../../inspect/session/session-inspection.ts'
+import type { SeenUnit, SegmentFinding } from '../../inspect/session/session-request.ts'
 import { PIN_BOUNDS, type PinBounds, PinStore } from '../../inspect/tool-pins/pin-store.ts'
 import { ToolPins } from '../../inspect/tool-pins/tool-pins.ts'
 import { keyOf, unitsOf } from '../../inspect/units.ts'

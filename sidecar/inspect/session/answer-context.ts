@@ -2,9 +2,11 @@ import { promptShingles, type ShingleSet } from './prompt-shingles.ts'
 import { PROMPTS_MAX, type SessionState } from './state.ts'
 
 /** What an answer is judged by. */
-export interface Conversation {
+export interface AnswerContext {
   /** What is known of it; `null` as long as nothing of it can matter. */
   readonly session: SessionState | null
+  /** Whether what was said until now has been read. */
+  readonly isRead: boolean
   /** False if none of its system prompts is worth hiding. */
   readonly hasPrompts: boolean
   /** The system prompts that are worth hiding. */
@@ -14,8 +16,9 @@ export interface Conversation {
 }
 
 /** A conversation whose session is kept. */
-export const openedConversation = (session: SessionState): Conversation => ({
+export const openedContext = (session: SessionState): AnswerContext => ({
   session,
+  isRead: true,
   hasPrompts: session.prompts.length > 0,
   prompts: () => session.prompts,
   open: () => session,
@@ -28,10 +31,11 @@ export interface UnreadPrompts {
 }
 
 /**
- * A conversation in which no tool had a part yet: nothing could flow, and nothing of it is kept. The request that comes
- * with a tool brings all of it again.
+ * A conversation in which no tool was called yet: nothing could flow, and nothing of it is kept. The request behind a call
+ * brings all of it again.
  */
-export class UnopenedConversation implements Conversation {
+export class UnopenedContext implements AnswerContext {
+  readonly isRead = false
   readonly #unread: UnreadPrompts
   readonly #openSession: () => SessionState
   #prompts: readonly ShingleSet[] | null = null
@@ -58,7 +62,7 @@ export class UnopenedConversation implements Conversation {
     return this.#prompts
   }
 
-  /** A model may call a tool that its request did not name. */
+  /** For a call in the answer: it is judged once, and never again where a later request tells of it. */
   open(): SessionState {
     if (this.#session === null) {
       this.#session = this.#openSession()
