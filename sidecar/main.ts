@@ -39,6 +39,7 @@ import { createDetectorSets, SegmentScanner } from './inspect/scanner.ts'
 import { SessionInspection } from './inspect/session/session-inspection.ts'
 import { openToolPins } from './inspect/tool-pins/open-tool-pins.ts'
 import { createJobs } from './jobs.ts'
+import { leave } from './leave.ts'
 import { createLogger, unexpectedFields } from './log.ts'
 import { createMeter } from './metering/meter.ts'
 import { createMetrics } from './metrics.ts'
@@ -90,7 +91,7 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
     log.error('an error that nobody expected ends the sidecar; its intents are resolved at the next start', {
       ...unexpectedFields(error),
     })
-    process.exit(1)
+    leave(1)
   })
   await prepareDataFolder(config.dataDir)
   const prices = createPriceBook(readRateCard(await readFile(rateCardUrl(config), 'utf8')))
@@ -402,13 +403,13 @@ async function start(config: SidecarConfig, closers: Closer[]): Promise<void> {
   }
 }
 
-/** How long a handle that was left open may keep a process that has closed everything. */
+/** How long a handle that was left open, or a scan that never ends, may keep a process that has closed everything. */
 const LINGER_MS = 2_000
 
 function endProcess(exitCode: number): void {
   process.exitCode = exitCode
   if (process.connected) process.disconnect()
-  setTimeout(() => process.exit(), LINGER_MS).unref()
+  setTimeout(() => leave(exitCode), LINGER_MS).unref()
 }
 
 const closers: Closer[] = []

@@ -9,7 +9,7 @@ import { faultsOf, readBooks } from '../support/books.ts'
 import { chat } from '../support/chat.ts'
 import { inCheckout } from '../support/paths.ts'
 import { folderFor } from '../support/scope.ts'
-import { AMPLE_BUDGET, readEvents, sidecarFor, writePolicies } from '../support/sidecar.ts'
+import { AMPLE_BUDGET, readEvents, securityYaml, sidecarFor, writePolicies } from '../support/sidecar.ts'
 import { simulatorFor } from '../support/simulator.ts'
 import { until } from '../support/until.ts'
 
@@ -144,4 +144,24 @@ t.test('an error that nobody expected ends the process with 1, says where, and l
     readEvents(dataDir).map(({ outcome }) => outcome),
     ['completed', 'unresolved'],
   )
+})
+
+t.test('a scan that never ends, and that nobody can end, keeps no sidecar from its own end', async (t) => {
+  const simulator = await simulatorFor(t)
+  const sidecar = await sidecarFor(t, {
+    upstream: `${simulator.url}/v1`,
+    policies: {
+      'budget.yaml': AMPLE_BUDGET,
+      'security.yaml': securityYaml({ request: 'block', extra: '  timeoutMs: 5000\n' }),
+    },
+    nodeArgs: ['--import', inCheckout('test/preload/failing-scan.ts')],
+  })
+  // Long enough for a worker.
+  const messages = [{ role: 'user', content: `scan:spin ${'The quick brown fox. '.repeat(500)}` }]
+  t.match(await chat(sidecar.url, { body: { messages } }), { status: 503, code: 'acc_inspection_unavailable' })
+  t.equal(await sidecar.stop(), 0)
+  const books = readBooks(sidecar.dataDir)
+  t.same(faultsOf(books), [])
+  t.match(books.events, [{ outcome: 'denied', findings: [{ detectorId: 'inspection', ruleId: 'timed-out' }] }])
+  t.match(sidecar.log.at(-1), { message: 'sidecar stopped' })
 })

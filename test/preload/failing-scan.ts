@@ -1,4 +1,4 @@
-/** Loaded into a sidecar: in its scan workers a detector ends the worker, throws, never ends or takes all memory, as the text says. */
+/** Loaded into a sidecar: in its scan workers a detector ends the worker, throws, never ends, spins or takes all memory, as the text says. */
 import { isMainThread } from 'node:worker_threads'
 import { DETECTORS } from '../../detectors/registry.ts'
 import type { Detector } from '../../detectors/types.ts'
@@ -12,8 +12,9 @@ if (!isMainThread && secrets) {
     if (text.startsWith('scan:throw')) throw new TypeError(`cannot scan ${text.slice(0, 60)}`)
     const kept: unknown[] = []
     while (text.startsWith('scan:memory')) kept.push(new Array(100_000).fill(kept.length))
-    // A scan that hangs. An empty loop would do the same, but its optimised code hears of no end, and the process with it.
+    // A scan that hangs, and can be ended. The optimised code of an empty loop cannot.
     while (text.startsWith('scan:loop')) Atomics.wait(NEVER, 0, 0, 50)
+    while (text.startsWith('scan:spin')) {}
     return detect(text, context)
   }
 }
