@@ -78,8 +78,6 @@ const sum = (amounts: Iterable<bigint>): bigint => [...amounts].reduce((total, e
 /** What the control plane's database holds. */
 export interface Stored {
   readonly told: readonly ToldRequest[]
-  /** Leases that hold money although their holders ended in order. */
-  readonly openLeases: number
   /** Sums of its own that are wrong; `acc verify` tells them. */
   readonly isVerified: boolean
 }
@@ -92,15 +90,24 @@ export async function readStored(databaseUrl: string): Promise<Stored> {
     const rows = await owner<
       { name: string; outcome: string; charged: string; charges: ToldRequest['charges'] }[]
     >`SELECT task AS name, outcome, charged_nano::text AS charged, charges FROM acc.usage_events WHERE charged_nano > 0`
-    const [open] = await owner<{ count: number }[]>`SELECT count(*)::int AS count FROM acc.leases
-      WHERE granted_nano - returned_nano - settled_nano - released_nano > 0`
     const [installation] = await owner<{ org: string }[]>`SELECT org_id::text AS org FROM acc.installation`
     return {
       told: rows.map(({ charged, ...row }) => ({ ...row, charged: BigInt(charged) })),
-      openLeases: open?.count ?? 0,
       isVerified: (await verify(database, installation?.org ?? '')).ok,
     }
   } finally {
     await Promise.all([owner.end({ timeout: 1 }), database.close()])
+  }
+}
+
+/** Leases that hold money that was neither returned nor settled. */
+export async function openLeasesIn(databaseUrl: string): Promise<number> {
+  const owner = connectAsOwner(databaseUrl)
+  try {
+    const [open] = await owner<{ count: number }[]>`SELECT count(*)::int AS count FROM acc.leases
+      WHERE granted_nano - returned_nano - settled_nano - released_nano > 0`
+    return open?.count ?? 0
+  } finally {
+    await owner.end({ timeout: 1 })
   }
 }

@@ -21,6 +21,8 @@ export interface SystemMember {
   readonly streams: Streams
   /** The process that runs now, or ran last. */
   sidecar(): TestSidecar
+  /** Starts the next one on what the last one left. */
+  again(): Promise<void>
 }
 
 /** Both planes, all of it processes of their own. */
@@ -111,7 +113,6 @@ export interface Member extends SystemMember {
   readonly network: CuttingProxy
   readonly clock: MovableClock
   kill(): Promise<void>
-  again(): Promise<void>
 }
 
 async function memberFor(
