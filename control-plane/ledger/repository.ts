@@ -31,6 +31,9 @@ export interface LedgerState {
   readonly nowMs: number
 }
 
+/** How far the number of an epoch may be above the one before. */
+const EPOCH_JUMP_MAX = 2 ** 20
+
 /** The ledger of the transaction's organisation: its epoch, holders, counters and leases. */
 export const ledgerRepository = {
   /** The ledger's state; it begins with the first look. */
@@ -51,7 +54,8 @@ export const ledgerRepository = {
   },
   /**
    * Another epoch begins, unless one did since: open counters grant nothing until an operator ends that. While that lasts
-   * nobody's word alone begins one: sidecars are as many as enrol, and each would put the end off.
+   * nobody's word alone begins one: sidecars are as many as enrol, and each would put the end off. One that is known
+   * otherwise has a number that no earlier restore of the same copy gave: whoever heard of that would not say hello.
    * @param seen the epoch in which something was found to be lost; `null` for whatever it is
    * @param above what a holder knows of
    * @param by the holder whose word alone tells it; `null` where it is known otherwise
@@ -59,7 +63,7 @@ export const ledgerRepository = {
   raiseEpoch: async (tx: Tx, seen: number | null, above: number, by: string | null = null): Promise<boolean> =>
     (
       await tx`
-        UPDATE ledgers SET epoch = greatest(epoch, ${above}::float8::bigint) + 1, epoch_at = ledger_clock(), recovering = true, begun_by = ${by},
+        UPDATE ledgers SET epoch = greatest(epoch, ${above}::float8::bigint) + 1 + ${by === null ? tx`floor(random() * ${EPOCH_JUMP_MAX})::bigint` : tx`0`}, epoch_at = ledger_clock(), recovering = true, begun_by = ${by},
           system_identifier = this_system(), timeline = this_timeline()
         WHERE (${seen}::float8 IS NULL OR epoch = ${seen}::float8::bigint OR epoch < ${above}::float8::bigint)
           AND (${by}::text IS NULL OR NOT recovering)`

@@ -73,8 +73,8 @@ const RECALL_EVERY_MS = 500
 /** Most items that one transaction answers, and most transactions of an organisation at once. */
 const GROUP_ITEMS_MAX = 2_048
 const GROUPS_MAX = 2
-/** A ledger goes back by a few epochs: nobody makes it count to where numbers end. */
-const EPOCHS_LOST_MAX = 1_000
+/** A ledger goes back by a few epochs, of a million numbers each: nobody makes it count to where numbers end. */
+const EPOCHS_LOST_MAX = 2 ** 24
 
 /** Makes the service. */
 export function createLedgerService(options: LedgerServiceOptions): LedgerService {

@@ -102,7 +102,8 @@ t.test('what is restored is what was there: every row of every organisation, and
     for (const orgId of orgIds) {
       t.match(await verify(database, orgId), { ok: true, totals: [{ requests: '402' }] })
       const ledger = await database.inOrg(orgId, (tx) => tx`SELECT epoch::int, recovering FROM ledgers`)
-      t.match([...ledger], [{ epoch: 2, recovering: true }], 'the ledger knows that it went back')
+      t.match([...ledger], [{ recovering: true }], 'the ledger knows that it went back')
+      t.ok(ledger[0]?.epoch > 1)
     }
     t.equal((await database.inNone((tx) => tx`SELECT FROM usage_events`)).count, 0, 'nobody sees them without a key')
     await database.close()

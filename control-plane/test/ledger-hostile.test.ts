@@ -9,6 +9,7 @@ import { createAuthService } from '../auth/service.ts'
 import { systemClock } from '../clock.ts'
 import { Books } from '../ledger/books.ts'
 import { createLedgerOperator } from '../ledger/operator.ts'
+import { createLedgerService } from '../ledger/service.ts'
 import { createMetrics } from '../metrics.ts'
 import { createIngestService } from '../usage/ingest-service.ts'
 import { verify } from '../usage/verify.ts'
@@ -210,12 +211,20 @@ t.test(
 
 t.test('many that find the ledger on another server at once begin one epoch', async (t) => {
   const orgId = await organisationWith(db.database, [published('b', '1.00')])
-  const holders = await Promise.all(Array.from({ length: 6 }, () => newHolder(orgId)))
+  const epochs: number[] = []
+  const told = createLedgerService({
+    database: db.database,
+    wakes: { announce: async () => {} },
+    onVerdict: () => {},
+    onEpoch: (_, epoch) => epochs.push(epoch),
+  })
+  const holders = await Promise.all(Array.from({ length: 6 }, () => newHolder(orgId, told)))
   await db.owner`UPDATE acc.ledgers SET system_identifier = 1 WHERE org_id = ${orgId}`
   await Promise.all(
     holders.map((each, at) => (at % 2 === 0 ? each.sync(counter('b'), { need: 1n }).catch(() => {}) : each.hello())),
   )
-  t.match(await operator.overview({ kind: 'admin', orgId, keyId: '' }), { epoch: 2, recovering: true })
+  t.equal(epochs.length, 1)
+  t.match(await operator.overview({ kind: 'admin', orgId, keyId: '' }), { epoch: epochs[0], recovering: true })
 })
 
 t.test(

@@ -3,6 +3,7 @@ import { counterKey, parseUsd } from '@agentcostcontrol/contract'
 import t from 'tap'
 import { holdLedgerClock } from '../../test/support/ledger-clock.ts'
 import { createLedgerOperator } from '../ledger/operator.ts'
+import { ledgerRepository } from '../ledger/repository.ts'
 import { createLedgerService } from '../ledger/service.ts'
 import { createIngestService } from '../usage/ingest-service.ts'
 import { verify } from '../usage/verify.ts'
@@ -173,4 +174,20 @@ t.test('of many who say at the same moment that the ledger went back, one is hea
   )
   t.equal(epochs.length, 1)
   t.match(await stateOf(orgId), { epoch: epochs[0], recovering: true })
+})
+
+t.test('a copy that is restored twice begins an epoch that nobody has heard of each time', async (t) => {
+  const orgId = await organisation()
+  const holder = await newHolder(orgId)
+  const putBack = await copyOf(orgId)
+  const epochs = new Set<number>()
+  for (let times = 0; times < 3; times++) {
+    await putBack()
+    await db.database.inOrg(orgId, (tx) => ledgerRepository.raiseEpoch(tx, null, 0))
+    await t.rejects(holder.sync(await noonOf(0)), STALE, 'what it knows is another one')
+    const { ledgerEpoch } = await holder.hello()
+    t.match(await stateOf(orgId), { epoch: ledgerEpoch, recovering: true, begunBy: null })
+    epochs.add(ledgerEpoch)
+  }
+  t.equal(epochs.size, 3)
 })
