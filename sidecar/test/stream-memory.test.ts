@@ -2,12 +2,14 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { StreamFilter } from '../answer/stream-filter.ts'
+import { StreamRestorer } from '../inspect/restore/restore-stream.ts'
 import { SessionInspection } from '../inspect/session/session-inspection.ts'
 import { openResponseStream } from '../providers/openai/responses/stream.ts'
 import { openChatStream } from '../providers/openai/stream.ts'
 import type { StreamReader } from '../providers/provider.ts'
 import { SSE } from '../providers/sse.ts'
 import { inspectionThat } from './support/detectors.ts'
+import { redacted } from './support/restoring.ts'
 import { inspectTurn, segmentOf, told } from './support/sessions.ts'
 
 setFlagsFromString('--expose-gc')
@@ -94,4 +96,20 @@ t.test('findings of a long stream are summed up as they come', async (t) => {
     ],
   )
   t.equal(findings[0]?.detail?.places.length, 4, 'and the first places are told')
+})
+
+t.test('what is put back into an answer is put into so many texts, and of more nothing is kept', async (t) => {
+  const { values, placeholders } = redacted(['ann@example.org'], ['mail'])
+  const [mail = ''] = placeholders
+  const before = heapUsed()
+  const restorer = new StreamRestorer(values, openChatStream(), SSE)
+  const put = (index: number, delta: object): string =>
+    Buffer.concat(restorer.push(Buffer.from(`data: ${JSON.stringify({ choices: [{ index, delta }] })}\n\n`))).toString()
+  for (let at = 0; at < 60_000; at++) {
+    const passed = put(at, { content: `write to ${mail} ` })
+    if (!passed.includes(at < 4_096 ? 'ann@example.org' : mail)) t.fail(`the text of choice ${at}`)
+  }
+  t.match(put(7, { content: `and to ${mail} ` }), 'ann@example.org', 'those that were followed go on')
+  const bytes = heapUsed() - before
+  t.ok(bytes < 8 * MB, `${bytes} are kept of 60 000 channels`)
 })

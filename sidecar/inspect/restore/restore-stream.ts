@@ -12,6 +12,8 @@ const EVENT_BYTES_MAX = 8 * 1024 * 1024
 const CALL_CHARS_MAX = 128 * 1_024
 /** Most bytes of events that wait together; of more, what waits goes on as it is. */
 const HELD_BYTES_MAX = 4 * 1_024 * 1_024
+/** So many texts of one answer are followed; into further ones nothing is put back. One that was let go could be in a link. */
+const TEXTS_MAX = 4_096
 
 interface Channel {
   /** `null` where nothing is put back, or not yet: a call waits until it is complete. */
@@ -35,6 +37,7 @@ export class StreamRestorer {
   readonly #splitter: EventSplitter
   readonly #callsWait: boolean
   readonly #channels = new Map<string, Channel>()
+  #texts = 0
   #held: HeldEvent<Channel>[] = []
   #heldBytes = 0
 
@@ -82,18 +85,16 @@ export class StreamRestorer {
   }
 
   #channel(piece: TextPiece): Channel {
-    let channel = this.#channels.get(piece.channel)
-    if (!channel) {
-      const isText = piece.isCall !== true && mayChange(piece) && !namesTool(piece.path)
-      channel = {
-        text: isText ? new PlaceholderReader(this.#values) : null,
-        isCall: piece.isCall === true && this.#callsWait,
-        call: '',
-        length: 0,
-        settled: 0,
-      }
-      this.#channels.set(piece.channel, channel)
-    }
+    const known = this.#channels.get(piece.channel)
+    if (known) return known
+    const isCall = piece.isCall === true && this.#callsWait
+    const isText = piece.isCall !== true && mayChange(piece) && !namesTool(piece.path)
+    const isFollowed = isText && this.#texts < TEXTS_MAX
+    const text = isFollowed ? new PlaceholderReader(this.#values) : null
+    const channel: Channel = { text, isCall, call: '', length: 0, settled: 0 }
+    if (isFollowed) this.#texts++
+    // Of others nothing has to be known again.
+    if (isFollowed || isCall) this.#channels.set(piece.channel, channel)
     return channel
   }
 
@@ -113,19 +114,20 @@ export class StreamRestorer {
   #endCall({ tool, channels }: EndedCall): void {
     for (const name of channels) {
       const channel = this.#channels.get(name)
-      if (!channel || !waits(channel)) continue
-      const { call, length } = channel
+      if (!channel?.isCall) continue
+      this.#channels.delete(name)
+      const { call, length, settled } = channel
+      if (settled === length) continue
       const reader = new PlaceholderReader(this.#values, { tool, isJson: isJson(call) })
       this.#putBack(channel, reader, call, true, length - call.length)
-      channel.call = ''
     }
   }
 
   #settleAll(): void {
-    for (const channel of this.#channels.values()) {
+    for (const [name, channel] of this.#channels) {
       if (channel.text !== null) this.#putBack(channel, channel.text, '', true)
+      else this.#channels.delete(name)
       channel.settled = channel.length
-      channel.call = ''
     }
   }
 
@@ -140,8 +142,6 @@ export class StreamRestorer {
     return leaving.map(renderEvent)
   }
 }
-
-const waits = ({ isCall, settled, length }: Channel): boolean => isCall && settled < length
 
 /** The name of what is called is no text of the answer. */
 const namesTool = (path: TextPiece['path']): boolean => path.at(-1) === 'name'
