@@ -179,7 +179,8 @@ function openFrom(
   const floor = Math.max(0, text.length - most)
   const tail = text.slice(floor)
   let open = Math.min(Math.max(0, tail.length - always), begunLiteral(tail, literals))
-  for (const { start, end } of mergeFindings(judge(tail)).toReversed()) if (start < open && end > open) open = start
+  if (open < tail.length)
+    for (const { start, end } of mergeFindings(judge(tail)).toReversed()) if (start < open && end > open) open = start
   if (open > 0 && (tail.charCodeAt(open) & 0xfc00) === 0xdc00) open--
   if (open === tail.length && open > 0 && (tail.charCodeAt(open - 1) & 0xfc00) === 0xd800) open--
   return floor + open

@@ -11,8 +11,8 @@ import { unseen } from './unseen.ts'
 
 /** Largest single event of a stream that is held together. */
 const EVENT_BYTES_MAX = 8 * 1024 * 1024
-const EMPTY_USAGE = Buffer.from(',"usage":null')
-const USAGE_KEY = Buffer.from('"usage"')
+const EMPTY_USAGE = ',"usage":null'
+const USAGE_KEY = '"usage"'
 
 /** What some servers send to keep a stream alive or to end it, whatever its format. */
 const holdsNoText = (data: string): boolean => data.trim() === '' || data === '[DONE]'
@@ -119,10 +119,9 @@ export class StreamFilter {
 /** Takes `"usage":null` out again, which the provider sends in each chunk because the sidecar asked for usage. */
 function withoutEmptyUsage(event: Buffer, data: EventData): readonly [Buffer, EventData] {
   if (data.span === null) return [event, data]
-  const at = event.indexOf(EMPTY_USAGE)
   const { start, end } = data.span
-  // Inside a JSON string its quotes would be escaped, so the one key of this name is the member that was read.
-  if (at !== -1 && event.indexOf(USAGE_KEY) === at + 1 && event.indexOf(USAGE_KEY, at + 2) === -1) {
+  const at = emptyUsageIn(event, data.text, start, end)
+  if (at !== null) {
     event.copyWithin(at, at + EMPTY_USAGE.length)
     const bytes = event.subarray(0, event.length - EMPTY_USAGE.length)
     return [bytes, { text: data.text, span: { start, end: end - EMPTY_USAGE.length } }]
@@ -133,6 +132,18 @@ function withoutEmptyUsage(event: Buffer, data: EventData): readonly [Buffer, Ev
   const rest = splice(json, [member])
   const bytes = Buffer.concat([event.subarray(0, start), rest, event.subarray(end)])
   return [bytes, { text: data.text, span: { start, end: start + rest.length } }]
+}
+
+/**
+ * Where the empty member stands in an event, comma in front, if it is the one key of its name; `null` otherwise. Inside a
+ * JSON string its quotes would be escaped, so that key is the member that was read.
+ */
+function emptyUsageIn(event: Buffer, text: string, start: number, end: number): number | null {
+  const key = text.indexOf(USAGE_KEY)
+  if (text.indexOf(USAGE_KEY, key + 1) !== -1 || !text.startsWith(EMPTY_USAGE, key - 1)) return null
+  // It mostly stands last, where what is in front of it need not be counted in bytes.
+  const behind = text.length - key - EMPTY_USAGE.length + 1
+  return behind === 1 ? end - 1 - EMPTY_USAGE.length : event.indexOf(EMPTY_USAGE, start)
 }
 
 /** Puts neighbours in memory together again, so that an untouched chunk goes out in one write. */

@@ -71,10 +71,12 @@ function editPiece<C>(piece: HeldPiece<C>, edits: readonly HeldEdit[], from: num
   return at
 }
 
+const isEdited = ({ edited }: { readonly edited: boolean }): boolean => edited
+
 /** The bytes of an event, with the text that its pieces have by now. */
 export function renderEvent<C>(event: HeldEvent<C>): Buffer {
-  const edited = event.pieces.filter((piece) => piece.edited)
-  if (edited.length === 0 || event.data === null) return event.bytes
+  if (event.data === null || !event.pieces.some(isEdited)) return event.bytes
+  const edited = event.pieces.filter(isEdited)
   // JSON spread over several data lines has its line breaks between tokens: it is put on one line.
   const { span, text } = event.data
   const json = span ? event.bytes.subarray(span.start, span.end) : Buffer.from(text.replaceAll('\n', ' '))

@@ -92,6 +92,9 @@ export class StreamWindow {
     pieces: readonly TextPiece[],
     calls: readonly EndedCall[] = [],
   ): WindowResult {
+    // Most events without text have nothing to wait for.
+    if (pieces.length === 0 && calls.length === 0 && this.#held.length === 0)
+      return { kind: 'release', events: [bytes] }
     const held: HeldPiece<Channel>[] = []
     for (const piece of pieces) {
       const channel = this.#channel(piece)
@@ -281,17 +284,16 @@ export class StreamWindow {
   }
 
   #releasable(): readonly Buffer[] {
-    let count = 0
+    const { holdsResponses } = this.#inspection.security
+    const released: Buffer[] = []
     for (const event of this.#held) {
-      if (this.#inspection.security.holdsResponses && event.pieces.some(({ channel, end }) => end > channel.settled))
-        break
-      count++
+      if (holdsResponses && event.pieces.some(isOpen)) break
+      this.#heldBytes -= event.bytes.length
+      released.push(renderEvent(event))
     }
-    if (count === 0) return []
-    const leaving = this.#held.slice(0, count)
-    for (const { bytes } of leaving) this.#heldBytes -= bytes.length
-    const released = leaving.map(renderEvent)
-    this.#held = count === this.#held.length ? [] : this.#held.slice(count)
+    if (released.length > 0) this.#held = released.length === this.#held.length ? [] : this.#held.slice(released.length)
     return released
   }
 }
+
+const isOpen = ({ channel, end }: HeldPiece<Channel>): boolean => end > channel.settled

@@ -54,31 +54,49 @@ export class SseSplitter implements EventSplitter {
   }
 }
 
-const DATA = Buffer.from('data:')
+interface Line {
+  readonly start: number
+  readonly end: number
+}
 
 /** The data of an event, its lines joined by LF; `null` for an event without data (comments, keep-alives). */
 export function eventData(event: Buffer): EventData | null {
-  const lines: { start: number; end: number }[] = []
+  let first: Line | null = null
+  let further: Line[] | null = null
   for (let at = 0; at < event.length; ) {
     const lf = event.indexOf(LF, at)
     const next = lf === -1 ? event.length : lf + 1
     let end = lf === -1 ? event.length : lf
     if (end > at && event[end - 1] === CR) end--
-    if (
-      event[at] === DATA[0] &&
-      end - at >= DATA.length &&
-      event.compare(DATA, 0, DATA.length, at, at + DATA.length) === 0
-    ) {
-      const start = at + DATA.length
-      lines.push({ start: event[start] === 0x20 && start < end ? start + 1 : start, end })
+    if (isData(event, at, end)) {
+      const start = at + DATA_CHARS
+      const line = { start: event[start] === 0x20 && start < end ? start + 1 : start, end }
+      if (first === null) first = line
+      else {
+        further ??= []
+        further.push(line)
+      }
     }
     at = next
   }
-  const [first] = lines
-  if (!first) return null
-  if (lines.length === 1) return { text: event.toString('utf8', first.start, first.end), span: first }
-  return { text: lines.map(({ start, end }) => event.toString('utf8', start, end)).join('\n'), span: null }
+  if (first === null) return null
+  if (further === null) return { text: event.toString('utf8', first.start, first.end), span: first }
+  return {
+    text: [first, ...further].map(({ start, end }) => event.toString('utf8', start, end)).join('\n'),
+    span: null,
+  }
 }
+
+const DATA_CHARS = 5
+
+/** Whether a line begins with `data:`. */
+const isData = (event: Buffer, at: number, end: number): boolean =>
+  end - at >= DATA_CHARS &&
+  event[at] === 0x64 &&
+  event[at + 1] === 0x61 &&
+  event[at + 2] === 0x74 &&
+  event[at + 3] === 0x61 &&
+  event[at + 4] === 0x3a
 
 /** Server-sent events. */
 export const SSE: Framing = {

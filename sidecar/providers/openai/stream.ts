@@ -47,7 +47,7 @@ export function openChatStream(dialect: ChatDialect = OPENAI_CHAT): StreamReader
       usage = choices.every(isFinished) ? usageSoFar : null
     }
     const pieces = choices.length === 0 ? NOTHING.pieces : readPieces(choices, open)
-    const calls = choices.length === 0 ? NO_CALLS : [...open.brought(), ...endedCalls(choices, open)]
+    const calls = choices.length === 0 ? NO_CALLS : joined(open.brought(), endedCalls(choices, open))
     for (const piece of pieces) outputBytes += Buffer.byteLength(piece.text)
     return {
       pieces,
@@ -77,8 +77,12 @@ const isFinished = (choice: unknown): boolean => isRecord(choice) && typeof choi
 
 const NO_CALLS: readonly EndedCall[] = []
 
+const joined = (some: readonly EndedCall[], others: readonly EndedCall[]): readonly EndedCall[] =>
+  some.length === 0 ? others : [...some, ...others]
+
 /** A choice's calls are complete when it is: not before, since its parts may come in any order. */
 function endedCalls(choices: readonly unknown[], open: OpenCalls): readonly EndedCall[] {
+  if (!choices.some(isFinished)) return NO_CALLS
   return choices.flatMap((choice, at) => {
     if (!isRecord(choice) || !isFinished(choice)) return NO_CALLS
     const index = typeof choice.index === 'number' ? choice.index : at
