@@ -14,6 +14,8 @@ type Reading = 'ascii' | 'bytes' | 'text'
 /** What a body begins with: all up to the end of its last message. */
 interface Head {
   readonly bytes: Buffer
+  /** Bytes of memory that it takes about, parsed values among them. */
+  readonly size: number
   readonly isAscii: boolean
   readonly hasEscapes: boolean
   readonly reading: Reading
@@ -48,10 +50,13 @@ interface Mark {
   readonly tail: string
 }
 
-/** Bytes of bodies that are kept; what they were parsed to takes about as much again. */
-export const KEPT_BYTES_MAX = 8 * 1_048_576
+/** Bytes that heads take: of the body, of the strings it was parsed to, and for each of its values beside strings. */
+export const KEPT_BYTES_MAX = 16 * 1_048_576
+const VALUE_BYTES = 64
 /** Smaller bodies are parsed in no time; larger ones would drive out all others. */
-const BODY_BYTES = { least: 16_384, most: KEPT_BYTES_MAX / 4 } as const
+const BODY_BYTES = { least: 16_384, most: KEPT_BYTES_MAX / 8 } as const
+/** One head takes at most this part of what all may take. */
+const SIZE_SHARE_MAX = 0.25
 const HEADS_MAX = 64
 const MARKS_MAX = 64
 const TAIL_BYTES = 32
@@ -135,6 +140,7 @@ export class KeptHeads {
     this.#add({
       ...span,
       bytes,
+      size: sizeOf(bytes),
       isAscii: isAscii(bytes),
       hasEscapes,
       reading,
@@ -149,12 +155,13 @@ export class KeptHeads {
     const at = this.#heads.indexOf(head)
     if (at === -1) return
     this.#heads.splice(at, 1)
-    this.#bytes -= head.bytes.length
+    this.#bytes -= head.size
   }
 
   #add(head: Head): void {
+    if (head.size > this.#bytesMax * SIZE_SHARE_MAX) return
     this.#heads.push(head)
-    this.#bytes += head.bytes.length
+    this.#bytes += head.size
     for (let [oldest] = this.#heads; oldest; [oldest] = this.#heads) {
       if (this.#bytes <= this.#bytesMax && this.#heads.length <= HEADS_MAX) return
       this.#drop(oldest)
@@ -163,6 +170,27 @@ export class KeptHeads {
 }
 
 const isKeepable = ({ length }: Buffer): boolean => length >= BODY_BYTES.least && length <= BODY_BYTES.most
+
+/** Twice the bytes, and so much for each value that a bracket or a comma brings: a list of empty objects takes many times its text. */
+function sizeOf(bytes: Buffer): number {
+  let values = 0
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]
+    if (byte === 0x22) at = endOfString(bytes, at + 1)
+    else if (byte === 0x2c || byte === 0x5b || byte === 0x7b) values++
+  }
+  return 2 * bytes.length + VALUE_BYTES * values
+}
+
+/** Where a string's closing quote stands; behind everything if there is none. */
+function endOfString(bytes: Buffer, from: number): number {
+  for (let at = bytes.indexOf(0x22, from); at !== -1; at = bytes.indexOf(0x22, at + 1)) {
+    let slashes = 0
+    while (at - slashes > from && bytes[at - slashes - 1] === 0x5c) slashes++
+    if (slashes % 2 === 0) return at
+  }
+  return bytes.length
+}
 
 const readingOf = (isAscii: boolean, byteStrings: boolean): Reading =>
   byteStrings ? 'bytes' : isAscii ? 'ascii' : 'text'
@@ -200,6 +228,7 @@ function grow(
   return {
     ...head,
     bytes,
+    size: head.size + sizeOf(added),
     isAscii: isStillAscii,
     hasEscapes: head.hasEscapes || (!byteStrings && added.includes('\\u')),
     reading: readingOf(head.isAscii && isAscii(body.subarray(before)), byteStrings),

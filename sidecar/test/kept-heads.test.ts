@@ -151,7 +151,7 @@ t.test('the head of a conversation that came twice is kept, and grows with it', 
 })
 
 t.test('what is kept stays within its bounds, and what comes once is not kept', (t) => {
-  const heads = new KeptHeads(200_000)
+  const heads = new KeptHeads(400_000)
   const read = readingWith(heads)
   const bodies = Array.from({ length: 100 }, (_, at) => chat([{ role: 'user', content: `${LONG} ${at}` }]))
   for (const body of bodies) read('messages', body)
@@ -159,9 +159,23 @@ t.test('what is kept stays within its bounds, and what comes once is not kept', 
   for (const body of bodies) {
     read('messages', body)
     read('messages', body)
-    t.ok(heads.stats().bytes <= 200_000)
+    t.ok(heads.stats().bytes <= 400_000)
   }
   t.ok(heads.stats().heads > 5)
+  t.end()
+})
+
+t.test('what takes many times its text in memory is not kept', (t) => {
+  const heads = new KeptHeads(KEPT_BYTES_MAX)
+  const read = readingWith(heads)
+  const send = (content: unknown): void => {
+    for (const more of [1, 2, 3])
+      read('messages', chat([{ role: 'user', content }, ...Array(more).fill({ role: 'user', content: '' })]))
+  }
+  send(Array(300_000).fill([]))
+  t.same(heads.stats(), { heads: 0, bytes: 0, hits: 0 })
+  send('[],{}\\",{} '.repeat(60_000))
+  t.match(heads.stats(), { heads: 1, hits: 1 }, 'what stands in a text is no value')
   t.end()
 })
 
