@@ -139,7 +139,7 @@ export const ANTHROPIC: readonly Fault[] = [
   },
   {
     name: 'Anthropic: redacted events lose their name, which its SDK passes over',
-    edits: edit('sidecar/inspect/stream-window.ts', '[...others, ', '[...others.slice(9), '),
+    edits: edit('sidecar/inspect/held-event.ts', '[...others, ', '[...others.slice(9), '),
     test: 'sidecar/test/anthropic-stream.test.ts',
     only: ['keeps the names'],
   },

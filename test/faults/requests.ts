@@ -30,13 +30,15 @@ export const REQUESTS: readonly Fault[] = [
   },
   {
     name: 'an unreadable event of a stream passes a policy that blocks',
-    edits: edit(
-      'sidecar/answer/stream-filter.ts',
-      'if (this.#window && security.holdsResponses',
-      'if (security.name === "" && security.holdsResponses',
-    ),
+    edits: edit('sidecar/answer/stream-filter.ts', 'if (refusal) return {', 'if (refusal && facts !== null) return {'),
     test: 'sidecar/test/stream-formats.test.ts',
     only: ['no event of it'],
+  },
+  {
+    name: 'what is only recorded of a streamed answer is not looked for at its end',
+    edits: edit('sidecar/inspect/told-texts.ts', "told.followed.text !== ''", "told.followed.text === 'no text'"),
+    test: 'sidecar/test/told-texts.test.ts',
+    only: ['each finding is told once'],
   },
   {
     name: 'a text between the objects of an array passes unread',
