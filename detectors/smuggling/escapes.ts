@@ -3,6 +3,8 @@ import { type Piece, Rewriter, type Way } from './decoded.ts'
 
 interface EscapeKind {
   readonly way: Way
+  /** The sign without which there is none. */
+  readonly sign: string
   /** Texts with which one may begin. */
   readonly leads: readonly string[]
   /** A stretch of at least four, bounded; the next one follows it. Nothing in it can be read in two ways: trying them takes time. */
@@ -32,6 +34,7 @@ const many =
 const KINDS: readonly EscapeKind[] = [
   {
     way: 'url',
+    sign: '%',
     leads: ['%'],
     stretch: /(?:%[0-9a-fA-F]{2}[^\s"'<>%]{0,48}){4,1024}/y,
     one: /%([0-9a-fA-F]{2})|\+/g,
@@ -41,6 +44,7 @@ const KINDS: readonly EscapeKind[] = [
   },
   {
     way: 'html-entities',
+    sign: '&',
     leads: ['&#'],
     stretch: /(?:&(?:#x[0-9a-fA-F]{1,6}(?![0-9a-fA-F])|#\d{1,7}(?!\d)|[a-z]{2,4}(?![a-z]));?[^&]{0,16}){4,1024}/y,
     one: /&(?:#x([0-9a-fA-F]{1,6})|#(\d{1,7})|(lt|gt|amp|quot|apos|nbsp));?/g,
@@ -50,6 +54,7 @@ const KINDS: readonly EscapeKind[] = [
   },
   {
     way: 'escapes',
+    sign: '\\',
     leads: ['\\u00', '\\x', '\\u{'],
     stretch: /(?:\\(?:u00[0-9a-fA-F]{2}|x[0-9a-fA-F]{2}|u\{[0-9a-fA-F]{1,6}\})[^\\]{0,16}){4,1024}/y,
     one: /\\(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))/g,
@@ -63,6 +68,7 @@ export function escapesIn(text: string, charsMax: number): readonly Piece[] {
   const pieces: Piece[] = []
   let left = charsMax
   for (const kind of KINDS) {
+    if (!text.includes(kind.sign)) continue
     for (const lead of kind.leads) {
       for (let at = text.indexOf(lead); at !== -1 && left > 0; ) {
         kind.stretch.lastIndex = at

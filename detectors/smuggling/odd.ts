@@ -74,12 +74,14 @@ export function oddIn(text: string, units: Uint16Array, onlyHidden: boolean): Od
     tell({ rule: 'mixed-script', start, end })
     disguised(start, end)
   }
+  const { length } = text
   let before = NOTHING
-  for (let at = 0; at < text.length; at++) {
+  for (let at = 0; at < length; at++) {
     const code = units[at] ?? 0
     if (code < 0x80) {
       if (before === OTHER_LETTER && isLatin(code)) mixed(at)
       before = NOTHING
+      while (at + 1 < length && (units[at + 1] ?? 0) < 0x80) at++
       continue
     }
     const kind = KIND[code] ?? NOTHING

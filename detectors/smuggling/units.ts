@@ -1,10 +1,8 @@
-/** The code units of a text as numbers: a loop over an array looks at them faster than one over a string. */
+import { bytesOf, codesOf } from '../scan/units.ts'
 
-/** Texts up to this length share two arrays, so that judging one leaves no garbage. */
+/** Texts up to this length share an array, so that judging one leaves no garbage. */
 const SHARED_CHARS = 1 << 18
-const sharedAscii = Buffer.alloc(SHARED_CHARS)
-const sharedUnits = new Uint16Array(SHARED_CHARS)
-const sharedBytes = Buffer.from(sharedUnits.buffer)
+const shared = Buffer.alloc(SHARED_CHARS)
 
 /** What a text consists of. Good until the next text is asked about; the arrays may be longer than the text. */
 export interface Units {
@@ -14,17 +12,13 @@ export interface Units {
   readonly units: Uint16Array | null
 }
 
-const ONLY_ASCII: Units = { ascii: sharedAscii, units: null }
-
 /** Reads a text's code units. */
 export function unitsOf(text: string): Units {
-  const isShared = text.length <= SHARED_CHARS
-  const ascii = isShared ? sharedAscii : Buffer.allocUnsafe(text.length)
-  ascii.write(text, 0, text.length, 'latin1')
-  if (Buffer.byteLength(text) === text.length) return isShared ? ONLY_ASCII : { ascii, units: null }
-  const bytes = isShared ? sharedBytes : Buffer.from(new ArrayBuffer(text.length * 2))
-  bytes.write(text, 0, text.length * 2, 'utf16le')
-  const units = isShared ? sharedUnits : new Uint16Array(bytes.buffer)
-  for (let at = 0; at < text.length; at++) if ((units[at] ?? 0) >= 0x80) ascii[at] = 0
+  const { length } = text
+  if (Buffer.byteLength(text) === length) return { ascii: bytesOf(text).bytes, units: null }
+  const ascii = length <= SHARED_CHARS ? shared : Buffer.allocUnsafe(length)
+  const units = codesOf(text)
+  ascii.write(text, 0, length, 'latin1')
+  for (let at = 0; at < length; at++) if ((units[at] ?? 0) >= 0x80) ascii[at] = 0
   return { ascii, units }
 }
