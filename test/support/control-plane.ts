@@ -10,7 +10,7 @@ import type { EnrolmentAnswer, EventBatchAnswer } from '@agentcostcontrol/contra
 import { runningClusterUrl } from '../../control-plane/db/cluster.ts'
 import { inCheckout } from './paths.ts'
 import { folderFor, type Scope } from './scope.ts'
-import { AMPLE_BUDGET, WITHOUT_TAP, writePolicies } from './sidecar.ts'
+import { AMPLE_BUDGET, COMPILED, WITHOUT_TAP, writePolicies } from './sidecar.ts'
 
 /** A real control plane: a process of its own, with a PostgreSQL of its own unless another one is named. */
 export interface TestControlPlane {
@@ -82,6 +82,7 @@ export async function controlPlaneFor(scope: Scope, options: TestControlPlaneOpt
         CONTROL_PLANE_ADMIN_LISTEN: '127.0.0.1:0',
         CONTROL_PLANE_DATA_DIR: dataDir,
         CONTROL_PLANE_PARENT_WATCH: '1',
+        ...(options.entry === undefined ? COMPILED : {}),
         CONTROL_PLANE_POLICY_DIR: policyDir,
         ...(databaseUrl === undefined ? {} : { CONTROL_PLANE_SIGNING_KEY_FILE: sharedKey(databaseUrl) }),
         ...options.env,

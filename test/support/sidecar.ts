@@ -60,6 +60,13 @@ export interface TestSidecarOptions {
  */
 export const WITHOUT_TAP = ['-u', 'NODE_OPTIONS'] as const
 
+/**
+ * For the environment of a Node that runs the checkout: where the test command keeps what Node compiled before, which is
+ * a third of a start. What is shipped starts without it, as it does elsewhere.
+ */
+export const COMPILED: Readonly<Record<string, string>> =
+  process.env.NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE }
+
 /** A budget that no test reaches by accident. */
 export const AMPLE_BUDGET = budgetYaml({ name: 'ample', limit: '1000000.00' })
 
@@ -142,6 +149,7 @@ export async function sidecarFor(scope: Scope, options: TestSidecarOptions): Pro
         ACC_UPSTREAM_OPENAI: options.upstream,
         ACC_TRUST_HEADERS: 'agent,workflow,session,task,tags',
         ACC_PARENT_WATCH: '1',
+        ...(options.entry === undefined ? COMPILED : {}),
         ...options.env,
       },
       // The IPC channel ends it when the test's process is killed.
