@@ -101,4 +101,6 @@ async function seen(turns: number): Promise<number> {
 told('1 KB, a conversation of its own', await oneTurn([]))
 const SEARCH = '{"name":"search","description":"Searches the list of orders."}'
 told('1 KB, and a tool', await oneTurn([of('tool_definition', SEARCH, 'search')]))
+const called = [of('tool_call', '{"query":"orders"}', 'search'), of('tool_result', PADDING.repeat(4), 'search')]
+told('1 KB, and a call: all of it is read, and kept', await oneTurn(called))
 for (const turns of [10, 200]) told(`turn ${turns}, all seen`, await seen(turns))

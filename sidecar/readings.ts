@@ -277,7 +277,7 @@ export function createReadings({
     counter('acc_sessions_evicted_total', 'Conversations that went for want of room', () => sessions.stats().evicted),
     gauge(
       'acc_session_cached_facts',
-      'Facts of texts that are kept for other conversations',
+      'Facts of system prompts and of definitions that are kept for other conversations',
       () => sessions.stats().cachedFacts,
     ),
     counter('acc_session_read_texts_total', 'Texts that were read for values', () => sessions.stats().readTexts),

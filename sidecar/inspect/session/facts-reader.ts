@@ -12,7 +12,7 @@ export interface FactsStats {
   readonly unreadChars: number
 }
 
-/** Reads texts, each once as long as its facts are kept. */
+/** Reads texts: what many conversations have once as long as its facts are kept, any other once for its own. */
 export class FactsReader {
   readonly #cache: FactsCache
   #readTexts = 0
@@ -25,7 +25,8 @@ export class FactsReader {
 
   /** The facts of a unit's texts, in order. @param room characters that may be read of the request; those that are go off */
   of({ segments, verdicts, decode }: SessionRequest, unit: SeenUnit, room: { chars: number }): readonly TextFacts[] {
-    const known = unit.key === null ? undefined : this.#cache.get(unit.key)
+    const key = isShared(segments[unit.at[0] ?? 0]) ? unit.key : null
+    const known = key === null ? undefined : this.#cache.get(key)
     if (known) return known
     let isWhole = true
     const facts = unit.at.flatMap((index) => {
@@ -39,7 +40,7 @@ export class FactsReader {
       room.chars -= segment.text.length - unread
       return [read]
     })
-    if (unit.key !== null && isWhole) this.#cache.set(unit.key, facts)
+    if (key !== null && isWhole) this.#cache.set(key, facts)
     return facts
   }
 
@@ -47,6 +48,10 @@ export class FactsReader {
     return { cachedFacts: this.#cache.weight, readTexts: this.#readTexts, unreadChars: this.#unreadChars }
   }
 }
+
+/** Whether other conversations have the same text: what an agent is told and given, and not what is said in one of them. */
+const isShared = (segment: Segment | undefined): boolean =>
+  segment?.source === 'system' || segment?.source === 'tool_definition'
 
 const cut = (segment: Segment, chars: number): Segment =>
   segment.text.length <= chars ? segment : { ...segment, text: segment.text.slice(0, chars) }
