@@ -1,6 +1,7 @@
 /** What an address carries behind its host, and in it. */
 
-import { readEncoded, wordsIn } from './readable.ts'
+import { isQuietHost } from './quiet-hosts.ts'
+import { decodedAddress, readEncoded, wordsIn } from './readable.ts'
 import type { Seen } from './rules.ts'
 
 /** Shorter parts carry nothing to speak of. */
@@ -25,11 +26,19 @@ const MACHINE_JSON = /"(?:bucket|Statement|Resource|alg|edits)"/
 const SENSITIVE =
   /pass(?:word|wd|phrase)|secret|credential|api[ _-]?key|confidential|private key|token|\bssn\b|\biban\b|balance|@\w|\d{6}/i
 
-/** What an address carries that is fetched unasked (`isFetched`), or that waits for a click or a call. */
-export function carriedBy(behind: string, isFetched: boolean): Seen | null {
+/** An address that is a parameter of another, and one of that, and so on. */
+const NESTED_MAX = 3
+const ADDRESS = /^(?:https?:)?\/\/([^\s/?#]+)(\S*)$/i
+const ESCAPED_SCHEME = /^https?%(?:25)*3a/i
+
+/**
+ * What an address carries that is fetched unasked (`isFetched`), or that waits for a click or a call.
+ * @param depth in how many other addresses it stands
+ */
+export function carriedBy(behind: string, isFetched: boolean, depth = 0): Seen | null {
   const hash = behind.indexOf('#')
-  // Clients keep what stands behind it to themselves.
-  const sent = hash === -1 ? behind : behind.slice(0, hash)
+  // Clients keep what stands behind it to themselves, but not of an address in an address.
+  const sent = hash === -1 ? behind : behind.slice(0, hash) + (depth === 0 ? '' : asQuery(behind, hash))
   if (!hasLongPart(sent)) return null
   const query = sent.indexOf('?')
   const path = query === -1 ? sent : sent.slice(0, query)
@@ -37,7 +46,7 @@ export function carriedBy(behind: string, isFetched: boolean): Seen | null {
   let parts = 0
   const look = (name: string | null, value: string): void => {
     if (value.length < PART_CHARS_MIN || ++parts > PARTS_MAX || worst?.severity === 'high') return
-    worst = worseOf(worst, judgeValue(name, value, isFetched, sent))
+    worst = worseOf(worst, judgeValue(name, value, isFetched, sent, depth))
   }
   for (const segment of path.split('/')) look(null, segment)
   if (query === -1) return worst
@@ -49,6 +58,10 @@ export function carriedBy(behind: string, isFetched: boolean): Seen | null {
   }
   return worst
 }
+
+/** A fragment as one more parameter. */
+const asQuery = (behind: string, hash: number): string =>
+  (behind.lastIndexOf('?', hash) === -1 ? '?' : '&') + behind.slice(hash + 1)
 
 /** Whether anything between two separators is long enough to carry something. */
 function hasLongPart(sent: string): boolean {
@@ -64,12 +77,26 @@ function hasLongPart(sent: string): boolean {
 const worseOf = (one: Seen | null, other: Seen | null): Seen | null =>
   one === null || other?.severity === 'high' ? other : one
 
+/** What an address carries that is the value of a parameter. */
+function carriedInside(value: string, isFetched: boolean, depth: number): Seen | null {
+  if (depth >= NESTED_MAX) return null
+  let address = value
+  for (let level = 0; level < NESTED_MAX && ESCAPED_SCHEME.test(address); level++) address = percentDecoded(address)
+  const [, host, rest = ''] = ADDRESS.exec(address) ?? []
+  if (host === undefined || isQuietHost(host.toLowerCase(), rest)) return null
+  return carriedBy(rest, isFetched, depth + 1)
+}
+
 /** @param name of a parameter; `null` for a part of the path */
-function judgeValue(name: string | null, value: string, isFetched: boolean, sent: string): Seen | null {
+function judgeValue(name: string | null, value: string, isFetched: boolean, sent: string, depth: number): Seen | null {
   const plain = value.includes('%') ? percentDecoded(value) : value
   const rule = isFetched ? 'image-data' : 'link-data'
   const word = name === null ? plain.replace(/\.\w{2,5}$/, '') : plain
   if (JWT.test(plain)) return null
+  if (name !== null && (plain.includes('//') || ESCAPED_SCHEME.test(plain))) {
+    const inside = carriedInside(plain, isFetched, depth)
+    if (inside !== null) return inside
+  }
   switch (readEncoded(word)) {
     case 'words':
       return { rule, severity: 'high' }
@@ -79,7 +106,7 @@ function judgeValue(name: string | null, value: string, isFetched: boolean, sent
     case 'token':
       return isFetched ? { rule, severity: 'high' } : null
     case 'address':
-      return null
+      return carriedInside(decodedAddress(word), isFetched, depth)
     case null:
       return isFetched ? judgePlain(name, plain, value, sent) : null
   }

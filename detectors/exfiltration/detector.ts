@@ -17,7 +17,7 @@ export const exfiltrationDetector: SelfTestedDetector = {
   grades: null,
   rulesOff: [],
   // Raised by hand when code or lists come to decide otherwise.
-  version: '1',
+  version: '2',
   holdCharsMax: HOLD_CHARS_MAX,
   detect: (text, { source, tool = '' }) =>
     source === 'tool_call' ? findInCall(text, tool) : findUrls(text, source, false),

@@ -33,6 +33,10 @@ export function readEncoded(value: string): Reading | null {
   return readingOf(Buffer.from(text, 'base64'))
 }
 
+/** An address that is written in base64 or hexadecimal. */
+export const decodedAddress = (value: string): string =>
+  Buffer.from(value.replace(/^0x/, ''), HEX.test(value) ? 'hex' : 'base64').toString()
+
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 
 /** RFC 4648, section 6, in either case. */

@@ -10,7 +10,7 @@ import type { RuleFile } from './rule.ts'
 /** A private key with its line breaks, and the longest tokens; no rule may reach further. */
 export const HOLD_CHARS_MAX = 16_384
 /** Raised by hand when the code comes to decide otherwise; the rules are hashed. */
-const ENGINE_VERSION = 1
+const ENGINE_VERSION = 2
 
 /** A rule, and an offset at which it may begin: a keyword is where it should be. */
 export interface Place {

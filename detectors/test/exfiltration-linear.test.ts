@@ -42,6 +42,8 @@ const UNITS = [
   'https://a/?b=QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE&',
   'https://a/68656c6c6f20776f726c642068656c6c6f20776f726c64/',
   'https://a/?b=%41%20',
+  'https://a/?b=https://a/?b=',
+  'https://a/?b=https%253A%252F%252Fa%252F%253Fb%253D',
   'https://a/?%',
   'https://a.b/ a@',
   'https://a@',

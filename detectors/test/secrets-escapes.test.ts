@@ -29,3 +29,35 @@ t.test('an escape is one in JSON alone: elsewhere its letter may be the beginnin
   t.same(secretsDetector.detect(text, { source: 'user' }), [])
   t.equal(secretsDetector.detect(text, { source: 'tool_call' }).length, 1)
 })
+
+const escapedAt = (text: string, isEscaped: (at: number) => boolean): string =>
+  [...text]
+    .map((char, at) => (isEscaped(at) ? `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}` : char))
+    .join('')
+
+for (const source of ['tool_call', 'tool_definition'] as const)
+  t.test(`a key that is written with escapes is found, and taken out whole: ${source}`, async (t) => {
+    const password = 'w8Kq2LmX9vTz'
+    const database = ['postgres://app', `${password}@db.heron.internal/orders`].join(':')
+    for (const [key, written] of [
+      [KEY, escapedAt(KEY, (at) => at === 4)],
+      [KEY, escapedAt(KEY, () => true)],
+      [KEY, escapedAt(KEY, (at) => at === 0 || at === KEY.length - 1)],
+      [database, database.replaceAll('/', '\\/')],
+      [database, database.replaceAll(/[:/@]/g, (char) => escapedAt(char, () => true))],
+    ] as const) {
+      const text = `{"a\\/b":"caf\\u00e9 \\u003c","note":"é\\n ${written} \\u0022end"}`
+      t.equal(JSON.parse(text).note, `é\n ${key} "end`)
+      const findings = secretsDetector.detect(text, { source })
+      t.equal(findings.length, 1, text)
+      const redacted = JSON.parse(redactText(text, findings))
+      t.equal(redacted['a/b'], 'café <')
+      t.match(redacted.note, /^é\n .*\[REDACTED:[\w:-]+\].* "end$/)
+      t.notMatch(redacted.note, key === KEY ? KEY.slice(4) : password)
+    }
+  })
+
+t.test('escapes are read once: of what is escaped twice a backslash is left', async (t) => {
+  const text = JSON.stringify({ note: escapedAt(KEY, (at) => at === 4) })
+  t.same(secretsDetector.detect(text, { source: 'tool_call' }), [])
+})
