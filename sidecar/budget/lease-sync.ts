@@ -115,7 +115,8 @@ export function createLeaseSync(options: LeaseSyncOptions): LeaseSync {
     } catch (error) {
       // A grantor that refuses the holder is there.
       isReachable = error instanceof StaleHolderError
-      for (const account of untold) holder.tell(account)
+      // Also those that were asked for: what was granted by an answer that was lost is heard of with the next one.
+      for (const account of accounts) holder.tell(account)
       throw error
     }
     for (const [at, account] of accounts.entries()) {

@@ -317,6 +317,26 @@ t.test(
   },
 )
 
+t.test('what a lost answer granted goes back, although nobody asks for it any more', async (t) => {
+  for (const isEnd of [true, false]) {
+    const budget = budgetOf({ limit: 100_000 })
+    const other = budgetOf({ name: 'other', limit: 100_000 })
+    const world = await SpendWorld.open(t, [budget, other])
+    world.end(await world.send(linesOf('a', other), 100), 100)
+    await world.settleDown()
+    const leaving = new AbortController()
+    world.faults.lostAnswers = 1
+    const asked = world.ask(linesOf('a', budget), 100, 100, leaving.signal)
+    await world.settleDown()
+    leaving.abort()
+    await world.pass(1_000)
+    t.equal(kindOf(await asked), 'abandoned')
+    t.ok(world.committed(budget.uid, 'total') >= 100n, 'it was granted')
+    for (let times = 0; times < 3; times++) await world.during(world.core.gate.returnIdle(isEnd))
+    t.equal(world.committed(budget.uid, 'total'), 0n)
+  }
+})
+
 t.test('a lease of a period that is over is closed when its last request ends, and forgotten', async (t) => {
   const budget = budgetOf({ period: 'daily', limit: 100_000 })
   const world = await SpendWorld.open(t, [budget])
