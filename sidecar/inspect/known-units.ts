@@ -65,6 +65,6 @@ function isSame(one: Unit, ofOne: readonly Segment[], other: Unit, ofOther: read
   if (one.chars !== other.chars || one.at.length !== other.at.length) return false
   return one.at.every((at, index) => {
     const [a, b] = [ofOne[at], ofOther[other.at[index] ?? 0]]
-    return a?.text === b?.text && a?.source === b?.source && a?.tool === b?.tool
+    return a?.text === b?.text && a?.source === b?.source && a?.tool === b?.tool && a?.decoded === b?.decoded
   })
 }

@@ -50,14 +50,16 @@ export function keyOf({ at, chars }: Unit, segments: readonly Segment[], scope: 
   if (chars < HASH_CHARS_MIN) return null
   const [first = 0] = at
   const only = at.length === 1 ? segments[first] : undefined
-  if (only?.tool === undefined && only) return VerdictCache.key(only.text, `${only.source} ${scope}`)
+  if (only && only.tool === undefined && !only.decoded) return VerdictCache.key(only.text, `${only.source} ${scope}`)
   // With its length before each text, no other texts read the same.
   let text = ''
   for (const index of at) {
     const segment = segments[index]
-    if (segment) text += `${segment.source} ${named(segment)}${segment.text.length} ${segment.text}`
+    if (segment) text += `${segment.source}${marked(segment)} ${named(segment)}${segment.text.length} ${segment.text}`
   }
   return VerdictCache.key(text, scope)
 }
 
+/** Where strings hold bytes a decoded file holds characters: the same string is another text then. */
+const marked = ({ decoded }: Segment): string => (decoded ? '*' : '')
 const named = ({ tool }: Segment): string => (tool === undefined ? '' : `${tool.length}:${tool} `)

@@ -9,10 +9,11 @@ const segment = fc
     letter: fc.constantFrom('a', 'b'),
     length: fc.constantFrom(1, 40, 511, 512, 3_000),
     tool: fc.constantFrom(undefined, 'read', 'write'),
+    decoded: fc.constantFrom(undefined, true),
   })
-  .map(({ source, letter, length, tool }): Segment => {
+  .map(({ source, letter, length, tool, decoded }): Segment => {
     const text = letter.repeat(length)
-    return tool === undefined ? { source, path: [], text } : { source, path: [], text, tool }
+    return { source, path: [], text, ...(tool === undefined ? {} : { tool }), ...(decoded ? { decoded } : {}) }
   })
 /** A conversation, what comes to it, and definitions behind it. */
 const requests = fc.array(
