@@ -1,5 +1,6 @@
-import { promptShingles, type ShingleSet } from './prompt-shingles.ts'
-import { PROMPTS_MAX, type SessionState } from './state.ts'
+import { addPrompt, PROMPTS_MAX, promptShingles, type ShingleSet } from './prompt-shingles.ts'
+import type { SessionState } from './state.ts'
+import type { UnreadPrompts } from './unread-prompts.ts'
 
 /** What an answer is judged by. */
 export interface AnswerContext {
@@ -24,12 +25,6 @@ export const openedContext = (session: SessionState): AnswerContext => ({
   open: () => session,
 })
 
-/** System prompts of a request: of short ones the text, which is only read if it has to be. */
-export interface UnreadPrompts {
-  readonly read: readonly ShingleSet[]
-  readonly texts: readonly string[]
-}
-
 /**
  * A conversation in which no tool was called yet: nothing could flow, and nothing of it is kept. The request behind a call
  * brings all of it again.
@@ -51,14 +46,11 @@ export class UnopenedContext implements AnswerContext {
   }
 
   get hasPrompts(): boolean {
-    return this.#unread.read.length > 0 || this.#unread.texts.length > 0
+    return this.#unread.length > 0
   }
 
   prompts(): readonly ShingleSet[] {
-    this.#prompts ??= [...this.#unread.read, ...this.#unread.texts.flatMap((text) => promptShingles(text) ?? [])].slice(
-      0,
-      PROMPTS_MAX,
-    )
+    this.#prompts ??= readPrompts(this.#unread)
     return this.#prompts
   }
 
@@ -70,4 +62,15 @@ export class UnopenedContext implements AnswerContext {
     }
     return this.#session
   }
+}
+
+/** The first prompts that differ, as many as a session keeps. */
+function readPrompts(unread: UnreadPrompts): readonly ShingleSet[] {
+  const prompts: ShingleSet[] = []
+  for (const one of unread) {
+    if (prompts.length >= PROMPTS_MAX) break
+    const prompt = typeof one === 'string' ? promptShingles(one) : one
+    if (prompt) addPrompt(prompts, prompt)
+  }
+  return prompts
 }

@@ -5,8 +5,12 @@ export const SHINGLE_WORDS = 8
 /** A shorter system prompt holds nothing that is worth hiding. */
 const PROMPT_WORDS_MIN = 32
 const SHINGLES_MIN = PROMPT_WORDS_MIN - SHINGLE_WORDS + 1
+/** A text of less characters is no prompt that is worth hiding: each word takes one, and one behind it. */
+export const PROMPT_CHARS_MIN = 2 * PROMPT_WORDS_MIN - 1
 /** Of a longer one the beginning is known again. */
 const SHINGLES_MAX = 8_192
+/** Most system prompts that one conversation has. */
+export const PROMPTS_MAX = 8
 
 /** Cuts text into words as it comes, and tells the hash of each row of eight. Case, punctuation and markup do not count. */
 export class ShingleReader {
@@ -93,8 +97,7 @@ const INSTEAD_OF_ZERO = 1
 
 /** The shingles of a system prompt; `null` for one that is too short. */
 export function promptShingles(text: string): ShingleSet | null {
-  // Each word takes a character, and one behind it.
-  if (text.length < 2 * PROMPT_WORDS_MIN - 1) return null
+  if (text.length < PROMPT_CHARS_MIN) return null
   const told: number[] = []
   const reader = new ShingleReader()
   const add = (shingle: number): void => void told.push(shingle)
@@ -103,4 +106,11 @@ export function promptShingles(text: string): ShingleSet | null {
   if (told.length < SHINGLES_MIN) return null
   const shingles = new ShingleSet(told)
   return shingles.size >= SHINGLES_MIN ? shingles : null
+}
+
+/** Adds a system prompt to those of a conversation, once each. @returns whether it was added */
+export function addPrompt(prompts: ShingleSet[], prompt: ShingleSet): boolean {
+  if (prompts.length >= PROMPTS_MAX || prompts.some((known) => known === prompt || known.isSame(prompt))) return false
+  prompts.push(prompt)
+  return true
 }

@@ -1,18 +1,18 @@
 import { hash } from 'node:crypto'
 import type { Finding, Segment, SegmentSource } from '@agentcostcontrol/contract'
-import { openedContext, UnopenedContext, type UnreadPrompts } from './answer-context.ts'
+import { openedContext, UnopenedContext } from './answer-context.ts'
 import { AnswerFlow } from './answer-flow.ts'
 import { courseOf } from './course.ts'
 import { FactsReader, type FactsStats } from './facts-reader.ts'
 import { exactFingerprint } from './fingerprint.ts'
 import { callKey, judgeCall, readToolCall } from './judge-call.ts'
 import { leaksIn } from './leaks-in.ts'
-import type { ShingleSet } from './prompt-shingles.ts'
 import type { SeenUnit, SegmentFinding, SessionRequest } from './session-request.ts'
 import { type SessionStats, SessionStore } from './session-store.ts'
-import { PROMPTS_MAX, type SessionState } from './state.ts'
+import type { SessionState } from './state.ts'
 import type { TextFacts } from './text-facts.ts'
 import { Trails, type UnitPlace } from './trails.ts'
+import { type UnreadPrompts, unreadPrompts } from './unread-prompts.ts'
 
 /** A text that is new to its session. */
 interface Fresh {
@@ -72,7 +72,9 @@ export class SessionInspection {
     const { isAnew, opens } = courseOf(request)
     if (isAnew) this.#store.close(key)
     if (!opens && !this.#store.has(key)) {
-      const conversation = new UnopenedContext(this.#promptsOf(request), () => this.#open(key))
+      const hides = request.security.byDetector.has('prompt-leak')
+      const prompts = hides ? unreadPrompts(request, this.#facts, this.#options.charsMax) : NO_PROMPTS
+      const conversation = new UnopenedContext(prompts, () => this.#open(key))
       return { findings: [], answer: new AnswerFlow(conversation, request.security, ignored) }
     }
     const session = this.#store.open(key)
@@ -95,26 +97,6 @@ export class SessionInspection {
     const session = this.#store.open(key)
     this.#store.settle(key)
     return session
-  }
-
-  /** The system prompts of a request: a long one is read once and known by its key, a short one read if it has to be. */
-  #promptsOf(request: SessionRequest): UnreadPrompts {
-    const read: ShingleSet[] = []
-    const texts: string[] = []
-    if (!request.security.byDetector.has('prompt-leak')) return { read, texts }
-    const room = { chars: this.#options.charsMax }
-    for (const unit of request.units) {
-      for (const index of unit.at) {
-        const segment = request.segments[index]
-        if (segment?.source !== 'system' || read.length + texts.length >= PROMPTS_MAX) continue
-        if (segment.text.length < SHORT_CHARS) texts.push(request.decode(segment).text)
-        else {
-          const key = unit.at.length === 1 ? unit.key : null
-          for (const { prompt } of this.#facts.of(request, { at: [index], key }, room)) if (prompt) read.push(prompt)
-        }
-      }
-    }
-    return { read, texts }
   }
 
   #keyOf({ principal, segments, previousResponseId }: SessionRequest): string {
@@ -203,8 +185,8 @@ const isGiven = ({ source }: TextFacts): boolean => source === 'system' || sourc
 
 const ignored = (): void => {}
 
-/** A text of less characters is never a unit by itself: it is read when it has to be, and has no key to be known by. */
-const SHORT_CHARS = 512
+const NO_PROMPTS: UnreadPrompts = []
+
 const HEAD_CHARS = 4_096
 
 /** The beginning of the first text that somebody says. */

@@ -2,15 +2,13 @@ import type { Finding } from '@agentcostcontrol/contract'
 import type { Delegated } from '@agentcostcontrol/detectors'
 import { FingerprintTable } from './fingerprint-table.ts'
 import { KNOWN } from './grade.ts'
-import type { ShingleSet } from './prompt-shingles.ts'
+import { addPrompt, type ShingleSet } from './prompt-shingles.ts'
 import { SecretIndex } from './secret-facts.ts'
 import type { TextFacts, ValueFact } from './text-facts.ts'
 
 /** Most values that one session keeps; the oldest go first. */
 const SESSION_VALUES_MAX = 4_096
 const NAMES_MAX = 2_048
-/** Most system prompts that one conversation has. */
-export const PROMPTS_MAX = 8
 const UNITS_MAX = 4_096
 const CALLS_MAX = 2_048
 
@@ -126,8 +124,7 @@ export class SessionState {
 
   /** Takes a system prompt in, once. */
   addPrompt(prompt: ShingleSet): void {
-    if (this.prompts.length < PROMPTS_MAX && !this.prompts.some((known) => known === prompt || known.isSame(prompt)))
-      this.prompts.push(prompt)
+    addPrompt(this.prompts, prompt)
   }
 
   /** What a call was given that no text had said came from the model or from the user in other words. */

@@ -2,6 +2,7 @@ import { type Finding, POLICY_API_VERSION, type Principal, type Segment } from '
 import { DETECTORS } from '@agentcostcontrol/detectors'
 import { type CompiledSecurity, compilePolicy } from '@agentcostcontrol/policy'
 import type { SessionInspection, SessionTurn } from '../../inspect/session/session-inspection.ts'
+import type { SeenUnit } from '../../inspect/session/session-request.ts'
 
 /** Nobody in particular. */
 export const SOMEBODY: Principal = { agent: 'a', workflow: null, session: null, task: null, tags: {} }
@@ -23,7 +24,7 @@ export function securityOf(detectors: readonly string[]): CompiledSecurity {
 
 const BOTH = securityOf(['flow', 'prompt-leak'])
 
-/** Has a request inspected, as the pipeline does: each text a unit of its own, under a key if it is long. */
+/** Has a request inspected, as the pipeline does: each text a unit of its own, under a key if it is long, if nothing else is said. */
 export function inspectTurn(
   inspection: SessionInspection,
   segments: readonly Segment[],
@@ -32,6 +33,7 @@ export function inspectTurn(
     readonly previousResponseId?: string
     readonly keepsAnswer?: boolean
     readonly security?: CompiledSecurity
+    readonly units?: readonly SeenUnit[]
   } = {},
 ): SessionTurn {
   return inspection.request({
@@ -39,7 +41,9 @@ export function inspectTurn(
     security: options.security ?? BOTH,
     segments,
     verdicts: segments.map((segment) => DETECTORS.flatMap((detector) => detector.detect(segment.text, segment))),
-    units: segments.map(({ source, text }, at) => ({ at: [at], key: text.length < 40 ? null : `${source} ${text}` })),
+    units:
+      options.units ??
+      segments.map(({ source, text }, at) => ({ at: [at], key: text.length < 40 ? null : `${source} ${text}` })),
     previousResponseId: options.previousResponseId ?? null,
     keepsAnswer: options.keepsAnswer ?? false,
     decode: (segment) => segment,
