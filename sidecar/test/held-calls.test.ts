@@ -4,8 +4,10 @@ import { StreamFilter } from '../answer/stream-filter.ts'
 import { openMessageStream } from '../providers/anthropic/stream.ts'
 import type { Framing } from '../providers/framing.ts'
 import { openStream as openGeminiStream } from '../providers/gemini/stream.ts'
+import { JsonEnd } from '../providers/json-end.ts'
 import { NDJSON } from '../providers/ndjson.ts'
 import { openStream as openOllamaStream } from '../providers/ollama/stream.ts'
+import { OpenCalls } from '../providers/open-calls.ts'
 import { openResponseStream } from '../providers/openai/responses/stream.ts'
 import { openChatStream } from '../providers/openai/stream.ts'
 import type { StreamReader } from '../providers/provider.ts'
@@ -263,6 +265,78 @@ t.test('a second call under the index of the first is a call of its own, with it
   const { findings, bytes } = pass(format, [Buffer.from(first + SECOND + chat({}, 'tool_calls'))], 'redact')
   t.same(findings, ['tool_call post'])
   t.notMatch(bytes, KEY)
+})
+
+t.test('property: a call whose parts each come with an id of their own is one call, with its tool', async (t) => {
+  const [format] = FORMATS
+  if (!format) return
+  const args = ARGS.join('')
+  fc.assert(
+    fc.property(
+      fc.constantFrom('function' as const, 'custom' as const),
+      fc.array(fc.nat(args.length), { maxLength: 12 }),
+      fc.array(fc.constantFrom('a', 'b', '', 'x'.repeat(300), undefined, 7), { minLength: 14, maxLength: 14 }),
+      fc.boolean(),
+      (kind, places, ids, namesAll) => {
+        const edges = [0, ...places.toSorted((a, b) => a - b), args.length]
+        const member = kind === 'function' ? 'arguments' : 'input'
+        const parts = edges.slice(1).map((end, at) => ({
+          index: 0,
+          id: ids[at],
+          [kind]: { name: at === 0 || namesAll ? 'send' : '', [member]: args.slice(edges[at], end) },
+        }))
+        const stream = parts.map((part) => chat({ tool_calls: [part] })).join('') + chat({}, 'tool_calls')
+        const { refused, bytes, findings } = pass(format, [Buffer.from(stream)], 'block')
+        return refused && !/KEY|a@b\.c/.test(bytes) && findings.join() === 'tool_call send'
+      },
+    ),
+    { numRuns: 100 },
+  )
+  t.pass()
+})
+
+t.test('property: JSON has ended where it can be parsed, wherever it is cut', async (t) => {
+  fc.assert(
+    fc.property(fc.oneof(fc.object(), fc.array(fc.jsonValue())), fc.nat(), (value, at) => {
+      const json = JSON.stringify(value)
+      const cut = at % json.length
+      const end = new JsonEnd()
+      end.read(json.slice(0, cut))
+      const before = end.isReached
+      end.read(json.slice(cut))
+      return before === (cut === 0) && end.isReached
+    }),
+  )
+  const text = new JsonEnd()
+  t.ok(text.isReached, 'nothing was begun')
+  text.read('curl http://')
+  t.notOk(text.isReached, 'what is no JSON has no end')
+})
+
+t.test('parts of a call of a response that say they are of different parts of it are one call', async (t) => {
+  const format = FORMATS.find(({ name }) => name === 'responses')
+  if (!format) return
+  const type = 'response.function_call_arguments.delta'
+  const stream = [
+    anthropic({ type: 'response.output_item.added', output_index: 0, item: { ...item, arguments: '' } }),
+    ...ARGS.map((delta, at) =>
+      anthropic({ type, output_index: 0, content_index: at, summary_index: at, command_index: at, delta }),
+    ),
+  ]
+  const { refused, bytes } = pass(format, [Buffer.from(stream.join(''))], 'block')
+  t.ok(refused)
+  t.notMatch(bytes, /KEY|a@b\.c/)
+})
+
+t.test('of the ids that a provider makes up so many are kept and no more, and a long one is none', async (t) => {
+  const calls = new OpenCalls()
+  for (let at = 0; at < 5_000; at++) {
+    calls.place(`0.tool.${at}`, 'a', true)
+    calls.place(`0.tool.${at}`, 'b', true)
+  }
+  t.equal(calls.place('0.tool.1', 'c', true), '0.tool.1.2')
+  t.equal(calls.place('0.tool.4999', 'c', true), '0.tool.4999', 'what is beyond is one call')
+  t.equal(calls.place('0.tool.1', 'x'.repeat(1_000), true), '0.tool.1.2')
 })
 
 t.test('arguments that a server sends as they are, and not as text, are judged', async (t) => {

@@ -138,6 +138,17 @@ function addParts(
   })
 }
 
+/** Members of a call that hold the tool's name and what it is called with. */
+const KINDS = ['function', 'custom'] as const
+
+const namesTool = (body: unknown): boolean => isRecord(body) && typeof body.name === 'string' && body.name !== ''
+
+/** What a part of a call brings of its text. */
+function textOf(body: unknown): string {
+  const text = isRecord(body) ? (body.arguments ?? body.input) : undefined
+  return typeof text === 'string' ? text : ''
+}
+
 function addToolCalls(
   pieces: TextPiece[],
   calls: readonly unknown[],
@@ -148,10 +159,13 @@ function addToolCalls(
   calls.forEach((call, position) => {
     if (!isRecord(call)) return
     const index = typeof call.index === 'number' ? call.index : position
-    const channel = open.place(`${choice}.tool.${index}`, call.id)
-    for (const kind of ['function', 'custom']) {
+    const place = `${choice}.tool.${index}`
+    const isNamed = KINDS.some((kind) => namesTool(call[kind]))
+    const channel = open.place(place, call.id, isNamed)
+    for (const kind of KINDS) {
       const path = ['choices', at, 'delta', 'tool_calls', position, kind]
       addCall(pieces, call[kind], channel, path, open)
+      open.came(place, textOf(call[kind]))
     }
   })
 }

@@ -84,8 +84,8 @@ export function openResponseStream(): StreamReader {
 
   function added(event: Json, type: string): StreamEvent {
     if (HOLDS_BYTES.has(type)) return NOTHING
-    const channel = channelOf(event, type)
     const isCall = CALL_DELTA.test(type)
+    const channel = isCall ? callChannel(event, type) : channelOf(event, type)
     if (isCall) open.begin(channel, tools.get(indexOf(event)))
     const pieces: readonly TextPiece[] =
       typeof event.delta === 'string'
@@ -126,6 +126,8 @@ export function openResponseStream(): StreamReader {
 const CALL_DELTA = /_call(?:_\w+)?\.delta$/
 /** Events that tell that once more, whole. */
 const CALL_DONE = /_call(?:_\w+)?\.done$/
+/** Of those, the ones of a shell, which is given several commands. */
+const SHELL = /\.shell_call_\w+\.delta$/
 const IS_CALL = { isCall: true } as const
 const NO_CALLS: readonly EndedCall[] = []
 
@@ -145,6 +147,10 @@ const wholeCalls = (pieces: readonly TextPiece[], tool: unknown): readonly Ended
 /** Where an event's text belongs: pieces of one text follow each other, in an item and in a part of it. */
 const channelOf = ({ output_index, content_index, summary_index, command_index }: Json, type: string): string =>
   `${type} ${String(output_index)} ${String(content_index ?? summary_index ?? command_index)}`
+
+/** The same of a call: an item is called with one text, whatever part of it is named; a shell with one a command. */
+const callChannel = ({ output_index, command_index }: Json, type: string): string =>
+  `${type} ${String(output_index)} ${SHELL.test(type) ? String(command_index) : ''}`
 
 const indexOf = ({ output_index }: Json): number => (typeof output_index === 'number' ? output_index : -1)
 
