@@ -24,6 +24,11 @@ const generation = z
   .int()
   .min(0)
   .max(2 ** 40)
+/** Far above what a ledger counts to, some 2 ** 25 with each epoch at most, and far enough below where numbers end. */
+const epoch = z
+  .int()
+  .min(0)
+  .max(2 ** 50)
 
 /**
  * Part of a counter's key. A NUL cannot be stored, and half a surrogate pair not as what it was; the other control
@@ -50,7 +55,7 @@ export const counterSchema = z.strictObject({
 export const leaseHelloSchema = z.strictObject({
   generation,
   continuity: z.enum(['same', 'broken']).describe('whether its state on disk can be trusted (H7)'),
-  ledgerEpoch: count.describe('the last one that it heard of; 0 for none'),
+  ledgerEpoch: epoch.describe('the last one that it heard of; 0 for none'),
   leases: z
     .array(
       z.strictObject({

@@ -73,7 +73,7 @@ const RECALL_EVERY_MS = 500
 /** Most items that one transaction answers, and most transactions of an organisation at once. */
 const GROUP_ITEMS_MAX = 2_048
 const GROUPS_MAX = 2
-/** A ledger goes back by a few epochs, of a million numbers each: nobody makes it count to where numbers end. */
+/** What is told of an epoch takes a ledger no farther than this: nobody makes it count to where numbers end. */
 const EPOCHS_LOST_MAX = 2 ** 24
 
 /** Makes the service. */
@@ -110,11 +110,9 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
         state: await ledgerRepository.state(tx),
         isHeeded: !(await ledgerRepository.unheeded(tx, [instanceId])).has(instanceId),
       }))
-      if (hello.ledgerEpoch > state.epoch + EPOCHS_LOST_MAX)
-        throw new ApiError('acc_api_invalid', `ledgerEpoch: no ledger was ever near it, this one is at ${state.epoch}`)
-      if (state.moved) await raiseEpoch(orgId, state.epoch, hello.ledgerEpoch, null)
-      else if (isHeeded && hello.ledgerEpoch > state.epoch)
-        await raiseEpoch(orgId, state.epoch, hello.ledgerEpoch, instanceId)
+      const above = knownEpoch(hello.ledgerEpoch, state.epoch)
+      if (state.moved) await raiseEpoch(orgId, state.epoch, above, null)
+      else if (isHeeded && hello.ledgerEpoch > state.epoch) await raiseEpoch(orgId, state.epoch, above, instanceId)
       const greeted = await database.inOrg(orgId, (tx) => greet(tx, instanceId, hello))
       // The holder knows of more than was granted here: the ledger lost it.
       if (!greeted.isBehind || !isHeeded) return greeted.welcome
@@ -182,3 +180,11 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
       }),
   }
 }
+
+/**
+ * What another epoch is to be above, by the number that a holder knows of. To one far away the ledger does not go, and its
+ * holder takes a lower one as well: it only has to be another than its own. It is, since an epoch begins by far less than
+ * what lies between the two.
+ */
+const knownEpoch = (told: number, epoch: number): number =>
+  told > epoch + 2 * EPOCHS_LOST_MAX ? epoch + EPOCHS_LOST_MAX : told

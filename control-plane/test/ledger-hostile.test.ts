@@ -111,6 +111,20 @@ t.test('nothing that one sidecar says keeps another from its leases', async (t) 
   t.match(await hostile.hello({ generation: 2 ** 40 }), { status: 200 })
 })
 
+t.test(
+  'an epoch that never was is not believed: the ledger goes on by some millions, and others with it',
+  async (t) => {
+    const { orgId, hostile, other } = await twoSidecars(t)
+    await other.hello()
+    t.match(await hostile.hello({ ledgerEpoch: 2 ** 50 + 1 }), { status: 400 })
+    const { status, body } = await hostile.hello({ ledgerEpoch: 2 ** 50 })
+    t.match({ status, body }, { status: 200, body: { ledgerEpoch: 2 ** 24 + 2 } })
+    t.match(await operator.overview({ kind: 'admin', orgId, keyId: '' }), { begunBy: hostile.instanceId })
+    const hello = { generation: 1, continuity: 'same', ledgerEpoch: 1 }
+    t.match(await other.hello(hello), { status: 200, body: { continuity: 'same', ledgerEpoch: 2 ** 24 + 2 } })
+  },
+)
+
 t.test('a sidecar that says what is not so stops its organisation once, by name, and not again', async (t) => {
   const { orgId, hostile, other } = await twoSidecars(t)
   const admin = { kind: 'admin', orgId, keyId: '' } as const

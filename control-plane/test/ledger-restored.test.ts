@@ -191,3 +191,31 @@ t.test('a copy that is restored twice begins an epoch that nobody has heard of e
   }
   t.equal(epochs.size, 3)
 })
+
+t.test('a ledger that went back by many millions of epochs takes over what its holders know', async (t) => {
+  const LOST = 2 ** 24
+  for (const isMoved of [false, true])
+    for (const epochs of [LOST, LOST + 1, LOST + 2, 2 * LOST, 2 * LOST + 1, 2 * LOST + 2, 2 ** 40]) {
+      const name = `${epochs} epochs${isMoved ? ', on another server' : ''}`
+      const orgId = await organisation()
+      const [holder, other] = [await newHolder(orgId), await newHolder(orgId)]
+      const today = await noonOf(0)
+      const putBack = await copyOf(orgId)
+      await db.owner`UPDATE acc.ledgers SET epoch = epoch + ${epochs} WHERE org_id = ${orgId}`
+      for (const each of [holder, other]) t.match(await each.hello(), { ledgerEpoch: 1 + epochs }, name)
+      await holder.sync(today, { need: usd('0.40') })
+      await putBack()
+      if (isMoved) await db.owner`UPDATE acc.ledgers SET timeline = timeline - 1 WHERE org_id = ${orgId}`
+      const granted = String(usd('0.40'))
+      const { ledgerEpoch, ...welcome } = await holder.hello()
+      t.match(welcome, { generation: 1, continuity: 'same', leases: [{ counter: today, granted }] }, name)
+      t.not(ledgerEpoch, 1 + epochs, `${name}: it hears of another one, and brings its events up again`)
+      const begun = { epoch: ledgerEpoch, recovering: true, begunBy: isMoved ? null : holder.caller.instanceId }
+      t.match(await stateOf(orgId), begun, name)
+      t.match(await other.hello(), { continuity: 'same', ledgerEpoch }, name)
+      await operator.endRecovery({ kind: 'admin', orgId, keyId: '' }, [])
+      t.match(await other.sync(today, { need: usd('0.61') }), { verdict: 'pending' }, name)
+      t.match(await other.sync(today, { need: usd('0.60') }), { verdict: 'granted' }, name)
+      t.match(await verify(db.database, orgId), { ledger: { wrong: 0 } }, name)
+    }
+})

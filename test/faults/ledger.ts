@@ -158,8 +158,13 @@ export const LEDGER: readonly Fault[] = [
   ),
   hostile(
     'any epoch is believed',
-    'keeps another from its leases',
-    edit(SERVICE, 'const EPOCHS_LOST_MAX = 1_000', 'const EPOCHS_LOST_MAX = 2 ** 53'),
+    'an epoch that never was',
+    edit(SERVICE, 'const EPOCHS_LOST_MAX = 2 ** 24', 'const EPOCHS_LOST_MAX = 2 ** 53'),
+  ),
+  restored(
+    'a ledger that went back by many epochs says the number that its holder knows',
+    'by many millions of epochs',
+    edit(SERVICE, 'told > epoch + 2 * EPOCHS_LOST_MAX ?', 'told > epoch + EPOCHS_LOST_MAX ?'),
   ),
   hostile(
     'half a surrogate pair is part of a key',
