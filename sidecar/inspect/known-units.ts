@@ -28,15 +28,14 @@ export class KnownUnits {
     if (conversation === null) return units.map((unit) => keyedUnit(unit, segments, scope))
     const known = this.#known.get(conversation)
     const before = known?.scope === scope ? known : null
-    let fresh = units.length === before?.units.length ? 0 : 1
     const keyed = units.map((unit, index) => {
       const there = before && sameUnit(before, units.length, index, unit, segments)
       if (there && isAtSamePlaces(there.unit, unit)) return there
-      fresh++
       if (!there) return keyedUnit(unit, segments, scope)
       return { unit, key: there.key, seen: { at: unit.at, key: there.seen.key } }
     })
-    if (fresh > 0) this.#known.set(conversation, { scope, segments, units: keyed })
+    // Always by the last texts: the next request has the same ones, not others that read the same and are kept beside them.
+    this.#known.set(conversation, { scope, segments, units: keyed })
     return keyed
   }
 }

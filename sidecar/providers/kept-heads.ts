@@ -5,6 +5,7 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { type ParsedBody, parseBody } from './byte-strings.ts'
 import { conversationSpan } from './conversation-span.ts'
+import { firstBytes, sizeOf } from './kept-size.ts'
 import { isRecord, readArray } from './read.ts'
 import { type Reading as Kept, keepReading } from './read-messages.ts'
 
@@ -15,6 +16,8 @@ type Reading = 'ascii' | 'bytes' | 'text'
 interface Head {
   readonly bytes: Buffer
   /** Bytes of memory that it takes about, parsed values among them. */
+  readonly ownSize: number
+  /** The same with what stood behind it in the last body, of which texts are kept by the conversation. */
   readonly size: number
   readonly isAscii: boolean
   readonly hasEscapes: boolean
@@ -30,6 +33,12 @@ interface Head {
 
 /** Stands for a conversation whose head is kept, as long as it is: whoever knows something of its texts keeps it by this. */
 export type Conversation = Readonly<Record<never, never>>
+
+/** A head that a body begins with, and how the body is read. */
+interface KnownHead {
+  readonly head: Head
+  readonly reading: Reading
+}
 
 /** A body that was parsed; where its head is known, with an empty object in place of all of the head's messages. */
 export interface ReadBody extends ParsedBody {
@@ -50,11 +59,10 @@ interface Mark {
   readonly tail: string
 }
 
-/** Bytes that heads take: of the body, of the strings it was parsed to, and for each of its values beside strings. */
-export const KEPT_BYTES_MAX = 16 * 1_048_576
-const VALUE_BYTES = 64
+/** Bytes that heads take, with what is kept of the bodies behind them. */
+export const KEPT_BYTES_MAX = 24 * 1_048_576
 /** Smaller bodies are parsed in no time; larger ones would drive out all others. */
-const BODY_BYTES = { least: 16_384, most: KEPT_BYTES_MAX / 8 } as const
+const BODY_BYTES = { least: 16_384, most: KEPT_BYTES_MAX / 12 } as const
 /** One head takes at most this part of what all may take. */
 const SIZE_SHARE_MAX = 0.25
 const HEADS_MAX = 64
@@ -77,9 +85,8 @@ export class KeptHeads {
 
   /** Parses a body, which must be UTF-8. `null` if it is not. @throws SyntaxError if it is not JSON */
   parse(body: Buffer): ReadBody | null {
-    const head = isKeepable(body) ? this.#find(body) : null
-    const read = head === null ? undefined : parseBehind(body, head)
-    if (read !== undefined) return read
+    const known = isKeepable(body) ? this.#find(body) : null
+    if (known !== null) return parseBehind(body, known)
     const parsed = parseBody(body)
     return parsed && { ...parsed, head: null }
   }
@@ -93,7 +100,7 @@ export class KeptHeads {
     const messages = fresh.length === 0 ? head.messages : [...head.messages, ...fresh]
     const grown = fresh.length === 0 ? null : grow(body, head, json, messages, byteStrings)
     this.#drop(head)
-    this.#add(grown ?? head)
+    this.#add(withBehind(grown ?? head, body))
     keepReading(messages, head.read)
     return { json: { ...json, [head.key]: messages }, byteStrings, conversation: head.conversation }
   }
@@ -103,14 +110,16 @@ export class KeptHeads {
     return { heads: this.#heads.length, bytes: this.#bytes, hits: this.#hits }
   }
 
-  /** The longest head that a body begins with. */
-  #find(body: Buffer): Head | null {
-    let found: Head | null = null
+  /** The longest head that a body begins with, of those that would be read in it as they were. */
+  #find(body: Buffer): KnownHead | null {
+    let found: KnownHead | null = null
     for (const head of this.#heads) {
       const { bytes } = head
       const { length } = bytes
-      if (length >= body.length || length <= (found?.bytes.length ?? 0)) continue
-      if (body[length >> 1] === bytes[length >> 1] && body.compare(bytes, 0, length, 0, length) === 0) found = head
+      if (length >= body.length || length <= (found?.head.bytes.length ?? 0)) continue
+      if (body[length >> 1] !== bytes[length >> 1] || body.compare(bytes, 0, length, 0, length) !== 0) continue
+      const reading = readingBehind(head, body.subarray(length))
+      if (reading !== null) found = { head, reading }
     }
     return found
   }
@@ -132,22 +141,15 @@ export class KeptHeads {
       return null
     }
     this.#marks.splice(met, 1)
-    const bytes = body.subarray(0, span.to)
+    const bytes = firstBytes(body, span.to)
+    const ownSize = sizeOf(bytes)
     const hasEscapes = !byteStrings && bytes.includes('\\u')
     const conversation: Conversation = {}
     const reading = readingOf(isAscii(body), byteStrings)
     const messages = readArray(json[span.key])
-    this.#add({
-      ...span,
-      bytes,
-      size: sizeOf(bytes),
-      isAscii: isAscii(bytes),
-      hasEscapes,
-      reading,
-      messages,
-      conversation,
-      read: { last: null },
-    })
+    const own = { ...span, bytes, ownSize, isAscii: isAscii(bytes), hasEscapes, reading }
+    const head: Head = { ...own, size: ownSize, messages, conversation, read: { last: null } }
+    this.#add(withBehind(head, body))
     return conversation
   }
 
@@ -171,41 +173,28 @@ export class KeptHeads {
 
 const isKeepable = ({ length }: Buffer): boolean => length >= BODY_BYTES.least && length <= BODY_BYTES.most
 
-/** Twice the bytes, and so much for each value that a bracket or a comma brings: a list of empty objects takes many times its text. */
-function sizeOf(bytes: Buffer): number {
-  let values = 0
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at]
-    if (byte === 0x22) at = endOfString(bytes, at + 1)
-    else if (byte === 0x2c || byte === 0x5b || byte === 0x7b) values++
-  }
-  return 2 * bytes.length + VALUE_BYTES * values
-}
-
-/** Where a string's closing quote stands; behind everything if there is none. */
-function endOfString(bytes: Buffer, from: number): number {
-  for (let at = bytes.indexOf(0x22, from); at !== -1; at = bytes.indexOf(0x22, at + 1)) {
-    let slashes = 0
-    while (at - slashes > from && bytes[at - slashes - 1] === 0x5c) slashes++
-    if (slashes % 2 === 0) return at
-  }
-  return bytes.length
-}
-
 const readingOf = (isAscii: boolean, byteStrings: boolean): Reading =>
   byteStrings ? 'bytes' : isAscii ? 'ascii' : 'text'
 
-/** Parses what stands around a head's messages; `undefined` where they would be read differently in this body. */
-function parseBehind(body: Buffer, head: Head): ReadBody | null | undefined {
-  const rest = body.subarray(head.bytes.length)
+/** How a body is read that begins with a head; `null` where the head's strings would be other ones in it. */
+function readingBehind(head: Head, rest: Buffer): Reading | null {
   const isAsciiToo = head.isAscii && isAscii(rest)
   if (!isAsciiToo && !isUtf8(rest)) return null
-  const byteStrings = !isAsciiToo && !head.hasEscapes && !rest.includes('\\u')
-  const reading = readingOf(isAsciiToo, byteStrings)
-  if (reading !== head.reading && !head.isAscii) return undefined
-  const text = around(body, head, reading === 'text' ? 'utf8' : 'latin1')
-  return { json: JSON.parse(text), text, byteStrings, head }
+  const reading = readingOf(isAsciiToo, !isAsciiToo && !head.hasEscapes && !rest.includes('\\u'))
+  return reading === head.reading || head.isAscii ? reading : null
 }
+
+/** Parses what stands around a head's messages. */
+function parseBehind(body: Buffer, { head, reading }: KnownHead): ReadBody {
+  const text = around(body, head, reading === 'text' ? 'utf8' : 'latin1')
+  return { json: JSON.parse(text), text, byteStrings: reading === 'bytes', head }
+}
+
+/** The head as it stands in a body: the rest of it is charged as well. */
+const withBehind = (head: Head, body: Buffer): Head => ({
+  ...head,
+  size: head.ownSize + sizeOf(body.subarray(head.bytes.length)),
+})
 
 /** A body with one object in place of a head's messages: what follows is behind an object of the same list either way. */
 const around = (body: Buffer, { bytes, from }: Head, coding: 'utf8' | 'latin1'): string =>
@@ -222,13 +211,13 @@ function grow(
   const span = conversationSpan(json, around(body, head, 'latin1'))
   if (span?.key !== head.key || span.from !== head.from) return null
   const before = head.bytes.length
-  const bytes = body.subarray(0, before + span.to - head.from - IN_PLACE.length)
+  const bytes = firstBytes(body, before + span.to - head.from - IN_PLACE.length)
   const added = bytes.subarray(before)
   const isStillAscii = head.isAscii && isAscii(added)
   return {
     ...head,
     bytes,
-    size: head.size + sizeOf(added),
+    ownSize: head.ownSize + sizeOf(added),
     isAscii: isStillAscii,
     hasEscapes: head.hasEscapes || (!byteStrings && added.includes('\\u')),
     reading: readingOf(head.isAscii && isAscii(body.subarray(before)), byteStrings),

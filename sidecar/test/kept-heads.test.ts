@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import t from 'tap'
 import { isDenial } from '../exchange.ts'
@@ -6,6 +8,8 @@ import { createIdentify } from '../identify.ts'
 import { createReadPrincipal } from '../principal.ts'
 import { conversationSpan } from '../providers/conversation-span.ts'
 import { KEPT_BYTES_MAX, KeptHeads } from '../providers/kept-heads.ts'
+
+setFlagsFromString('--expose-gc')
 
 const readPrincipal = createReadPrincipal({
   identity: { agent: 'a', workflow: null, session: null, tags: {} },
@@ -176,6 +180,66 @@ t.test('what takes many times its text in memory is not kept', (t) => {
   t.same(heads.stats(), { heads: 0, bytes: 0, hits: 0 })
   send('[],{}\\",{} '.repeat(60_000))
   t.match(heads.stats(), { heads: 1, hits: 1 }, 'what stands in a text is no value')
+  t.end()
+})
+
+t.test('what stands behind the messages counts, at each turn anew', (t) => {
+  const heads = new KeptHeads(KEPT_BYTES_MAX)
+  const read = readingWith(heads)
+  const toolsOf = (chars: number): object => ({ tools: [{ function: { name: 'a', description: 'x'.repeat(chars) } }] })
+  const messages = [{ role: 'user', content: LONG }]
+  const bytesAt = (turns: number, chars: number): number => {
+    read('messages', chat([...messages, ...Array(turns).fill({ role: 'user', content: 'y' })], toolsOf(chars)))
+    return heads.stats().bytes
+  }
+  bytesAt(0, 500_000)
+  const large = bytesAt(0, 500_000)
+  t.ok(large > 1_000_000, `${large} bytes`)
+  const small = bytesAt(0, 10)
+  t.ok(small > 2 * LONG.length && small < 100_000, `${small} bytes`)
+  t.ok(bytesAt(1, 500_000) > large, 'in a body that grew')
+  t.equal(bytesAt(1, 10), bytesAt(1, 10), 'and no more where it did not')
+  t.equal(heads.stats().hits, 4)
+
+  for (let at = 0; at < 64; at++)
+    for (let time = 0; time < 2; time++) read('messages', chat([{ role: 'user', content: at }], toolsOf(1_500_000)))
+  t.ok(heads.stats().heads <= KEPT_BYTES_MAX / 3_000_000, `${heads.stats().heads} heads`)
+  t.end()
+})
+
+t.test('a head keeps no body for the sake of its beginning', (t) => {
+  const collect: unknown = runInNewContext('gc')
+  const arrayBytes = (): number => {
+    if (typeof collect !== 'function') throw new Error('the garbage cannot be collected here')
+    for (let time = 0; time < 3; time++) collect()
+    return process.memoryUsage().arrayBuffers
+  }
+  const heads = new KeptHeads(KEPT_BYTES_MAX)
+  const read = readingWith(heads)
+  const before = arrayBytes()
+  for (let at = 0; at < 50; at++)
+    for (let turn = 0; turn < 4; turn++)
+      read(
+        'messages',
+        chat(Array(turn + 1).fill({ role: 'user', content: `${at}` }), { metadata: 'z'.repeat(100_000) }),
+      )
+  const added = arrayBytes() - before
+  t.equal(heads.stats().heads, 50)
+  t.ok(added < 1_000_000, `${added} bytes of 5 MB`)
+  t.end()
+})
+
+t.test('a conversation that is read now in one way and now in another is kept once for each', (t) => {
+  const heads = new KeptHeads(KEPT_BYTES_MAX)
+  const read = readingWith(heads)
+  const bodyOf = (turns: number, more: string): Buffer =>
+    Buffer.from(
+      `{"model":"m","messages":${JSON.stringify(Array(turns).fill({ role: 'user', content: `é${LONG}` }))}${more}}`,
+    )
+  for (let turn = 1; turn <= 20; turn++)
+    for (const more of ['', ',"metadata":"\\u00e9"']) read('messages', bodyOf(turn, more))
+  t.match(heads.stats(), { heads: 2 })
+  t.ok(heads.stats().hits >= 34, `${heads.stats().hits} of 40 were known`)
   t.end()
 })
 
