@@ -1,6 +1,6 @@
 import type { Severity } from '@agentcostcontrol/contract'
 import { isDigit } from '../scan/ascii.ts'
-import { beginningSource, bytesAt, fullSource, type Pattern, parsePattern } from '../scan/pattern.ts'
+import { beginningSource, bytesAt, fullSource, type Pattern, parsePattern, placesAt } from '../scan/pattern.ts'
 import { isWordChar } from './chars.ts'
 import type { PiiForm, PiiRule } from './rule.ts'
 import { DOCUMENTS } from './rules/documents.ts'
@@ -29,8 +29,10 @@ export const RULES: readonly PiiRule[] = [...FINANCIAL, ...WORLD, ...EUROPE, ...
 const LETTERS_MAX = 6
 /** Digits, capitals, small letters, other ASCII, and all beyond. */
 const KINDS = 5
+const OTHER = 3
+const BEYOND = 4
 const kindOf = (code: number): number =>
-  code > 127 ? 4 : isDigit(code) ? 0 : code >= 65 && code <= 90 ? 1 : code >= 97 && code <= 122 ? 2 : 3
+  code > 127 ? BEYOND : isDigit(code) ? 0 : code >= 65 && code <= 90 ? 1 : code >= 97 && code <= 122 ? 2 : OTHER
 /** More digits than any form has. */
 const DIGITS_MAX = 31
 const SURE = 0.9
@@ -90,12 +92,12 @@ export function formsAt(letters: number, digits: number, next: number, afterNext
   return table[place]
 }
 
-/** Whether a match can go on with these characters at its places `from` and the next, or end before them. */
+/** Whether a match can go on with these characters at its places `from` and the next, or end before one of them. */
 function mayGoOn({ pattern }: CompiledForm, from: number, next: number, kind: number): boolean {
-  const [one = [], two = []] = bytesAt(pattern, from, 2, false)
-  // Behind the end of a match anything can stand.
-  if (one.length === 256) return !isWordChar(next) || next > 127
-  return next > 127 || (one.includes(next) && two.some((byte) => kindOf(byte) === kind))
+  const [one, two] = placesAt(pattern, from, 2, false)
+  if (next > 127 || (one?.mayEnd && !isWordChar(next))) return true
+  if (!one?.bytes.includes(next)) return false
+  return kind === BEYOND || two?.bytes.some((byte) => kindOf(byte) === kind) || (two?.mayEnd === true && kind === OTHER)
 }
 
 /** Characters that are looked at before a form is tried: a bit each. */

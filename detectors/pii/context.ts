@@ -27,10 +27,11 @@ const beginnings = words
   .filter((word) => /[ -]/.test(word))
   .flatMap((word) => [...word.matchAll(/[ -]/g)].map(({ index }) => word.slice(0, index)))
 const BEGUN = new RegExp(
-  `(?:(?<![${LETTER}])(?:${[...new Set(beginnings)].map(escaped).join('|')})[ _-][${LETTER}0-9.']*|${unspaced.flatMap((word) => [...word].map((_, index) => word.slice(0, index + 1))).join('|')})$`,
+  `(?:(?<=^|[^${LETTER}]|\\\\[nrt])(?:${[...new Set(beginnings)].map(escaped).join('|')})[ _-][${LETTER}0-9.']*|${unspaced.flatMap((word) => [...word].map((_, index) => word.slice(0, index + 1))).join('|')})$`,
   'i',
 )
-const BEGUN_CHARS = Math.max(...all.map((word) => word.length)) + 1
+/** With what stands before it: a character, or a line break as JSON writes it. */
+const BEGUN_CHARS = Math.max(...all.map((word) => word.length)) + 2
 
 function isUnspaced(word: string): boolean {
   return word.charCodeAt(0) > 0x24f
@@ -101,7 +102,7 @@ function thirdBits(third: string): number {
 function lastIn(text: string, from: number, to: number): NearestKeyword | null {
   const codes = codesOf(text)
   let last: NearestKeyword | null = null
-  let isInWord = from > 0 && isLetter(codes[from - 1] ?? 0)
+  let isInWord = from > 0 && isLetter(codes[from - 1] ?? 0) && !isEscape(codes, from - 1)
   for (let at = from; at < to; at++) {
     const code = codes[at] ?? 0
     if (code > 0x24f) {
@@ -111,7 +112,7 @@ function lastIn(text: string, from: number, to: number): NearestKeyword | null {
       if ((TRIPLES[pair] ?? 0) & (1 << bitsOf(codes[at + 2] ?? 0)))
         last = keywordAt(PATTERNS.get(pair), text, at) ?? last
     }
-    isInWord = isLetter(code)
+    isInWord = isLetter(code) && !isEscape(codes, at)
   }
   return last
 }

@@ -2,7 +2,7 @@
  * Finds the few characters that a text is looked at closely for, at about a nanosecond each for all others: the text is
  * read as bytes in 16-bit pairs, as the keyword scanner does it.
  */
-import { isAlnum, isDigit } from '../scan/ascii.ts'
+import { isDigit } from '../scan/ascii.ts'
 import { bytesOf, codesOf } from '../scan/units.ts'
 
 /** A longer text is read in pieces, whose copies stay near the processor. */
@@ -49,7 +49,8 @@ function firstMatters(first: number, second: number): boolean {
 function secondMatters(first: number, second: number): boolean {
   const kind = KIND[second] ?? 0
   if (kind === COLON) return 'esp'.includes(String.fromCharCode(first))
-  return kind === CAPITAL ? !isAlnum(first) : kind > 0
+  // What a byte before a capital is of, a letter or an escape or a character of which it is the lower half, is seen later.
+  return kind > 0
 }
 
 /** What is called for each; `number` returns where to go on. */

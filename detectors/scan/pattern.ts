@@ -183,12 +183,27 @@ export function bytesAt(
   count: number,
   ignoreCase: boolean,
 ): readonly (readonly number[])[] {
+  // Behind the end of a match anything can stand.
+  return placesAt(pattern, from, count, ignoreCase).map(({ bytes, mayEnd }) => (mayEnd ? ANY_BYTE : bytes))
+}
+
+/** What can stand at a place of a match. */
+export interface PatternPlace {
+  readonly bytes: readonly number[]
+  /** Whether a match can end before it. */
+  readonly mayEnd: boolean
+}
+
+/** The same with the bytes of matches that go on, also where others have ended. */
+export function placesAt(pattern: Pattern, from: number, count: number, ignoreCase: boolean): readonly PatternPlace[] {
   const places = Array.from({ length: count }, () => new Set<number>())
   const reached = Array.from({ length: from + count + 1 }, () => false)
   reached[0] = true
   const ends = walk(pattern.alternatives, reached)
-  // Behind the end of a match anything can stand.
-  return places.map((bytes, place) => (ends.slice(0, from + place + 1).includes(true) ? ANY_BYTE : [...bytes]))
+  return places.map((bytes, place) => ({
+    bytes: [...bytes],
+    mayEnd: ends.slice(0, from + place + 1).includes(true),
+  }))
 
   function walk(alternatives: readonly PatternSequence[], starts: boolean[]): boolean[] {
     const ends = starts.map(() => false)

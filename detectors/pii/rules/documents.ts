@@ -24,7 +24,7 @@ export const DOCUMENTS: readonly PiiRule[] = [
       form('1:6-17', '[A-Za-z]\\d{6,17}'),
       form('1:3', '[A-Za-z]\\d{3}-\\d{3,4}-\\d{2,4}(?:-\\d{2,4})?'),
       form('2:6-8', '[A-Za-z]{2}\\d{6,8}'),
-      form('5:6', '[A-Za-z]{5}\\d{6}[A-Za-z0-9]{5}'),
+      form('5:6', '[A-Za-z]{5}\\d{6}[A-Za-z][A-Za-z0-9]{4}'),
     ],
   },
   {
