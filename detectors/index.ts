@@ -12,6 +12,7 @@ export { PII_TYPES } from './pii/types.ts'
 export { createCanaryDetector } from './prompt-leak/canaries.ts'
 export { mergeFindings, type PlaceholderOf, redactText, ruleName } from './redact.ts'
 export { DETECTORS } from './registry.ts'
+export { forgetText } from './scan/units.ts'
 export { secretsDetector } from './secrets/detector.ts'
 export { selfTest } from './self-test.ts'
 export {

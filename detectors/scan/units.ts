@@ -64,3 +64,9 @@ const copyOfCodes = copier<TextCodes>({
 
 /** The code units, with four zeros behind them; the array may be longer. Good until the next text is asked about. */
 export const codesOf = (text: string): Uint16Array => copyOfCodes(text).codes
+
+/** Lets the last text go, and copies of it that nobody else can use: whoever has judged a large one need not keep it. */
+export function forgetText(): void {
+  bytesOf('')
+  copyOfCodes('')
+}

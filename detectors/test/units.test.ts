@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { bytesOf, codesOf } from '../scan/units.ts'
+import { bytesOf, codesOf, forgetText } from '../scan/units.ts'
 import { loadModel } from '../words/model.ts'
 import { createWordScan } from '../words/scan.ts'
 
@@ -25,6 +25,16 @@ t.test('a copy is of the text that was asked for last, with zeros behind it', as
     { numRuns: 50 },
   )
   t.pass('for texts of any length, in turn')
+})
+
+t.test('what is forgotten is copied anew, and a large copy is let go', async (t) => {
+  const [codes, { bytes }] = [codesOf(LONG), bytesOf(LONG)]
+  t.equal(codesOf(LONG), codes)
+  t.equal(bytesOf(LONG).bytes, bytes)
+  forgetText()
+  t.not(codesOf(LONG), codes)
+  t.not(bytesOf(LONG).bytes, bytes)
+  t.equal(codesOf(LONG)[100_000], LONG.charCodeAt(100_000))
 })
 
 const filler = (number: number): string => `x${'abcdefghij'[number % 10]}${'klmnopq'[number % 7]}`

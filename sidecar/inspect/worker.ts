@@ -4,6 +4,7 @@ import {
   type Detector,
   type DetectorEnvironment,
   detectorsFor,
+  forgetText,
 } from '@agentcostcontrol/detectors'
 import type { ScannedText } from './detect.ts'
 import { type DetectorTime, DetectorTimes } from './detector-times.ts'
@@ -49,5 +50,6 @@ export default function scan(task: ScanTask): ScanReply {
     left -= told.length
     return told
   })
+  forgetText()
   return { verdicts, complete, times: times.take() }
 }
