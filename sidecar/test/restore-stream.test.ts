@@ -46,6 +46,9 @@ function cut(text: string, cuts: readonly number[]): readonly string[] {
   return edges.slice(1).flatMap((edge, at) => text.slice(edges[at], edge) || [])
 }
 
+const cutEvery = (size: number, text: string): readonly string[] =>
+  Array.from({ length: Math.ceil(text.length / size) }, (_, at) => text.slice(at * size, (at + 1) * size))
+
 for (const format of DELTA_STREAMS) {
   const { name, write } = format
 
@@ -101,6 +104,37 @@ for (const format of DELTA_STREAMS) {
     }
   })
 }
+
+for (const { write, ...format } of DELTA_STREAMS.slice(0, 3)) {
+  t.test(`${format.name}: a call of which a part went on has nothing put into its rest, and stays JSON`, async (t) => {
+    const said = { note: 'x'.repeat(110_000), to: odd }
+    // So many events that they cannot wait together.
+    const stream = write(['plain'], cutEvery(2, JSON.stringify(said)))
+    const { bytes } = pass(format, [stream])
+    const [call] = [...textsOf(format, bytes)].filter(([channel]) => /arguments|input|delta 1/.test(channel))
+    t.same(JSON.parse(call?.[1] ?? ''), said)
+    const short = pass(format, [write(['plain'], cutEvery(2, JSON.stringify({ to: odd })))])
+    const [held] = [...textsOf(format, short.bytes)].filter(([channel]) => /arguments|input|delta 1/.test(channel))
+    t.same(JSON.parse(held?.[1] ?? ''), { to: ODD }, 'where it waits whole, it gets the value')
+  })
+}
+
+t.test('nothing is put into what comes of a call behind its end, nor into more calls than are followed', async (t) => {
+  const [format] = DELTA_STREAMS
+  if (!format) return
+  const event = (choice: object): Buffer =>
+    Buffer.from(`data: ${JSON.stringify({ choices: [{ index: 0, delta: {}, ...choice }] })}\n\n`)
+  const part = (index: number, args: string): Buffer =>
+    event({ delta: { tool_calls: [{ index, function: { name: 'mail', arguments: args } }] } })
+  const end = event({ finish_reason: 'tool_calls' })
+  const twice = [part(0, '{"to":"'), end, part(0, `${odd}"}`), end]
+  t.ok(pass(format, twice).bytes.equals(Buffer.concat(twice)))
+  const many = Array.from({ length: 4_096 }, (_, index) => part(index, `{"note":"${index}"}`))
+  const last = [...many, part(5_000, `{"to":"${odd}"}`), end]
+  t.ok(pass(format, last).bytes.equals(Buffer.concat(last)))
+  const first = [part(5_000, `{"to":"${odd}"}`), ...many, end]
+  t.match(pass(format, first).bytes.toString(), JSON.stringify(JSON.stringify({ to: ODD })))
+})
 
 for (const recorded of RECORDED) {
   t.test(`${recorded.name}: as it is recorded, it is put together at every cut alike`, async (t) => {

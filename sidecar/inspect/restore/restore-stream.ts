@@ -12,15 +12,17 @@ const EVENT_BYTES_MAX = 8 * 1024 * 1024
 const CALL_CHARS_MAX = 128 * 1_024
 /** Most bytes of events that wait together; of more, what waits goes on as it is. */
 const HELD_BYTES_MAX = 4 * 1_024 * 1_024
-/** So many texts of one answer are followed; into further ones nothing is put back. One that was let go could be in a link. */
+/**
+ * So many texts of one answer are followed, and so many of calls; into further ones nothing is put back. One that was let go
+ * could be in a link, or in the middle of its JSON.
+ */
 const TEXTS_MAX = 4_096
 
 interface Channel {
   /** `null` where nothing is put back, or not yet: a call waits until it is complete. */
   readonly text: PlaceholderReader | null
-  readonly isCall: boolean
-  /** What came of a call that is not complete. */
-  call: string
+  /** What came of a call that is not complete; `null` where nothing is put into it, as of one of which a part went on. */
+  call: string | null
   /** Characters that came. */
   length: number
   settled: number
@@ -38,6 +40,7 @@ export class StreamRestorer {
   readonly #callsWait: boolean
   readonly #channels = new Map<string, Channel>()
   #texts = 0
+  #calls = 0
   #held: HeldEvent<Channel>[] = []
   #heldBytes = 0
 
@@ -87,12 +90,13 @@ export class StreamRestorer {
   #channel(piece: TextPiece): Channel {
     const known = this.#channels.get(piece.channel)
     if (known) return known
-    const isCall = piece.isCall === true && this.#callsWait
+    const isCall = piece.isCall === true && this.#callsWait && this.#calls < TEXTS_MAX
     const isText = piece.isCall !== true && mayChange(piece) && !namesTool(piece.path)
     const isFollowed = isText && this.#texts < TEXTS_MAX
     const text = isFollowed ? new PlaceholderReader(this.#values) : null
-    const channel: Channel = { text, isCall, call: '', length: 0, settled: 0 }
+    const channel: Channel = { text, call: isCall ? '' : null, length: 0, settled: 0 }
     if (isFollowed) this.#texts++
+    if (isCall) this.#calls++
     // Of others nothing has to be known again.
     if (isFollowed || isCall) this.#channels.set(piece.channel, channel)
     return channel
@@ -100,34 +104,30 @@ export class StreamRestorer {
 
   #follow(channel: Channel, piece: string): void {
     if (channel.text !== null) this.#putBack(channel, channel.text, piece, false)
-    else if (!channel.isCall || channel.length > CALL_CHARS_MAX) channel.settled = channel.length
+    else if (channel.call === null || channel.length > CALL_CHARS_MAX) passOn(channel)
     else channel.call += piece
   }
 
-  #putBack(channel: Channel, reader: PlaceholderReader, piece: string, ended: boolean, from = 0): void {
-    const found = reader.push(piece, ended)
-    const edits = found.map(({ start, end, value }) => ({ start: from + start, end: from + end, text: value }))
+  #putBack(channel: Channel, reader: PlaceholderReader, piece: string, ended: boolean): void {
+    const edits = reader.push(piece, ended).map(({ start, end, value }) => ({ start, end, text: value }))
     redactHeld(this.#held, channel, edits)
-    channel.settled = from + reader.settled
+    channel.settled = reader.settled
   }
 
   #endCall({ tool, channels }: EndedCall): void {
     for (const name of channels) {
       const channel = this.#channels.get(name)
-      if (!channel?.isCall) continue
-      this.#channels.delete(name)
-      const { call, length, settled } = channel
-      if (settled === length) continue
-      const reader = new PlaceholderReader(this.#values, { tool, isJson: isJson(call) })
-      this.#putBack(channel, reader, call, true, length - call.length)
+      if (!channel || channel.call === null) continue
+      const reader = new PlaceholderReader(this.#values, { tool, isJson: isJson(channel.call) })
+      this.#putBack(channel, reader, channel.call, true)
+      passOn(channel)
     }
   }
 
   #settleAll(): void {
-    for (const [name, channel] of this.#channels) {
+    for (const channel of this.#channels.values()) {
       if (channel.text !== null) this.#putBack(channel, channel.text, '', true)
-      else this.#channels.delete(name)
-      channel.settled = channel.length
+      passOn(channel)
     }
   }
 
@@ -141,6 +141,12 @@ export class StreamRestorer {
     for (const { bytes } of leaving) this.#heldBytes -= bytes.length
     return leaving.map(renderEvent)
   }
+}
+
+/** What came goes on. Nothing is put into the rest of a call: by itself it is not the JSON that it is a part of. */
+function passOn(channel: Channel): void {
+  channel.call = null
+  channel.settled = channel.length
 }
 
 /** The name of what is called is no text of the answer. */
