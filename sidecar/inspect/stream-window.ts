@@ -148,9 +148,15 @@ export class StreamWindow {
     return { kind: 'release', events: this.#releasable() }
   }
 
-  /** Judges what is left of the texts of which findings are only recorded. */
+  /**
+   * Judges what is left of the texts of which findings are only recorded; where nothing is held, and all has gone on, also
+   * the calls that are open and what the session says of the whole.
+   */
   conclude(): void {
     for (const { told } of this.#channels.values()) if (told !== null) this.#told.end(told)
+    if (this.#inspection.security.holdsResponses) return
+    this.#judgeCalls(null, [...this.#channels.values()].filter(isOpenCall))
+    this.#judgeTurn(this.#inspection.turn?.end(), '')
   }
 
   #channel({ channel: name, sealed, isCall }: TextPiece): Channel {

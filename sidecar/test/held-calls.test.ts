@@ -201,6 +201,24 @@ for (const format of FORMATS) {
   })
 }
 
+for (const { name, framing, open, events } of FORMATS) {
+  t.test(`${name}: what a client that leaves has got of a call is told of once`, async (t) => {
+    for (const last of events.keys()) {
+      const given = Buffer.from(events.slice(0, last + 1).join(''))
+      const [left, ended] = [0, 1].map(() => new StreamFilter(open(), framing, false, inspectionThat('alert')))
+      const told = (filter: StreamFilter | undefined) =>
+        filter?.findings.map(({ detail, count }) => [detail?.source, count])
+      left?.push(Buffer.from(given))
+      left?.conclude()
+      ended?.push(Buffer.from(given))
+      ended?.flush()
+      t.same(told(left), told(ended), `${last + 1} events`)
+      left?.conclude()
+      t.same(told(left), told(ended), 'and once')
+    }
+  })
+}
+
 t.test('a call that is too long to be held is refused where the policy is closed', async (t) => {
   const [format] = FORMATS
   if (!format) return
