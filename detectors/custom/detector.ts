@@ -76,6 +76,7 @@ export function createCustomDetector(documents: readonly CustomRuleDocument[]): 
     })
   }
 
+  const beginnings = literals.map(({ text, ignoreCase }) => ({ text: ignoreCase ? folded(text) : text, ignoreCase }))
   const inAnswers = rules.filter(({ sources }) => sources.has('assistant'))
   const hold = holdOf(inAnswers)
   const detect = (text: string, context: DetectorContext): readonly Finding[] => {
@@ -90,7 +91,7 @@ export function createCustomDetector(documents: readonly CustomRuleDocument[]): 
     version: `${ENGINE_VERSION}-${createHash('sha256').update(JSON.stringify(documents)).digest('hex').slice(0, 16)}`,
     holdCharsMax: hold.most,
     detect,
-    openFrom: (text) => openFrom(text, hold, literals, (tail) => judge(tail, { source: 'assistant' })),
+    openFrom: (text) => openFrom(text, hold, beginnings, (tail) => judge(tail, { source: 'assistant' })),
     canary: () => `a text with ${CANARY.literals?.join('') ?? ''} in it`,
   }
 }
@@ -186,15 +187,29 @@ function openFrom(
   return floor + open
 }
 
-/** The first place where a literal has begun and not ended. */
+/** The first place where a literal has begun and not ended. @param literals folded where case is ignored */
 function begunLiteral(text: string, literals: readonly Literal[]): number {
-  const folded = literals.some(({ ignoreCase }) => ignoreCase) ? text.toLowerCase() : text
+  const inFolded = literals.some(({ ignoreCase }) => ignoreCase) ? folded(text) : text
   let open = text.length
-  for (const { text: literal, ignoreCase } of literals) {
-    const [wanted, there] =
-      ignoreCase && folded.length === text.length ? [literal.toLowerCase(), folded] : [literal, text]
-    for (let start = Math.max(0, text.length - literal.length + 1); start < open; start++)
+  for (const { text: wanted, ignoreCase } of literals) {
+    const there = ignoreCase ? inFolded : text
+    for (let start = Math.max(0, text.length - wanted.length + 1); start < open; start++)
       if (there.charCodeAt(start) === wanted.charCodeAt(0) && wanted.startsWith(there.slice(start))) open = start
   }
   return open
 }
+
+const ASCII = /^[\0-\x7f]*$/
+
+/**
+ * A text without case, each character where it stood: one that would be longer so (`İ`) stays, and none depends on its
+ * neighbours, as a sigma at the end of a word does.
+ */
+function folded(text: string): string {
+  if (ASCII.test(text)) return text.toLowerCase()
+  let all = ''
+  for (const char of text) all += lengthKept(char, lengthKept(char, char.toUpperCase()).toLowerCase())
+  return all
+}
+
+const lengthKept = (char: string, changed: string): string => (changed.length === char.length ? changed : char)
