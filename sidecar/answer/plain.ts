@@ -9,6 +9,7 @@ import { restoreAnswer } from '../inspect/restore/restore-answer.ts'
 import type { Unreadable } from '../inspect/scan-failure.ts'
 import type { ScanResult } from '../inspect/worker.ts'
 import type { AnswerFacts, MeteredRequest, ProviderAdapter } from '../providers/provider.ts'
+import { isRecord } from '../providers/read.ts'
 import { turnsEnd } from '../turn.ts'
 import { type Answer, type Finish, type Reply, type Upstream, type UpstreamFault, unread } from './answer.ts'
 import type { ContentCoding } from './coding.ts'
@@ -78,6 +79,14 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
     finish(unread('completed', null, status, told))
   }
 
+  /** Not what it says it is, so nothing is known of its usage, and it cannot be inspected. */
+  function notRead(body: Buffer, reason: Unreadable): void {
+    if (!mayPass(reason)) return
+    options.head('as-is')
+    reply.end(body)
+    finish(unread('completed', null, status, told))
+  }
+
   async function complete(): Promise<void> {
     const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)
     let plain: Buffer
@@ -93,11 +102,12 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
       }
       json = JSON.parse(plain.toString())
     } catch (error) {
-      // Not what it says it is, so nothing is known of its usage, and it cannot be inspected.
-      if (!mayPass(decoded ? 'not-json' : isTooLarge(error) ? 'too-large' : 'unreadable')) return
-      options.head('as-is')
-      reply.end(body)
-      finish(unread('completed', null, status, told))
+      notRead(body, decoded ? 'not-json' : isTooLarge(error) ? 'too-large' : 'unreadable')
+      return
+    }
+    // An answer is an object in every format; an array of them is a stream's.
+    if (!isRecord(json)) {
+      notRead(body, 'not-json')
       return
     }
     const facts = adapter.readAnswer(json, options.request)
@@ -143,12 +153,13 @@ export function openPlainAnswer(options: PlainAnswerOptions): Answer {
 
   /**
    * The client sees what it would have seen without us: the head, the bytes so far, a broken connection. Not the bytes where
-   * a policy wants them judged first.
+   * a policy wants them judged first; where one would only tell of them, it is told that nobody saw them.
    */
   function fail(code: UpstreamFault): void {
     if (!passing) {
       options.head('as-is')
-      if (inspection?.security.holdsResponses !== true) for (const chunk of chunks) reply.write(chunk)
+      const goesOn = inspection?.security.holdsResponses !== true && bytes > 0
+      if (goesOn && mayPass('unreadable')) for (const chunk of chunks) reply.write(chunk)
     }
     reply.destroy()
     finish(unread('failed', code, status, told))

@@ -52,8 +52,8 @@ export class StreamReading {
     return this.#over
   }
 
-  /** The rest of it cannot be read, and goes on all the same. */
-  passesUnread(): void {
+  /** The rest of it cannot be read: what becomes of it is the outlet's, and that nobody saw it is told. */
+  isUnreadable(): void {
     if (!this.#over) this.#filter.passUnseen('unreadable')
   }
 

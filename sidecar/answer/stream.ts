@@ -65,7 +65,7 @@ function openCopiedStream(options: StreamAnswerOptions, coding: ContentCoding): 
     end: (whole) => {
       // A copy that cannot be read, or not to the end, is no fault of the client's bytes: only the estimate is wider.
       copy = whole && provider !== 'sends' ? 'done' : 'unreadable'
-      if (copy === 'unreadable' && (provider === 'sends' || provider === 'ended')) reading.passesUnread()
+      if (copy === 'unreadable' && (provider === 'sends' || provider === 'ended')) reading.isUnreadable()
       conclude()
     },
   })
@@ -115,7 +115,10 @@ function openRecodedStream(options: StreamAnswerOptions, coding: ContentCoding):
     end: (whole) => {
       if (whole && broke === null) reading.ended()
       else {
-        if (broke === null) upstream.abort()
+        if (broke === null) {
+          upstream.abort()
+          reading.isUnreadable()
+        }
         reading.broken(broke ?? 'acc_upstream_cut')
       }
     },

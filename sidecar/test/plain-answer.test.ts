@@ -7,6 +7,7 @@ import { openPlainAnswer } from '../answer/plain.ts'
 import type { Denial } from '../exchange.ts'
 import { ScanFailedError } from '../inspect/scan-failure.ts'
 import { bySource, SegmentScanner } from '../inspect/scanner.ts'
+import { streamGenerateContent } from '../providers/gemini/content.ts'
 import { openaiChat } from '../providers/openai/chat.ts'
 import type { ProviderAdapter } from '../providers/provider.ts'
 import { inspectionThat } from './support/detectors.ts'
@@ -148,8 +149,27 @@ t.test(
     t.match(held.result, unread('failed', 'acc_upstream_cut', 200))
     const watched = await pass(body, { inspection: inspectionThat('alert'), breaks: true })
     t.same([watched.head, watched.bytes, watched.broken], ['as-is', body.toString(), true], 'as without a sidecar')
+    const unseen = { detectorId: 'inspection', ruleId: 'unreadable', action: 'alert', count: 1 }
+    t.match(watched.result, { outcome: 'failed', findings: [unseen] }, 'and that nobody saw it is told')
+    const empty = await pass(Buffer.alloc(0), { inspection: inspectionThat('alert'), breaks: true })
+    t.same(empty.result.findings.length, 0, 'nothing is told where nothing came')
   },
 )
+
+t.test('JSON that is no object is no answer: it is refused where the policy is closed, and told of', async (t) => {
+  const texts = [[KEY], KEY, [{ choices: [{ message: { content: KEY } }] }], null].map((json) => JSON.stringify(json))
+  for (const text of texts) {
+    for (const adapter of [openaiChat, streamGenerateContent]) {
+      const closed = await pass(Buffer.from(text), { inspection: inspectionThat('block'), adapter })
+      t.match(closed, { head: null, bytes: '', refusal: { code: 'acc_inspection_unavailable' } }, text)
+      const open = await pass(Buffer.from(text), { inspection: inspectionThat('alert'), adapter })
+      t.match(open, { head: 'as-is', bytes: text, refusal: null, result: { outcome: 'completed' } }, text)
+      const told = { detectorId: 'inspection', ruleId: 'not-json', severity: 'high', direction: 'response' }
+      t.match(closed.result, { outcome: 'cut', findings: [{ ...told, action: 'block' }] })
+      t.match(open.result.findings, [{ ...told, action: 'alert' }])
+    }
+  }
+})
 
 t.test(
   'an answer for which there is no room is refused where the policy is closed, and passes where nobody would change it',

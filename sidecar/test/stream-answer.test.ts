@@ -3,7 +3,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { Answer, AnswerResult, Reply, Upstream } from '../answer/answer.ts'
 import { type ContentCoding, contentCoding } from '../answer/coding.ts'
+import type { AnswerInspection } from '../answer/inspection.ts'
 import { openStreamAnswer } from '../answer/stream.ts'
+import { inspectionThat } from './support/detectors.ts'
 import { givenOf, RECORDED, type Recorded, requestOf } from './support/recorded.ts'
 
 const DECODE: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
@@ -27,13 +29,14 @@ interface Way {
   readonly slow?: boolean
   /** The provider breaks off behind the last chunk. */
   readonly breaks?: boolean
+  readonly inspection?: AnswerInspection
 }
 
 /** Sends chunks through the answer path as a provider would that stops when it is told to. */
 async function pass(
   recorded: Recorded,
   chunks: readonly Buffer[],
-  { coding, slow = false, breaks = false }: Way,
+  { coding, slow = false, breaks = false, inspection }: Way,
 ): Promise<Passed> {
   const out: Buffer[] = []
   let held = 0
@@ -80,7 +83,7 @@ async function pass(
     finish: finished.resolve,
     adapter: recorded.adapter,
     request: requestOf(recorded),
-    inspection: null,
+    inspection: inspection ?? null,
     coding,
     framing: recorded.framing,
     hidesUsage: recorded.given !== undefined,
@@ -188,6 +191,22 @@ for (const recorded of RECORDED) {
     },
   )
 }
+
+t.test('a stream that is not compressed as it says, or not to its end, is told of as unread', async (t) => {
+  const [recorded] = RECORDED
+  if (!recorded) return
+  const clear = Buffer.from(recorded.stream())
+  for (const coding of CODINGS) {
+    for (const bytes of [clear, await flushed(coding, clear)]) {
+      for (const action of ['block', 'alert'] as const) {
+        const { result, whole } = await pass(recorded, [bytes], { coding, inspection: inspectionThat(action) })
+        const unread = { detectorId: 'inspection', ruleId: 'unreadable', action, count: 1 }
+        t.match(result.findings, [unread], `${coding.name}, ${action}`)
+        if (action === 'block') t.match([whole, result], [false, { outcome: 'failed', code: 'acc_upstream_cut' }])
+      }
+    }
+  }
+})
 
 /** Compressed, flushed and not ended, as a stream is that breaks off. */
 function flushed(coding: ContentCoding, bytes: Buffer): Promise<Buffer> {
