@@ -184,7 +184,7 @@ const guarded: Desk = {
     {
       name: 'an answer that nobody can read',
       go: asking({ sim: { fault: 'html' } }),
-      ends: failed('acc_inspection_unavailable', 503, 'bound'),
+      ends: [{ outcome: 'cut', code: 'acc_inspection_unavailable', clientStatus: 503, charged: 'bound' }],
     },
   ],
 }
