@@ -2,7 +2,7 @@
  * `npm run bench:session`: what `flow` and `prompt-leak` cost a request, in CPU time with all garbage that they make,
  * without sockets: a request of 1 KB that begins a conversation, with its answer, and a turn of one that grows.
  */
-import type { Principal, Segment } from '@agentcostcontrol/contract'
+import type { Segment } from '@agentcostcontrol/contract'
 import { EMPTY_ENVIRONMENT, ruleName } from '@agentcostcontrol/detectors'
 import { Coverage } from '../sidecar/inspect/coverage.ts'
 import { createInspections } from '../sidecar/inspect/inspection.ts'
@@ -11,32 +11,21 @@ import { SessionInspection } from '../sidecar/inspect/session/session-inspection
 import type { SessionRequest } from '../sidecar/inspect/session/session-request.ts'
 import scan from '../sidecar/inspect/worker.ts'
 import type { Conversation } from '../sidecar/providers/kept-heads.ts'
-import { securityOf } from '../sidecar/test/support/sessions.ts'
+import { BOTH, sessionRequest } from '../sidecar/test/support/sessions.ts'
 
 const ROUNDS = 7
 const REQUESTS = 20_000
 const ANSWER = 'Both versions do the same; the second one closes its file before it returns, and has a test for it.'
-const SOMEBODY: Principal = { agent: 'a', workflow: null, session: null, task: null, tags: {} }
 
-const security = securityOf(['flow', 'prompt-leak'])
 const sets = createDetectorSets(() => EMPTY_ENVIRONMENT)
 const inspections = createInspections(sets, new Coverage(), { covers: () => false }, () => ruleName)
-const inspection = inspections(security, 'a', 'chat.completions')
+const inspection = inspections(BOTH, 'a', 'chat.completions')
 const scanner = new SegmentScanner({ run: async (task) => scan(task) }, 1)
 
 /** A request as the scan hands it on. */
 async function asked(segments: readonly Segment[], conversation: Conversation | null): Promise<SessionRequest> {
   const { verdicts, units } = await scanner.scan(segments, inspection, 'request', false, conversation)
-  return {
-    principal: SOMEBODY,
-    security,
-    segments,
-    verdicts,
-    units,
-    previousResponseId: null,
-    keepsAnswer: false,
-    decode: (segment) => segment,
-  }
+  return sessionRequest({ segments, verdicts, units })
 }
 
 const of = (source: Segment['source'], text: string, tool?: string): Segment => ({

@@ -9,7 +9,6 @@ import { createAuthService } from '../auth/service.ts'
 import { systemClock } from '../clock.ts'
 import { Books } from '../ledger/books.ts'
 import { createLedgerOperator } from '../ledger/operator.ts'
-import { createLedgerService } from '../ledger/service.ts'
 import { createMetrics } from '../metrics.ts'
 import { createIngestService } from '../usage/ingest-service.ts'
 import { verify } from '../usage/verify.ts'
@@ -226,12 +225,7 @@ t.test(
 t.test('many that find the ledger on another server at once begin one epoch', async (t) => {
   const orgId = await organisationWith(db.database, [published('b', '1.00')])
   const epochs: number[] = []
-  const told = createLedgerService({
-    database: db.database,
-    wakes: { announce: async () => {} },
-    onVerdict: () => {},
-    onEpoch: (_, epoch) => epochs.push(epoch),
-  })
+  const told = ledgerOn(db.database, (epoch) => epochs.push(epoch))
   const holders = await Promise.all(Array.from({ length: 6 }, () => newHolder(orgId, told)))
   await db.owner`UPDATE acc.ledgers SET system_identifier = 1 WHERE org_id = ${orgId}`
   await Promise.all(

@@ -4,7 +4,6 @@ import t from 'tap'
 import { holdLedgerClock } from '../../test/support/ledger-clock.ts'
 import { createLedgerOperator } from '../ledger/operator.ts'
 import { ledgerRepository } from '../ledger/repository.ts'
-import { createLedgerService } from '../ledger/service.ts'
 import { createIngestService } from '../usage/ingest-service.ts'
 import { verify } from '../usage/verify.ts'
 import { clusterFor, databaseFor } from './support/database.ts'
@@ -162,12 +161,7 @@ t.test(
 t.test('of many who say at the same moment that the ledger went back, one is heard', async (t) => {
   const orgId = await organisation()
   const epochs: number[] = []
-  const told = createLedgerService({
-    database: db.database,
-    wakes: { announce: async () => {} },
-    onVerdict: () => {},
-    onEpoch: (_, epoch) => epochs.push(epoch),
-  })
+  const told = ledgerOn(db.database, (epoch) => epochs.push(epoch))
   const holders = Array.from({ length: 6 }, () => new TestHolder(told, orgId))
   await Promise.all(
     holders.map((each, at) => Object.assign(each, { generation: 1, ledgerEpoch: (at + 1) * 100 }).hello()),

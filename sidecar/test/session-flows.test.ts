@@ -3,7 +3,7 @@ import t from 'tap'
 import { ALNUM, createRandom } from '../../detectors/test/support/random.ts'
 import { SESSION_BOUNDS, SessionInspection } from '../inspect/session/session-inspection.ts'
 import { agentSession } from './support/agent-sessions.ts'
-import { inspectTurn, segmentOf as of, SOMEBODY, told } from './support/sessions.ts'
+import { inspectTurn, segmentOf as of, SOMEBODY, sessionRequest, told } from './support/sessions.ts'
 
 const RANKS: readonly (Severity | 'none')[] = ['none', 'low', 'medium', 'high', 'critical']
 const SESSIONS = 1_500
@@ -169,22 +169,12 @@ t.test('what a session has seen costs next to nothing, at turn 200 as at turn 10
     of('assistant', `Answer ${at}: ${'the figures are fine and the plans as well. '.repeat(5)}`),
   ]
   const conversation = Array.from({ length: 201 }, (_, at) => turn(at))
-  const security = (await import('./support/sessions.ts')).securityOf(['flow', 'prompt-leak'])
   const costAt = (turns: number): number => {
     const segments = conversation.slice(0, turns).flat()
     const units = segments.map(({ source, text }, at) => ({ at: [at], key: `${source} ${text}` }))
     const verdicts = segments.map(() => [])
     const inspection = new SessionInspection()
-    const request = {
-      principal: SOMEBODY,
-      security,
-      segments,
-      verdicts,
-      units,
-      previousResponseId: null,
-      keepsAnswer: false,
-    }
-    const ask = (): void => void inspection.request({ ...request, decode: (segment) => segment })
+    const ask = (): void => void inspection.request(sessionRequest({ segments, verdicts, units }))
     ask()
     return cpuUs(200, ask)
   }

@@ -6,29 +6,19 @@ import { createInspections } from '../inspect/inspection.ts'
 import { createDetectorSets, SegmentScanner } from '../inspect/scanner.ts'
 import { SessionInspection, type SessionTurn } from '../inspect/session/session-inspection.ts'
 import scan from '../inspect/worker.ts'
-import { segmentOf as of, SOMEBODY, securityOf, told } from './support/sessions.ts'
+import { BOTH, segmentOf as of, sessionRequest, told } from './support/sessions.ts'
 
 const EVIL = 'evil@mail-collect.org'
-const security = securityOf(['flow', 'prompt-leak'])
 
 /** An agent of which each request has all of its conversation, as the scan and the session see it. */
 function agent(inspection: SessionInspection) {
   const scanner = new SegmentScanner({ run: async (task) => scan(task) }, 10_000)
   const sets = createDetectorSets(() => EMPTY_ENVIRONMENT)
-  const judged = createInspections(sets, new Coverage(), { covers: () => false }, () => ruleName)(security, 'a', 'chat')
+  const judged = createInspections(sets, new Coverage(), { covers: () => false }, () => ruleName)(BOTH, 'a', 'chat')
   const conversation = {}
   return async (segments: readonly Segment[]): Promise<SessionTurn> => {
     const { verdicts, units } = await scanner.scan(segments, judged, 'request', false, conversation)
-    return inspection.request({
-      principal: SOMEBODY,
-      security,
-      segments,
-      verdicts,
-      units,
-      previousResponseId: null,
-      keepsAnswer: false,
-      decode: (segment) => segment,
-    })
+    return inspection.request(sessionRequest({ segments, verdicts, units }))
   }
 }
 

@@ -6,7 +6,7 @@ import { SessionInspection } from '../inspect/session/session-inspection.ts'
 import { unreadPrompts } from '../inspect/session/unread-prompts.ts'
 import { keyOf, unitsOf } from '../inspect/units.ts'
 import { type AgentSession, agentSession } from './support/agent-sessions.ts'
-import { inspectTurn, segmentOf as of, SOMEBODY, securityOf, told } from './support/sessions.ts'
+import { inspectTurn, segmentOf as of, SOMEBODY, sessionRequest, told } from './support/sessions.ts'
 
 const EVIL = 'evil@mail-collect.org'
 const KEY = ['AKIA', 'Q3EGRT7Z5WXKCN2M'].join('')
@@ -192,16 +192,7 @@ t.test('the same system prompts are hidden in a conversation with a name and in 
 t.test('of many short texts no more are kept for the answer than a bound says', (t) => {
   const segments = Array.from({ length: 2_000 }, (_, at) => of('system', String(at % 10).repeat(500)))
   const prompts = unreadPrompts(
-    {
-      principal: SOMEBODY,
-      security: securityOf(['prompt-leak']),
-      segments,
-      verdicts: [],
-      units: unitsOf(segments).map(({ at }) => ({ at, key: null })),
-      previousResponseId: null,
-      keepsAnswer: false,
-      decode: (segment) => segment,
-    },
+    sessionRequest({ segments, verdicts: [], units: unitsOf(segments).map(({ at }) => ({ at, key: null })) }),
     new FactsReader(1_000),
     1_000_000,
   )

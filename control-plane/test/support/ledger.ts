@@ -4,9 +4,14 @@ import type { SidecarCaller } from '../../auth/service.ts'
 import type { Database } from '../../db/database.ts'
 import { createLedgerService, type LedgerService, type PublishedBudget } from '../../ledger/service.ts'
 
-/** A ledger whose recalls nobody hears of. */
-export const ledgerOn = (database: Database): LedgerService =>
-  createLedgerService({ database, wakes: { announce: async () => {} }, onVerdict: () => {}, onEpoch: () => {} })
+/** A ledger whose recalls nobody hears of. @param onEpoch is told of each epoch that begins */
+export const ledgerOn = (database: Database, onEpoch: (epoch: number) => void = () => {}): LedgerService =>
+  createLedgerService({
+    database,
+    wakes: { announce: async () => {} },
+    onVerdict: () => {},
+    onEpoch: (_, epoch) => onEpoch(epoch),
+  })
 
 /** A budget of a revision. @param limit USD @param spec how its periods are cut, like `daily@Europe/Berlin` */
 export const published = (name: string, limit: string, spec = 'total', resets = 0): PublishedBudget => ({

@@ -2,7 +2,7 @@ import { type Finding, POLICY_API_VERSION, type Principal, type Segment } from '
 import { DETECTORS } from '@agentcostcontrol/detectors'
 import { type CompiledSecurity, compilePolicy } from '@agentcostcontrol/policy'
 import type { SessionInspection, SessionTurn } from '../../inspect/session/session-inspection.ts'
-import type { SeenUnit } from '../../inspect/session/session-request.ts'
+import type { SeenUnit, SessionRequest } from '../../inspect/session/session-request.ts'
 
 /** Nobody in particular. */
 export const SOMEBODY: Principal = { agent: 'a', workflow: null, session: null, task: null, tags: {} }
@@ -22,7 +22,20 @@ export function securityOf(detectors: readonly string[]): CompiledSecurity {
   return security
 }
 
-const BOTH = securityOf(['flow', 'prompt-leak'])
+/** The policy that sessions are there for. */
+export const BOTH = securityOf(['flow', 'prompt-leak'])
+
+/** A request of nobody in particular as its scan hands it on; what else is not said is as it mostly is. */
+export const sessionRequest = (
+  request: Pick<SessionRequest, 'segments' | 'verdicts' | 'units'> & Partial<SessionRequest>,
+): SessionRequest => ({
+  principal: SOMEBODY,
+  security: BOTH,
+  previousResponseId: null,
+  keepsAnswer: false,
+  decode: (segment) => segment,
+  ...request,
+})
 
 /** Has a request inspected, as the pipeline does: each text a unit of its own, under a key if it is long, if nothing else is said. */
 export function inspectTurn(
@@ -36,18 +49,16 @@ export function inspectTurn(
     readonly units?: readonly SeenUnit[]
   } = {},
 ): SessionTurn {
-  return inspection.request({
-    principal: options.principal ?? SOMEBODY,
-    security: options.security ?? BOTH,
-    segments,
-    verdicts: segments.map((segment) => DETECTORS.flatMap((detector) => detector.detect(segment.text, segment))),
-    units:
-      options.units ??
-      segments.map(({ source, text }, at) => ({ at: [at], key: text.length < 40 ? null : `${source} ${text}` })),
-    previousResponseId: options.previousResponseId ?? null,
-    keepsAnswer: options.keepsAnswer ?? false,
-    decode: (segment) => segment,
-  })
+  return inspection.request(
+    sessionRequest({
+      ...options,
+      segments,
+      verdicts: segments.map((segment) => DETECTORS.flatMap((detector) => detector.detect(segment.text, segment))),
+      units:
+        options.units ??
+        segments.map(({ source, text }, at) => ({ at: [at], key: text.length < 40 ? null : `${source} ${text}` })),
+    }),
+  )
 }
 
 /** How a list of findings reads. */
